@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Interfaces and their addresses; and the operations of a link module, which drives a device, or
+ * frames what other drivers carry, or both.
+ *
+ *   in:   driver → strata_iface_input() → framing input → strata_network_input()
+ *   out:  strata_iface_output() → framing output → segmentation and checksum in software where the
+ *         driver can't → driver xmit
+ */
+#ifndef STRATA_IFACE_H
+#define STRATA_IFACE_H
+
+#include <net/if.h>
+#include <strata/addr.h>
+#include <strata/module.h>
+#include <strata/pkt.h>
+#include <strata/timer.h>
+
+STRATA_BEGIN_DECLS
+
+/** What a driver takes off the stack's hands; bits of strata_iface.caps. */
+enum strata_cap {
+	STRATA_CAP_TX_CSUM = 1 << 0,	/**< completes STRATA_CSUM_PARTIAL */
+	STRATA_CAP_SEG_STREAM = 1 << 1,	/**< cuts STRATA_SEG_STREAM */
+	STRATA_CAP_SEG_DATAGRAM = 1 << 2,/**< cuts STRATA_SEG_DATAGRAM */
+	STRATA_CAP_FRAGS = 1 << 3,	/**< takes packets with fragments */
+};
+
+/** State of an interface; bits of strata_iface.flags. */
+enum strata_iface_flag {
+	STRATA_IFACE_UP = 1 << 0,	/**< wanted up */
+	STRATA_IFACE_RUNNING = 1 << 1,	/**< the device is there and has carrier */
+	STRATA_IFACE_BROADCAST = 1 << 2,
+	STRATA_IFACE_MULTICAST = 1 << 3,
+	STRATA_IFACE_LOOPBACK = 1 << 4,	/**< what goes out comes in again */
+	STRATA_IFACE_NO_NEIGHBOUR = 1 << 5,/**< no link addresses: nothing to resolve */
+};
+
+struct strata_iface_counters {
+	uint64_t rx_packets, rx_bytes, rx_errors, rx_dropped;
+	uint64_t tx_packets, tx_bytes, tx_errors, tx_dropped;
+};
+
+struct strata_iface {
+	struct strata_stack *stack;
+	char name[IFNAMSIZ];
+	uint32_t index;			/**< from 1 */
+	uint32_t mtu;			/**< largest network packet, bytes */
+	uint32_t flags;			/**< enum strata_iface_flag */
+	uint32_t caps;			/**< enum strata_cap; set by the driver's open */
+	uint16_t header_size;		/**< link header bytes; the framing's, 0 without */
+	struct strata_instance *driver;
+	struct strata_instance *framing;/**< NULL: the driver carries bare network packets */
+	void *config;			/**< driver's iface_config */
+	void *state;			/**< driver's own */
+	struct strata_lladdr lladdr;	/**< length 0: none */
+	struct strata_iface_counters counters;
+};
+
+struct strata_link_ops {
+	/* ---- a driver ---- */
+
+	/** Manifest name of the link module that frames this driver's packets ("ethernet"); NULL: the
+	 *  driver gives and takes bare network packets and sets pkt->family itself on input. */
+	const char *framing;
+	/** As `framing`, where it depends on the interface's options. Overrides it. */
+	const char *(*choose_framing)(const void *iface_config);
+	/** Checks the interface's options together, without touching anything. NULL: nothing to check. */
+	int (*validate)(const struct strata_iface *iface, struct strata_error *error);
+	/** Opens the device and sets state, caps, and flags beyond UP. name, mtu, lladdr and config are set.
+	 *  Returns 0 or -errno with a sentence. NULL: this module is no driver. */
+	int (*open)(struct strata_iface *iface, struct strata_error *error);
+	void (*close)(struct strata_iface *iface);
+	/** Sends a frame; consumes it. Counts tx_errors itself, drops with a reason of its own. */
+	void (*xmit)(struct strata_iface *iface, struct strata_pkt *pkt);
+	/** End of a batch: what xmit has put together must leave now. NULL: xmit sends at once. */
+	void (*flush)(struct strata_iface *iface);
+	uint32_t mtu_default, mtu_min, mtu_max;
+
+	/* ---- a framing ---- */
+
+	uint16_t header_size;
+	/** Checks and takes off the link header, then gives the rest to strata_network_input().
+	 *  Consumes. NULL: this module is no framing. */
+	enum strata_verdict (*input)(struct strata_instance *self, struct strata_iface *iface,
+				     struct strata_pkt *pkt);
+	/** Writes the link header for `number` to `dst` in front of pkt->data. Returns 0 or -errno; does
+	 *  not consume. */
+	int (*encapsulate)(struct strata_instance *self, struct strata_iface *iface,
+			   struct strata_pkt *pkt, uint16_t number, const struct strata_lladdr *dst);
+	int (*address_parse)(const char *text, struct strata_lladdr *out);	/**< 0 or -EINVAL */
+	/** A random, locally administered unicast address. */
+	void (*address_random)(struct strata_stack *stack, struct strata_lladdr *out);
+	/** Link address of the broadcast address. */
+	void (*address_broadcast)(struct strata_lladdr *out);
+	/** Link address for a multicast network address. Returns 0 or -EAFNOSUPPORT. */
+	int (*address_multicast)(const struct strata_addr *group, struct strata_lladdr *out);
+};
+
+/* ---- for drivers and framings ---- */
+
+/** A packet read from a device: counts it, shows it to sniffers, gives it to the framing or, without
+ *  one, to the network module of pkt->family. Consumes. pkt->data is the first byte of the frame. */
+STRATA_API enum strata_verdict strata_iface_input(struct strata_iface *iface, struct strata_pkt *pkt);
+/** Puts a packet that was sent back into the input of `iface` at the end of the batch. For loopback
+ *  devices. Consumes; bounded, drops beyond. */
+STRATA_API void strata_iface_enqueue_loop(struct strata_iface *iface, struct strata_pkt *pkt);
+/** Gives an outgoing frame, linear and complete, to the embedder's output callback (see
+ *  <strata/embed.h>). Consumes. Returns false where nobody listens. */
+STRATA_API bool strata_iface_deliver_out(struct strata_iface *iface, struct strata_pkt *pkt);
+/** The device came or went: sets or clears RUNNING, tells network modules and sockets. */
+STRATA_API void strata_iface_set_running(struct strata_iface *iface, bool running);
+
+/* ---- for network modules ---- */
+
+/** Sends a network packet as `number` to the link address `dst` (NULL where the interface has none).
+ *  Consumes. Returns 0 or -errno (-ENETDOWN, -ENOBUFS, -EMSGSIZE). */
+STRATA_API int strata_iface_output(struct strata_iface *iface, struct strata_pkt *pkt,
+				   uint16_t number, const struct strata_lladdr *dst);
+/** Link broadcast address; length 0 where there is none. */
+STRATA_API struct strata_lladdr strata_iface_broadcast(const struct strata_iface *iface);
+
+STRATA_API struct strata_iface *strata_iface_by_name(struct strata_stack *stack, const char *name);
+STRATA_API struct strata_iface *strata_iface_by_index(struct strata_stack *stack, uint32_t index);
+/** Walks the interfaces: NULL gives the first, the last gives NULL. */
+STRATA_API struct strata_iface *strata_iface_next(struct strata_stack *stack,
+						  const struct strata_iface *iface);
+
+/* ---- addresses of interfaces ---- */
+
+enum strata_ifaddr_state {
+	STRATA_IFADDR_TENTATIVE,	/**< being probed for a duplicate: not yet used */
+	STRATA_IFADDR_VALID,
+	STRATA_IFADDR_DUPLICATE,	/**< another host has it: not used */
+};
+
+struct strata_ifaddr {
+	struct strata_ifaddr *next;	/**< of the same interface, in the order added */
+	struct strata_iface *iface;
+	struct strata_prefix prefix;	/**< the address itself, not masked */
+	struct strata_addr broadcast;	/**< directed broadcast; unset where there is none */
+	enum strata_ifaddr_state state;
+};
+
+/** Adds an address: its connected route with it. Network modules are told (`address_event`) and may
+ *  make it TENTATIVE. Returns 0, -EEXIST, -EAFNOSUPPORT, -ENOMEM. */
+STRATA_API int strata_ifaddr_add(struct strata_iface *iface, const struct strata_prefix *prefix);
+/** Returns 0 or -EADDRNOTAVAIL. Its connected route goes; sockets bound to it end. */
+STRATA_API int strata_ifaddr_remove(struct strata_iface *iface, const struct strata_addr *addr);
+/** First address of the interface; follow `next`. */
+STRATA_API struct strata_ifaddr *strata_ifaddr_first(const struct strata_iface *iface);
+STRATA_API void strata_ifaddr_set_state(struct strata_ifaddr *ifaddr, enum strata_ifaddr_state state);
+/** The interface address equal to `addr`, on any interface, whatever its state; NULL: not ours.
+ *  Constant cost. */
+STRATA_API struct strata_ifaddr *strata_ifaddr_find(struct strata_stack *stack,
+						    const struct strata_addr *addr);
+
+/** What `addr` is as the destination of a packet that came in on `iface`. */
+enum strata_locality {
+	STRATA_NOT_LOCAL,
+	STRATA_LOCAL_UNICAST,
+	STRATA_LOCAL_BROADCAST,		/**< limited, or directed to a prefix of the interface */
+	STRATA_LOCAL_MULTICAST,		/**< a group joined on the interface */
+};
+STRATA_API enum strata_locality strata_addr_locality(struct strata_iface *iface,
+						     const struct strata_addr *addr);
+
+/** Joins a group on an interface; counted, so each join wants its leave. Returns 0, -ENOBUFS at the
+ *  stack's limit (1024), -ENOMEM. */
+STRATA_API int strata_group_join(struct strata_iface *iface, const struct strata_addr *group);
+/** Returns 0 or -EADDRNOTAVAIL. */
+STRATA_API int strata_group_leave(struct strata_iface *iface, const struct strata_addr *group);
+
+/** The address operations of a family, from whichever network module supplies them; NULL: none. */
+STRATA_API const struct strata_address_ops *strata_address_ops(struct strata_stack *stack,
+							       uint16_t family);
+/** The same by AF_… number. */
+STRATA_API const struct strata_address_ops *strata_address_ops_af(struct strata_stack *stack, int af);
+/** Parses "address" or "address/bits" with whichever family takes it. Returns 0 or -EINVAL. */
+STRATA_API int strata_prefix_parse(struct strata_stack *stack, const char *text,
+				   struct strata_prefix *out);
+
+STRATA_END_DECLS
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Operations of a transport module (bound to an IP protocol number), and the socket as a transport
+ * sees it. A transport's own socket structure begins with struct strata_socket.
+ */
+#ifndef STRATA_TRANSPORT_H
+#define STRATA_TRANSPORT_H
+
+#include <strata/flow.h>
+#include <strata/module.h>
+#include <strata/network.h>
+#include <strata/pkt.h>
+#include <strata/route.h>
+#include <strata/socket.h>
+#include <strata/timer.h>
+
+STRATA_BEGIN_DECLS
+
+/** Socket options the kernel keeps; bits of strata_socket.options. */
+enum strata_socket_option {
+	STRATA_SO_REUSEADDR = 1 << 0,
+	STRATA_SO_REUSEPORT = 1 << 1,
+	STRATA_SO_KEEPALIVE = 1 << 2,
+	STRATA_SO_BROADCAST = 1 << 3,
+	STRATA_SO_OOBINLINE = 1 << 4,
+	STRATA_SO_LINGER = 1 << 5,
+	STRATA_SO_TIMESTAMP = 1 << 6,
+	STRATA_SO_TIMESTAMPNS = 1 << 7,
+	STRATA_SO_DONTROUTE = 1 << 8,
+	STRATA_SO_PKTINFO = 1 << 9,	/**< IP_PKTINFO and its like */
+	STRATA_SO_RECVTTL = 1 << 10,
+	STRATA_SO_RECVTOS = 1 << 11,
+	STRATA_SO_RECVERR = 1 << 12,
+	STRATA_SO_MCAST_LOOP = 1 << 13,	/**< on by default */
+	STRATA_SO_SNDBUF_LOCKED = 1 << 14,	/**< set by hand: not autotuned */
+	STRATA_SO_RCVBUF_LOCKED = 1 << 15,
+};
+
+/** A socket. The kernel allocates transport_ops.socket_size zeroed bytes and fills this part. */
+struct strata_socket {
+	struct strata_stack *stack;
+	struct strata_instance *transport;
+	struct strata_instance *network;/**< module of the socket's family */
+	int32_t fd;			/**< its number; -1 once closed or before accepted */
+	uint16_t family;		/**< EtherType of its domain */
+	uint8_t type;			/**< SOCK_STREAM, SOCK_DGRAM */
+	uint8_t shutdown;		/**< bit 0: receive side shut, bit 1: send side shut */
+	uint32_t options;		/**< enum strata_socket_option */
+	int32_t error;			/**< pending positive errno of SO_ERROR; 0: none */
+	uint32_t events;		/**< level state, EPOLL…; written by strata_socket_set_events() */
+	uint32_t raised;		/**< kernel's: events not yet told */
+	strata_notify_fn *notify;	/**< kernel's */
+	void *notify_arg;		/**< kernel's */
+	struct strata_work work;	/**< kernel's: tells the events */
+	struct strata_flow flow;	/**< ends; flow.kind is the transport's */
+	struct strata_port port;
+	uint32_t rcvbuf, sndbuf;	/**< limits in bytes of truesize */
+	uint32_t rcvlowat;
+	uint16_t linger;		/**< seconds, with STRATA_SO_LINGER */
+	uint8_t ttl;			/**< 0: default */
+	uint8_t tos;
+	uint8_t mcast_ttl;		/**< 1 by default */
+	uint8_t df;			/**< enum strata_df */
+	uint16_t mcast_iface;		/**< index; 0: by route */
+	struct strata_membership *memberships;	/**< kernel's: groups joined through this socket */
+};
+
+struct strata_transport_ops {
+	int type;			/**< SOCK_STREAM or SOCK_DGRAM */
+	/** Bytes of the transport's socket structure; 0: has no sockets. */
+	size_t socket_size;
+	/** Socket level whose options the transport answers (IPPROTO_…). */
+	int sockopt_level;
+	uint32_t rcvbuf, sndbuf;	/**< defaults of a new socket */
+
+	/** A packet, pkt->data at the transport header. Parses, validates, finds the flow. Consumes. */
+	enum strata_verdict (*input)(struct strata_instance *self, struct strata_pkt *pkt);
+	/** An error about something sent. Borrowed. NULL: does not care. */
+	void (*error)(struct strata_instance *self, const struct strata_transport_error *error);
+	/** For error transports: tells the sender of `pkt` of an error. Borrows. NULL: is none. */
+	void (*report)(struct strata_instance *self, const struct strata_pkt *pkt,
+		       enum strata_net_error kind, uint32_t info);
+	/** Finishes the transport header of the segment with payload `offset` … of `whole`; the checksum stays
+	 *  partial (it is made anew for the segment's length). `last`: of this packet. */
+	void (*segment)(struct strata_instance *self, const struct strata_pkt *whole,
+			struct strata_pkt *segment, uint32_t offset, bool last);
+	/** Bytes of the transport header of an outgoing packet (data at it), for segmentation. */
+	uint32_t (*header_length)(const struct strata_pkt *pkt);
+
+	/* ---- sockets; NULL gives -EOPNOTSUPP ---- */
+
+	/** A new socket, its part zeroed. Returns 0 or -errno, then undone. */
+	int (*socket_open)(struct strata_socket *sock);
+	/** The application closed it; sock->fd is already -1. The transport frees it, now or when its protocol
+	 *  is done, with strata_socket_free(). */
+	void (*socket_close)(struct strata_socket *sock);
+	/** Bound by the kernel: port claimed, flow.key.local and local_port set. May refuse. NULL: fine. */
+	int (*socket_bound)(struct strata_socket *sock);
+	int (*connect)(struct strata_socket *sock, const struct strata_addr *addr, uint16_t port);
+	/** connect(2) with AF_UNSPEC. NULL: -EOPNOTSUPP. */
+	int (*disconnect)(struct strata_socket *sock);
+	int (*listen)(struct strata_socket *sock, int backlog);
+	/** Gives an established connection its owner: returns 0 and `*out` (fd -1, the kernel numbers it),
+	 *  -EAGAIN or -errno. */
+	int (*accept)(struct strata_socket *sock, struct strata_socket **out);
+	/** `to` NULL: no address given. Returns bytes taken or -errno. */
+	ssize_t (*send)(struct strata_socket *sock, const struct msghdr *msg,
+			const struct strata_addr *to, uint16_t port, int flags);
+	/** Fills iov, control and flags of `msg`; the sender into `*from`, `*port` (left unset on streams).
+	 *  Returns bytes or -errno. */
+	ssize_t (*recv)(struct strata_socket *sock, struct msghdr *msg, struct strata_addr *from,
+			uint16_t *port, int flags);
+	int (*shutdown)(struct strata_socket *sock, int how);
+	int (*setsockopt)(struct strata_socket *sock, int name, const void *value, socklen_t length);
+	int (*getsockopt)(struct strata_socket *sock, int name, void *value, socklen_t *length);
+	/** SIOCINQ and SIOCOUTQ. Returns 0 or -errno. */
+	int (*ioctl)(struct strata_socket *sock, unsigned long request, int *value);
+	/** A SOL_SOCKET option that the kernel keeps changed (buffer sizes, keepalive, …). NULL: fine. */
+	void (*option_changed)(struct strata_socket *sock, int name);
+	/** Name of the entry's state for people ("ESTABLISHED"), and queue lengths in bytes; `flow` is an entry
+	 *  of this transport. */
+	void (*describe)(const struct strata_flow *flow, const char **state, uint32_t *rx_queue,
+			 uint32_t *tx_queue);
+	/** The address or interface under these flows went: end them with `error` (positive errno). */
+	void (*abort)(struct strata_flow *flow, int error);
+};
+
+/* ---- for transports ---- */
+
+/** No flow wants `pkt`: tells port unreachable where that is proper and drops with the kernel's
+ *  reason. Consumes. */
+STRATA_API enum strata_verdict strata_transport_unknown(struct strata_instance *self,
+							struct strata_pkt *pkt);
+
+/** A socket of the same transport as `parent`, for a connection that came in: options, buffers and
+ *  family inherited, fd -1. NULL when memory is short. */
+STRATA_API struct strata_socket *strata_socket_spawn(struct strata_socket *parent);
+/** Ends a socket: leaves the flow and port tables, groups, pending work; frees the structure. */
+STRATA_API void strata_socket_free(struct strata_socket *sock);
+/** Replaces the level state; what has newly come true is told after the batch. `edge` are events told
+ *  again though they held before (more data came). */
+STRATA_API void strata_socket_set_events(struct strata_socket *sock, uint32_t events, uint32_t edge);
+/** Sets the pending error (positive errno) and EPOLLERR. */
+STRATA_API void strata_socket_set_error(struct strata_socket *sock, int error);
+/** Takes the pending error: 0, or -errno, which is then cleared with EPOLLERR. */
+STRATA_API int strata_socket_take_error(struct strata_socket *sock);
+/** Fills a transport packet's address part from the socket's ends and options. */
+STRATA_API void strata_socket_tx(const struct strata_socket *sock, struct strata_tx *tx);
+/** errno that an error kind gives an application (RFC 1122 4.2.3.9; as Linux maps it). */
+STRATA_API int strata_net_error_errno(enum strata_net_error kind);
+
+STRATA_END_DECLS
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The inside of a stack: what its subsystems promise each other. Each subsystem keeps its state
+ * behind a pointer of its own, made by its _init and freed by its _fini; all of them may be NULL
+ * in _fini, so that a half-made stack can be undone.
+ */
+#ifndef STRATA_KERNEL_H
+#define STRATA_KERNEL_H
+
+#include <pthread.h>
+#include <strata/embed.h>
+#include <strata/flow.h>
+#include <strata/network.h>
+#include <strata/service.h>
+#include <strata/transport.h>
+
+struct kernel {
+	struct strata_stack pub;	/* first: modules hold a pointer to it */
+	struct strata_env env;
+	pthread_t owner;
+	unsigned int depth;		/* public entries nested on the thread's stack */
+	bool stopping;			/* destroy has begun: no new work */
+
+	/* The pseudo-instance "kernel", which keeps the kernel's own drops and counters. */
+	struct strata_instance self;
+
+	struct mem *mem;		/* mem.c */
+	struct pkt_pools *pkts;		/* pkt.c */
+	struct timer_wheel *timers;	/* timer.c */
+	struct work_list *work;		/* work.c */
+	struct loop *loop;		/* loop.c, made at the first watch */
+	struct rng *rng;		/* random.c */
+	struct trace *trace;		/* trace.c */
+	struct registry *registry;	/* registry.c */
+	struct iface_table *ifaces;	/* iface.c */
+	struct addr_table *addrs;	/* addr.c */
+	struct group_table *groups;	/* group.c */
+	struct route_table *routes;	/* route.c */
+	struct neigh_table *neighs;	/* neigh.c */
+	struct flow_table *flows;	/* flow.c */
+	struct port_table *ports;	/* port.c */
+	struct socket_table *sockets;	/* socket.c */
+
+	char *run_dir;
+	struct stack_settings {		/* `stack:` of the manifest */
+		char name[64];
+		uint64_t memory;	/* cap in bytes; 0: none */
+		uint64_t sockets;	/* most sockets */
+		uint8_t log_level;	/* of the kernel and of modules without their own */
+	} settings;
+};
+
+static inline struct kernel *kernel_of(const struct strata_stack *stack)
+{
+	return (struct kernel *)(uintptr_t)stack;
+}
+
+/* ---- entries (work.c) ---- */
+
+/* Every public function that may send, receive or fire begins and ends with these. The outermost one
+ * refreshes the time from the environment's clock (if it has one) and, at its end, runs deferred
+ * work and flushes the interfaces until nothing is left. */
+void kernel_enter(struct kernel *k);
+void kernel_leave(struct kernel *k);
+/* Moves the time forward; an earlier time is ignored. */
+void kernel_set_now(struct kernel *k, uint64_t now);
+int work_init(struct kernel *k);
+void work_fini(struct kernel *k);
+
+/* ---- memory, packets, time, chance (mem.c pkt.c timer.c random.c) ---- */
+
+int mem_init(struct kernel *k);		/* first of all; the cap is settings.memory */
+void mem_fini(struct kernel *k);	/* last; asserts that nothing is left when built for tests */
+char *kernel_strdup(struct kernel *k, const char *s);
+int pkt_init(struct kernel *k);
+void pkt_fini(struct kernel *k);
+int timer_init(struct kernel *k);
+void timer_fini(struct kernel *k);
+uint64_t timer_next(struct kernel *k);	/* absolute ns or STRATA_NEVER */
+void timer_run(struct kernel *k);	/* fires all due at k->pub.now */
+int random_init(struct kernel *k);	/* -errno when the source fails */
+void random_fini(struct kernel *k);
+void random_key(struct kernel *k, struct strata_hash_key *key);
+
+/* ---- loop (loop.c), trace and log (trace.c log.c) ---- */
+
+void loop_fini(struct kernel *k);
+int trace_init(struct kernel *k);
+void trace_fini(struct kernel *k);
+/* Sizes the pseudo-instance's tables from kernel_drops.def. */
+int drop_init(struct kernel *k);
+void drop_fini(struct kernel *k);
+
+/* Reasons of the kernel itself. */
+enum kernel_drop {
+#define X(symbol, text, severity, mib) KERNEL_DROP_##symbol,
+#include "kernel_drops.def"
+#undef X
+	KERNEL_DROPS,
+};
+
+/* ---- interfaces, addresses, routes, neighbours (iface.c addr.c group.c route.c neigh.c) ---- */
+
+int iface_init(struct kernel *k);
+void iface_fini(struct kernel *k);	/* closes those still open, frees all */
+/* What the manifest says of an interface. */
+struct iface_spec {
+	const char *name;
+	struct strata_instance *driver;
+	void *config;			/* filled options, strata_alloc'ed; the interface takes it over */
+	uint32_t mtu;			/* 0: the driver's default */
+	const char *mac;		/* NULL: random */
+};
+/* Makes the interface without opening it: validates name, mtu, mac, options; finds the framing. */
+int iface_create(struct kernel *k, const struct iface_spec *spec, struct strata_iface **out,
+		 struct strata_error *error);
+int iface_open(struct strata_iface *iface, struct strata_error *error);
+void iface_close(struct strata_iface *iface);
+void iface_destroy(struct strata_iface *iface);
+/* Flushes drivers that were given packets in this batch. Returns whether there were any. */
+bool iface_flush(struct kernel *k);
+
+int addr_init(struct kernel *k);
+void addr_fini(struct kernel *k);
+/* A network module came or is about to go: its address operations, bindings of its family. */
+void addr_ops_changed(struct kernel *k);
+int group_init(struct kernel *k);
+void group_fini(struct kernel *k);
+int route_init(struct kernel *k);
+void route_fini(struct kernel *k);
+void route_iface_removed(struct kernel *k, struct strata_iface *iface);
+int neigh_init(struct kernel *k);
+void neigh_fini(struct kernel *k);
+void neigh_iface_down(struct kernel *k, struct strata_iface *iface);
+/* Forgets what was learnt for a family (its resolver goes): all but PERMANENT entries. */
+void neigh_family_gone(struct kernel *k, uint16_t family);
+
+/* Cuts `pkt` (seg_type set) into packets of at most seg_size payload, checksums completed; appends them
+ * to `out`. Consumes. Returns 0 or -errno (segment.c). */
+int segment_enqueue(struct strata_iface *iface, struct strata_pkt *pkt, struct strata_pkt_queue *out);
+
+/* ---- flows, ports, sockets (flow.c port.c socket.c) ---- */
+
+int flow_init(struct kernel *k);
+void flow_fini(struct kernel *k);
+int port_init(struct kernel *k);
+void port_fini(struct kernel *k);
+int socket_init(struct kernel *k);
+void socket_fini(struct kernel *k);
+/* The transport instance is about to stop: closes (resets) its sockets with ENETDOWN, tells owners. */
+void socket_transport_gone(struct kernel *k, struct strata_instance *transport);
+/* An address or interface went: sockets bound to it end with `error`. */
+void socket_address_gone(struct kernel *k, const struct strata_addr *addr, int error);
+
+/* ---- modules and the manifest (registry.c manifest.c loader.c option.c stack.c) ---- */
+
+int registry_init(struct kernel *k);
+void registry_fini(struct kernel *k);
+/* Running instance bound to a number, constant cost: the packet path's look-up. */
+struct strata_instance *registry_network(struct kernel *k, uint16_t number);
+struct strata_instance *registry_transport(struct kernel *k, uint8_t number);
+/* Walks the running instances of a kind in order of start; NULL begins and ends. */
+struct strata_instance *registry_next(struct kernel *k, enum strata_kind kind,
+				      const struct strata_instance *after);
+
+#endif
