@@ -1,0 +1,1 @@
+# The ipv4 module.

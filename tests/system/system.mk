@@ -1,0 +1,1 @@
+# System tests: the daemon against Linux and real programs.
