@@ -5,5 +5,5 @@ kernel_sources = \
 	kernel/kernel.h kernel/kernel_drops.def kernel/loader.c kernel/log.c kernel/loop.c \
 	kernel/manifest.c kernel/mem.c kernel/neigh.c kernel/network.c kernel/option.c kernel/pkt.c \
 	kernel/port.c kernel/random.c kernel/registry.c kernel/route.c kernel/run.c kernel/segment.c \
-	kernel/socket.c kernel/sockopt.c kernel/stack.c kernel/text.c kernel/timer.c kernel/trace.c \
+	kernel/flow_int.h kernel/sockcall.c kernel/socket.c kernel/socket_int.h kernel/sockopt.c kernel/stack.c kernel/text.c kernel/timer.c kernel/trace.c \
 	kernel/transport.c kernel/work.c

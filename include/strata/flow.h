@@ -29,7 +29,7 @@ struct strata_flow {
 	uint8_t kind;			/**< the transport's: what the entry is embedded in */
 	uint8_t listening;		/**< kernel's: in the listener table */
 	uint8_t reuse_port;		/**< shares its local end with others; see strata_flow_listen() */
-	uint8_t reserved;
+	uint8_t flags;			/**< kernel's */
 	struct strata_iface *iface;	/**< packets of this interface only; NULL: any */
 	struct strata_flow_key key;
 };
@@ -80,17 +80,21 @@ enum strata_port_reuse {
 	STRATA_PORT_REUSE_PORT = 1 << 1,	/**< SO_REUSEPORT */
 	STRATA_PORT_LISTENS = 1 << 2,		/**< a stream listener: REUSE_ADDRESS does not help beside it */
 	STRATA_PORT_DATAGRAM = 1 << 3,		/**< REUSE_ADDRESS shares fully, as Linux does for datagrams */
+	STRATA_PORT_FLOW = 1 << 4,		/**< kernel's: claimed by strata_port_claim_flow() */
 };
 
 /** Claims claim->port for claim->number and claim->local; port 0: an ephemeral one (32768–60999) is
- *  chosen and written back. Returns 0, -EADDRINUSE, or -EADDRNOTAVAIL when no ephemeral port is free. */
+ *  chosen and written back. Returns 0, -EADDRINUSE, -EADDRNOTAVAIL when no ephemeral port is free, or
+ *  -ENOBUFS. Constant cost. */
 STRATA_API int strata_port_claim(struct strata_stack *stack, struct strata_port *claim);
 /** Claims an ephemeral port for an outgoing flow, such that the flow's key is free: RFC 6056
  *  algorithm 4. `key` has all but local_port, which is written back with claim->port. The same port
- *  may serve flows to different remote ends. Returns 0 or -EADDRNOTAVAIL, under 1 ms when full. */
+ *  may serve flows to different remote ends. claim->local is taken from the key when unset. Returns 0,
+ *  -EADDRNOTAVAIL (under 1 ms when full) or -ENOBUFS. */
 STRATA_API int strata_port_claim_flow(struct strata_stack *stack, struct strata_port *claim,
 				      struct strata_flow_key *key);
-/** A further owner of a port that `from` holds (an accepted connection). Never fails. */
+/** A further owner of a port that `from` holds (an accepted connection, a TIME-WAIT record): the same
+ *  port and sharing, not listening; claim->local is taken from `from` when unset. Never fails. */
 STRATA_API void strata_port_share(struct strata_stack *stack, const struct strata_port *from,
 				  struct strata_port *claim);
 /** May a stream listener be put on the claimed port now? Sets STRATA_PORT_LISTENS. Returns 0 or

@@ -13,6 +13,10 @@
 
 STRATA_BEGIN_DECLS
 
+/** In msg_flags of strata_recvmsg(): the datagram was sent to a broadcast or multicast address, so that a
+ *  server can keep silent (RFC 1122 4.1.3.5 lets the application know). Not a flag of Linux. */
+#define STRATA_MSG_MANY 0x01000000
+
 /** socket(2). SOCK_NONBLOCK and SOCK_CLOEXEC are accepted and mean nothing. Returns the socket, or
  *  -EAFNOSUPPORT, -EPROTONOSUPPORT (no such transport is bound), -ESOCKTNOSUPPORT, -EMFILE, -ENOBUFS. */
 STRATA_API int strata_socket(struct strata_stack *stack, int domain, int type, int protocol);

@@ -36,6 +36,13 @@ enum strata_socket_option {
 	STRATA_SO_RCVBUF_LOCKED = 1 << 15,
 };
 
+/** What of its local end the application chose; the rest was chosen for it. port.local keeps the address
+ *  that was bound, whatever a connection made of flow.key.local. */
+enum strata_bound {
+	STRATA_BOUND_ADDRESS = 1 << 0,
+	STRATA_BOUND_PORT = 1 << 1,
+};
+
 /** A socket. The kernel allocates transport_ops.socket_size zeroed bytes and fills this part. */
 struct strata_socket {
 	struct strata_stack *stack;
@@ -63,6 +70,11 @@ struct strata_socket {
 	uint8_t df;			/**< enum strata_df */
 	uint16_t mcast_iface;		/**< index; 0: by route */
 	struct strata_membership *memberships;	/**< kernel's: groups joined through this socket */
+	struct strata_cache *cache;	/**< kernel's: where its memory is from */
+	int32_t slot;			/**< kernel's: place in the descriptor table; -1: none */
+	uint32_t priority, mark;	/**< SO_PRIORITY, SO_MARK: kept for the application */
+	uint8_t bound;			/**< enum strata_bound */
+	uint8_t gone;			/**< kernel's: its transport or network module went */
 };
 
 struct strata_transport_ops {
@@ -107,7 +119,8 @@ struct strata_transport_ops {
 	ssize_t (*send)(struct strata_socket *sock, const struct msghdr *msg,
 			const struct strata_addr *to, uint16_t port, int flags);
 	/** Fills iov, control and flags of `msg`; the sender into `*from`, `*port` (left unset on streams).
-	 *  Returns bytes or -errno. */
+	 *  msg_controllen is the room on entry and what was used on return; strata_socket_control() does
+	 *  that. Returns bytes or -errno. */
 	ssize_t (*recv)(struct strata_socket *sock, struct msghdr *msg, struct strata_addr *from,
 			uint16_t *port, int flags);
 	int (*shutdown)(struct strata_socket *sock, int how);
@@ -146,6 +159,25 @@ STRATA_API void strata_socket_set_error(struct strata_socket *sock, int error);
 STRATA_API int strata_socket_take_error(struct strata_socket *sock);
 /** Fills a transport packet's address part from the socket's ends and options. */
 STRATA_API void strata_socket_tx(const struct strata_socket *sock, struct strata_tx *tx);
+/** Claims an ephemeral port on all addresses for a socket without one and tells the transport
+ *  (socket_bound), as a first send does; one that has a port is left alone. Returns 0 or -errno. */
+STRATA_API int strata_socket_autobind(struct strata_socket *sock);
+/** Fills msg's control part for a received packet: time stamps (SO_TIMESTAMP, SO_TIMESTAMPNS), then what
+ *  the network module adds. msg_controllen: the room on entry, what is used on return. */
+STRATA_API void strata_socket_control(struct strata_socket *sock, const struct strata_pkt *pkt,
+				      struct msghdr *msg);
+/** Appends a control message: msg_controllen says what is used, `room` what there is. What does not fit
+ *  is left out and MSG_CTRUNC set. Returns 0 or -ENOSPC. */
+STRATA_API int strata_control_append(struct msghdr *msg, size_t room, int level, int type,
+				     const void *data, size_t length);
+/** Joins a group through a socket, which leaves it when it ends; for a network module's setsockopt.
+ *  `iface` NULL: the socket's multicast interface, or by route. Returns 0, -EINVAL (no group), -ENODEV,
+ *  -EADDRINUSE (already joined), -ENOBUFS (over 64), -ENOMEM. */
+STRATA_API int strata_socket_join(struct strata_socket *sock, struct strata_iface *iface,
+				  const struct strata_addr *group);
+/** Leaves it: on `iface`, or NULL: wherever it was joined first. Returns 0 or -EADDRNOTAVAIL. */
+STRATA_API int strata_socket_leave(struct strata_socket *sock, struct strata_iface *iface,
+				   const struct strata_addr *group);
 /** errno that an error kind gives an application (RFC 1122 4.2.3.9; as Linux maps it). */
 STRATA_API int strata_net_error_errno(enum strata_net_error kind);
 
