@@ -1,1 +1,13 @@
-# The test library.
+# The test library: fixtures, frames, scenarios (see tests/lib/fixture.h).
+if HAVE_CMOCKA
+check_LTLIBRARIES += tests/lib/libtest.la
+tests_lib_libtest_la_SOURCES = \
+	tests/lib/fixture.c tests/lib/fixture.h \
+	tests/lib/frame.c tests/lib/frame.h \
+	tests/lib/join.c tests/lib/join.h \
+	tests/lib/memory.c \
+	tests/lib/expect.c tests/lib/rx.c tests/lib/scenario.h \
+	tests/lib/sockets.c
+tests_lib_libtest_la_CPPFLAGS = $(test_cppflags)
+tests_lib_libtest_la_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+endif
