@@ -82,6 +82,9 @@ int random_init(struct kernel *k);	/* -errno when the source fails */
 void random_fini(struct kernel *k);
 void random_key(struct kernel *k, struct strata_hash_key *key);
 
+/* Takes what is unset from strata_env_system(), but for the clocks (env.c). */
+void env_complete(struct strata_env *env);
+
 /* ---- loop (loop.c), trace and log (trace.c log.c) ---- */
 
 void loop_fini(struct kernel *k);
@@ -97,6 +100,14 @@ enum kernel_drop {
 #include "kernel_drops.def"
 #undef X
 	KERNEL_DROPS,
+};
+
+/* Counters of the kernel itself. */
+enum kernel_counter {
+#define X(symbol, name, help, mib) KERNEL_COUNT_##symbol,
+#include "kernel_counters.def"
+#undef X
+	KERNEL_COUNTERS,
 };
 
 /* ---- interfaces, addresses, routes, neighbours (iface.c addr.c group.c route.c neigh.c) ---- */
@@ -124,6 +135,9 @@ int addr_init(struct kernel *k);
 void addr_fini(struct kernel *k);
 /* A network module came or is about to go: its address operations, bindings of its family. */
 void addr_ops_changed(struct kernel *k);
+/* A network module has started: tells it of the interfaces that run, the addresses and the groups there
+ * are, as if they came now (network.c). */
+void network_started(struct kernel *k, struct strata_instance *network);
 int group_init(struct kernel *k);
 void group_fini(struct kernel *k);
 int route_init(struct kernel *k);
@@ -149,8 +163,13 @@ int socket_init(struct kernel *k);
 void socket_fini(struct kernel *k);
 /* The transport instance is about to stop: closes (resets) its sockets with ENETDOWN, tells owners. */
 void socket_transport_gone(struct kernel *k, struct strata_instance *transport);
-/* An address or interface went: sockets bound to it end with `error`. */
+/* The same for a network module: every socket of its family. */
+void socket_network_gone(struct kernel *k, struct strata_instance *network);
+/* An address went: sockets bound to it end with `error`. */
 void socket_address_gone(struct kernel *k, const struct strata_addr *addr, int error);
+/* An interface is about to be freed: sockets bound to it end with `error`, groups on it are left, nothing
+ * keeps its pointer. */
+void socket_iface_gone(struct kernel *k, struct strata_iface *iface, int error);
 
 /* ---- modules and the manifest (registry.c manifest.c loader.c option.c stack.c) ---- */
 

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The log: lines for people, by level, each under the name of the instance that says it. */
+#include "kernel.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* Local choice: longest message; what is beyond is cut. */
+#define LOG_MAX 2048
+
+/* What came from outside may end up in a message: it must not write lines or terminal codes. */
+static void make_printable(char *line)
+{
+	for (; *line != '\0'; line++) {
+		if ((unsigned char)*line < 0x20 || *line == 0x7f)
+			*line = '?';
+	}
+}
+
+void strata_log(struct strata_stack *stack, const struct strata_instance *self,
+		enum strata_log_level level, const char *format, ...)
+{
+	struct kernel *k = kernel_of(stack);
+	const bool own = self == NULL || self == &k->self;
+	char text[LOG_MAX], *line, *rest = text;
+	va_list args;
+
+	if (level > (own ? k->settings.log_level : self->log_level))
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		if (*line == '\0')
+			continue;
+		make_printable(line);
+		k->env.log(k->env.ctx, level, own ? "kernel" : self->name, line);
+	}
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Batches: every public entry opens one or joins the one that is open; at its end deferred work is
+ * run and the interfaces are flushed.
+ */
+#include "run.h"
+
+#include <assert.h>
+#include <errno.h>
+
+/* Local choice: after so many rounds of work that made new work a batch ends all the same, so that a
+ * conversation of the stack with itself cannot keep the thread; the rest belongs to the next. */
+#define DRAIN_ROUNDS 1024
+
+struct work_list {
+	struct strata_work *head, **tail;
+	struct strata_work *running;	/* what is left of the round in hand */
+};
+
+void strata_work_add(struct strata_stack *stack, struct strata_work *work)
+{
+	struct work_list *list = kernel_of(stack)->work;
+
+	assert(work->run != NULL);
+	if (work->link != NULL)
+		return;
+	work->next = NULL;
+	work->link = list->tail;
+	*list->tail = work;
+	list->tail = &work->next;
+}
+
+void strata_work_cancel(struct strata_stack *stack, struct strata_work *work)
+{
+	struct work_list *list = kernel_of(stack)->work;
+
+	if (work->link == NULL)
+		return;
+	*work->link = work->next;
+	if (work->next != NULL)
+		work->next->link = work->link;
+	else if (list->tail == &work->next)
+		list->tail = work->link;
+	work->link = NULL;
+}
+
+bool work_pending(const struct kernel *k)
+{
+	return k->work->head != NULL || k->work->running != NULL;
+}
+
+/* Runs what is queued now; what it queues is for the next round. */
+static void work_round(struct kernel *k)
+{
+	struct work_list *list = k->work;
+	struct strata_work *work;
+
+	list->running = list->head;
+	if (list->running != NULL)
+		list->running->link = &list->running;
+	list->head = NULL;
+	list->tail = &list->head;
+	while ((work = list->running) != NULL) {
+		strata_work_cancel(&k->pub, work);
+		work->run(&k->pub, work);
+	}
+}
+
+static void drain(struct kernel *k)
+{
+	unsigned int round;
+
+	for (round = 0; round < DRAIN_ROUNDS; round++) {
+		work_round(k);
+		if (!(k->ifaces != NULL && iface_flush(k)) && k->work->head == NULL)
+			return;
+	}
+}
+
+/* ---- entries ---- */
+
+void kernel_set_now(struct kernel *k, uint64_t now)
+{
+	if (now > k->pub.now)
+		k->pub.now = now;
+}
+
+void kernel_enter(struct kernel *k)
+{
+	assert(pthread_equal(k->owner, pthread_self()));
+	if (k->depth++ == 0 && k->env.now != NULL)
+		kernel_set_now(k, k->env.now(k->env.ctx));
+}
+
+void kernel_leave_batched(struct kernel *k)
+{
+	assert(k->depth != 0);
+	if (k->depth == 1 && k->loop != NULL)
+		loop_rearm(k);
+	k->depth--;
+}
+
+void kernel_leave(struct kernel *k)
+{
+	assert(k->depth != 0);
+	if (k->depth == 1)
+		drain(k);
+	kernel_leave_batched(k);
+}
+
+int work_init(struct kernel *k)
+{
+	k->work = strata_alloc(&k->pub, sizeof(*k->work));
+	if (k->work == NULL)
+		return -ENOMEM;
+	k->work->tail = &k->work->head;
+	return 0;
+}
+
+void work_fini(struct kernel *k)
+{
+	if (k->work == NULL)
+		return;
+	if (work_pending(k))
+		strata_log(&k->pub, NULL, STRATA_LOG_ERROR, "work was never cancelled");
+	strata_free(&k->pub, k->work);
+	k->work = NULL;
+}
