@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Sockets: the descriptor table, their life, their readiness and how it is told, and what becomes of
+ * them when the module, address or interface under them goes. The calls of the BSD interface are in
+ * sockcall.c, the options in sockopt.c.
+ */
+#include <errno.h>
+
+#include "flow_int.h"
+#include "socket_int.h"
+
+/* First size of the table; it doubles. */
+#define SLOTS_MIN 64
+/* Different sizes of transports' socket structures. */
+#define SOCKET_SIZES 32
+
+struct socket_table {
+	struct strata_socket **slots;
+	uint64_t *used;			/* a bit a slot */
+	uint32_t size;			/* slots, a multiple of 64 */
+	uint32_t first;			/* no slot below is free */
+	uint32_t count;
+	struct {
+		size_t size;
+		struct strata_cache *cache;
+	} caches[SOCKET_SIZES];
+};
+
+/* ---- the descriptor table ---- */
+
+int socket_get_any(struct kernel *k, int s, struct strata_socket **out)
+{
+	const struct socket_table *t = k->sockets;
+
+	if (s < 0 || (uint32_t)s >= t->size || t->slots[s] == NULL)
+		return -EBADF;
+	*out = t->slots[s];
+	return 0;
+}
+
+int socket_get(struct kernel *k, int s, struct strata_socket **out)
+{
+	int err = socket_get_any(k, s, out);
+
+	return err == 0 && (*out)->gone ? -ENETDOWN : err;
+}
+
+static int table_grow(struct kernel *k)
+{
+	struct socket_table *t = k->sockets;
+	uint32_t size = t->size == 0 ? SLOTS_MIN : t->size * 2;
+	struct strata_socket **slots = strata_alloc(&k->pub, size * sizeof(*slots));
+	uint64_t *used = strata_alloc(&k->pub, size / 8);
+
+	if (slots == NULL || used == NULL) {
+		strata_free(&k->pub, slots);
+		strata_free(&k->pub, used);
+		return -ENOBUFS;
+	}
+	if (t->size > 0) {
+		memcpy(slots, t->slots, t->size * sizeof(*slots));
+		memcpy(used, t->used, t->size / 8);
+	}
+	strata_free(&k->pub, t->slots);
+	strata_free(&k->pub, t->used);
+	t->slots = slots;
+	t->used = used;
+	t->size = size;
+	return 0;
+}
+
+int socket_slot_find(struct kernel *k)
+{
+	struct socket_table *t = k->sockets;
+	uint32_t word;
+	int err;
+
+	if (k->settings.sockets != 0 && t->count >= k->settings.sockets) {
+		strata_count(&k->self, KERNEL_COUNT_SOCKETS_REFUSED, 1);
+		return -EMFILE;
+	}
+	for (word = t->first / 64; word < t->size / 64; word++) {
+		if (t->used[word] != UINT64_MAX) {
+			t->first = word * 64 + (uint32_t)__builtin_ctzll(~t->used[word]);
+			return (int)t->first;
+		}
+	}
+	t->first = t->size;
+	err = table_grow(k);
+	return err < 0 ? err : (int)t->first;
+}
+
+void socket_slot_take(struct kernel *k, int slot, struct strata_socket *sock)
+{
+	struct socket_table *t = k->sockets;
+	uint32_t i = (uint32_t)slot;
+
+	t->slots[i] = sock;
+	t->used[i / 64] |= UINT64_C(1) << (i % 64);
+	t->count++;
+	sock->fd = slot;
+	sock->slot = slot;
+}
+
+static void slot_clear(struct kernel *k, struct strata_socket *sock)
+{
+	struct socket_table *t = k->sockets;
+	uint32_t i = (uint32_t)sock->slot;
+
+	t->slots[i] = NULL;
+	t->used[i / 64] &= ~(UINT64_C(1) << (i % 64));
+	t->count--;
+	if (i < t->first)
+		t->first = i;
+	sock->slot = -1;
+	sock->fd = -1;
+}
+
+/* ---- readiness ---- */
+
+/* End of a batch: the callback may close this socket or any other, so nothing is touched after it. */
+static void socket_tell(struct strata_stack *stack, struct strata_work *work)
+{
+	struct strata_socket *sock = strata_container_of(work, struct strata_socket, work);
+	uint32_t events = sock->raised & sock->events;
+
+	sock->raised = 0;
+	if (sock->notify != NULL && sock->slot >= 0 && events != 0)
+		sock->notify(stack, sock->slot, events, sock->notify_arg);
+}
+
+static void socket_raise(struct strata_socket *sock, uint32_t events)
+{
+	if (events == 0 || sock->notify == NULL)
+		return;
+	sock->raised |= events;
+	strata_work_add(sock->stack, &sock->work);
+}
+
+static void events_replace(struct strata_socket *sock, uint32_t events, uint32_t edge)
+{
+	uint32_t told = (events & ~sock->events) | (events & edge);
+
+	sock->events = events;
+	socket_raise(sock, told);
+}
+
+void strata_socket_set_events(struct strata_socket *sock, uint32_t events, uint32_t edge)
+{
+	if (!sock->gone)
+		events_replace(sock, events, edge);
+}
+
+void strata_socket_set_error(struct strata_socket *sock, int error)
+{
+	if (sock->gone)
+		return;
+	sock->error = error;
+	events_replace(sock, sock->events | EPOLLERR, EPOLLERR);
+}
+
+int strata_socket_take_error(struct strata_socket *sock)
+{
+	int error = sock->error;
+
+	if (error == 0)
+		return 0;
+	sock->error = 0;
+	sock->events &= ~(uint32_t)EPOLLERR;
+	return -error;
+}
+
+int strata_events(struct strata_stack *stack, int s)
+{
+	struct strata_socket *sock;
+	int err = socket_get_any(kernel_of(stack), s, &sock);
+
+	return err < 0 ? err : (int)sock->events;
+}
+
+int strata_notify(struct strata_stack *stack, int s, strata_notify_fn *fn, void *arg)
+{
+	struct kernel *k = kernel_of(stack);
+	struct strata_socket *sock;
+	int err;
+
+	kernel_enter(k);
+	err = socket_get_any(k, s, &sock);
+	if (err == 0) {
+		sock->notify = fn;
+		sock->notify_arg = arg;
+		sock->raised = 0;
+		socket_raise(sock, sock->events);
+	}
+	kernel_leave(k);
+	return err;
+}
+
+/* ---- life ---- */
+
+/* The cache for structures of that size, made at the first; NULL when memory is short. */
+static struct strata_cache *cache_for(struct kernel *k, size_t size)
+{
+	struct socket_table *t = k->sockets;
+	unsigned int i;
+
+	for (i = 0; i < SOCKET_SIZES; i++) {
+		if (t->caches[i].size == size)
+			return t->caches[i].cache;
+		if (t->caches[i].size != 0)
+			continue;
+		t->caches[i].cache = strata_cache_create(&k->pub, "sockets", size);
+		if (t->caches[i].cache != NULL)
+			t->caches[i].size = size;
+		return t->caches[i].cache;
+	}
+	return NULL;
+}
+
+static struct strata_socket *socket_new(struct kernel *k, size_t size)
+{
+	struct strata_cache *cache = cache_for(k, size);
+	struct strata_socket *sock = cache != NULL ? strata_cache_alloc(cache) : NULL;
+
+	if (sock == NULL)
+		return NULL;
+	sock->stack = &k->pub;
+	sock->cache = cache;
+	sock->fd = -1;
+	sock->slot = -1;
+	sock->work.run = socket_tell;
+	sock->flow.flags = FLOW_SOCKET;
+	return sock;
+}
+
+struct strata_socket *socket_alloc(struct kernel *k, struct strata_instance *transport,
+				   struct strata_instance *network)
+{
+	const struct strata_transport_ops *ops = transport->module->transport;
+	struct strata_socket *sock = socket_new(k, ops->socket_size);
+
+	if (sock == NULL)
+		return NULL;
+	sock->transport = transport;
+	sock->network = network;
+	sock->family = (uint16_t)network->number;
+	sock->type = (uint8_t)ops->type;
+	sock->flow.key.number = (uint8_t)transport->number;
+	sock->rcvbuf = ops->rcvbuf;
+	sock->sndbuf = ops->sndbuf;
+	sock->rcvlowat = 1;
+	sock->mcast_ttl = 1;
+	sock->options = STRATA_SO_MCAST_LOOP;
+	return sock;
+}
+
+struct strata_socket *strata_socket_spawn(struct strata_socket *parent)
+{
+	struct strata_socket *sock = socket_new(kernel_of(parent->stack),
+						socket_ops(parent)->socket_size);
+
+	if (sock == NULL)
+		return NULL;
+	sock->transport = parent->transport;
+	sock->network = parent->network;
+	sock->family = parent->family;
+	sock->type = parent->type;
+	sock->options = parent->options;
+	sock->flow.key.number = parent->flow.key.number;
+	sock->flow.iface = parent->flow.iface;
+	sock->rcvbuf = parent->rcvbuf;
+	sock->sndbuf = parent->sndbuf;
+	sock->rcvlowat = parent->rcvlowat;
+	sock->linger = parent->linger;
+	sock->ttl = parent->ttl;
+	sock->tos = parent->tos;
+	sock->mcast_ttl = parent->mcast_ttl;
+	sock->df = parent->df;
+	sock->mcast_iface = parent->mcast_iface;
+	sock->priority = parent->priority;
+	sock->mark = parent->mark;
+	return sock;
+}
+
+/* What stays in the slot of a socket that was ended under its owner: every call says so. */
+static void socket_become_gone(struct strata_socket *sock, int error)
+{
+	sock->gone = 1;
+	sock->error = error;
+	events_replace(sock, EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLRDHUP, EPOLLERR);
+}
+
+void strata_socket_free(struct strata_socket *sock)
+{
+	membership_clear(sock);
+	strata_flow_remove(sock->stack, &sock->flow);
+	strata_port_release(sock->stack, &sock->port);
+	sock->transport = NULL;
+	sock->network = NULL;
+	if (sock->slot >= 0) {
+		if (!sock->gone)
+			socket_become_gone(sock, ECONNABORTED);
+		return;
+	}
+	strata_work_cancel(sock->stack, &sock->work);
+	strata_cache_free(sock->cache, sock);
+}
+
+/* Lets the transport end a socket that has no owner any more. */
+static void socket_end(struct strata_socket *sock)
+{
+	const struct strata_transport_ops *ops = socket_ops(sock);
+
+	sock->fd = -1;
+	if (ops->socket_close != NULL)
+		ops->socket_close(sock);
+	else
+		strata_socket_free(sock);
+}
+
+void socket_close(struct kernel *k, struct strata_socket *sock)
+{
+	slot_clear(k, sock);
+	sock->notify = NULL;
+	sock->raised = 0;
+	strata_work_cancel(&k->pub, &sock->work);
+	membership_clear(sock);
+	if (!sock->gone)
+		socket_end(sock);
+	else if (sock->transport == NULL)
+		strata_cache_free(sock->cache, sock);
+}
+
+struct strata_addr socket_any(const struct strata_socket *sock)
+{
+	const struct strata_address_ops *ops = strata_address_ops(sock->stack, sock->family);
+	struct strata_addr any = { .family = sock->family };
+
+	if (ops != NULL)
+		any.length = ops->length;
+	return any;
+}
+
+/* Forgets the local end, after a transport refused it. */
+static void socket_unbind(struct strata_socket *sock)
+{
+	strata_flow_remove(sock->stack, &sock->flow);
+	strata_port_release(sock->stack, &sock->port);
+	memset(&sock->port.local, 0, sizeof(sock->port.local));
+	memset(&sock->flow.key.local, 0, sizeof(sock->flow.key.local));
+	sock->flow.key.local_port = 0;
+	sock->bound = 0;
+}
+
+int socket_bind(struct strata_socket *sock, const struct strata_addr *addr, uint16_t port,
+		uint8_t bound)
+{
+	const struct strata_transport_ops *ops = socket_ops(sock);
+	struct strata_port *claim = &sock->port;
+	int err;
+
+	claim->number = (uint8_t)sock->transport->number;
+	claim->local = *addr;
+	claim->iface = sock->flow.iface;
+	claim->port = port;
+	if (sock->type == SOCK_DGRAM)
+		claim->reuse |= STRATA_PORT_DATAGRAM;
+	err = strata_port_claim(sock->stack, claim);
+	if (err < 0) {
+		claim->port = 0;
+		memset(&claim->local, 0, sizeof(claim->local));
+		return err;
+	}
+	sock->flow.key.local = *addr;
+	sock->flow.key.local_port = claim->port;
+	sock->bound = bound;
+	err = ops->socket_bound != NULL ? ops->socket_bound(sock) : 0;
+	if (err < 0)
+		socket_unbind(sock);
+	return err;
+}
+
+int strata_socket_autobind(struct strata_socket *sock)
+{
+	struct strata_addr any;
+
+	if (sock->port.link != NULL)
+		return 0;
+	any = socket_any(sock);
+	return socket_bind(sock, &any, 0, 0);
+}
+
+/* ---- what went under sockets ---- */
+
+/* Ends a socket and leaves its owner a descriptor that only tells the error. */
+static void socket_kill(struct strata_socket *sock, int error)
+{
+	sock->gone = 1;
+	membership_clear(sock);
+	socket_end(sock);
+	socket_become_gone(sock, error);
+}
+
+/* Which flows and sockets a loss concerns. */
+struct loss {
+	struct kernel *k;
+	const struct strata_instance *transport, *network;
+	const struct strata_addr *addr;
+	const struct strata_iface *iface;
+	int error;
+};
+
+static void loss_flow(struct strata_flow *flow, void *ctx)
+{
+	const struct loss *loss = ctx;
+	const struct strata_instance *t;
+
+	if (loss->transport != NULL && flow->key.number != loss->transport->number)
+		return;
+	if (loss->network != NULL && flow->key.local.family != loss->network->number)
+		return;
+	if (loss->addr != NULL && !strata_addr_equal(&flow->key.local, loss->addr))
+		return;
+	if (loss->iface != NULL && flow->iface != loss->iface)
+		return;
+	t = loss->transport != NULL ? loss->transport :
+		registry_transport(loss->k, flow->key.number);
+	if (t != NULL && t->module->transport->abort != NULL)
+		t->module->transport->abort(flow, loss->error);
+}
+
+static bool loss_concerns(const struct loss *loss, const struct strata_socket *sock)
+{
+	return (loss->transport != NULL && sock->transport == loss->transport) ||
+	       (loss->network != NULL && sock->network == loss->network) ||
+	       (loss->iface != NULL && sock->flow.iface == loss->iface);
+}
+
+static void loss_spread(struct kernel *k, const struct loss *loss)
+{
+	struct loss copy = *loss;
+	uint32_t i;
+
+	if (k->flows == NULL || k->sockets == NULL)
+		return;
+	flow_walk_all(k, loss_flow, &copy);
+	for (i = 0; i < k->sockets->size; i++) {
+		struct strata_socket *sock = k->sockets->slots[i];
+
+		if (sock != NULL && !sock->gone && loss_concerns(loss, sock))
+			socket_kill(sock, loss->error);
+	}
+}
+
+void socket_transport_gone(struct kernel *k, struct strata_instance *transport)
+{
+	loss_spread(k, &(struct loss){ .k = k, .transport = transport, .error = ENETDOWN });
+}
+
+void socket_network_gone(struct kernel *k, struct strata_instance *network)
+{
+	loss_spread(k, &(struct loss){ .k = k, .network = network, .error = ENETDOWN });
+}
+
+void socket_address_gone(struct kernel *k, const struct strata_addr *addr, int error)
+{
+	loss_spread(k, &(struct loss){ .k = k, .addr = addr, .error = error });
+}
+
+void socket_iface_gone(struct kernel *k, struct strata_iface *iface, int error)
+{
+	uint32_t i;
+
+	loss_spread(k, &(struct loss){ .k = k, .iface = iface, .error = error });
+	for (i = 0; k->sockets != NULL && i < k->sockets->size; i++)
+		if (k->sockets->slots[i] != NULL)
+			membership_iface_gone(k->sockets->slots[i], iface);
+}
+
+/* ---- looking at them ---- */
+
+struct inspection {
+	struct kernel *k;
+	void (*each)(void *ctx, const struct strata_socket_view *view);
+	void *ctx;
+};
+
+static void inspect_flow(struct strata_flow *flow, void *ctx)
+{
+	const struct inspection *in = ctx;
+	struct strata_socket_view view = { .flow = flow, .fd = -1, .state = "" };
+
+	view.transport = registry_transport(in->k, flow->key.number);
+	if (view.transport == NULL)
+		return;
+	if ((flow->flags & FLOW_SOCKET) != 0)
+		view.fd = strata_container_of(flow, struct strata_socket, flow)->fd;
+	if (view.transport->module->transport->describe != NULL)
+		view.transport->module->transport->describe(flow, &view.state, &view.rx_queue,
+							    &view.tx_queue);
+	in->each(in->ctx, &view);
+}
+
+void strata_inspect_sockets(struct strata_stack *stack,
+			    void (*each)(void *ctx, const struct strata_socket_view *view),
+			    void *ctx)
+{
+	struct kernel *k = kernel_of(stack);
+	struct inspection in = { .k = k, .each = each, .ctx = ctx };
+	uint32_t i;
+
+	flow_walk_all(k, inspect_flow, &in);
+	for (i = 0; i < k->sockets->size; i++) {
+		struct strata_socket *sock = k->sockets->slots[i];
+
+		if (sock != NULL && !sock->gone && sock->flow.link == NULL)
+			inspect_flow(&sock->flow, &in);
+	}
+}
+
+/* ---- the table's life ---- */
+
+int socket_init(struct kernel *k)
+{
+	k->sockets = strata_alloc(&k->pub, sizeof(*k->sockets));
+	return k->sockets != NULL ? 0 : -ENOMEM;
+}
+
+/* Transports have been stopped, so what is left are descriptors nobody closed. */
+void socket_fini(struct kernel *k)
+{
+	struct socket_table *t = k->sockets;
+	uint32_t i;
+
+	if (t == NULL)
+		return;
+	for (i = 0; i < t->size; i++)
+		if (t->slots[i] != NULL)
+			socket_close(k, t->slots[i]);
+	for (i = 0; i < SOCKET_SIZES; i++)
+		strata_cache_destroy(t->caches[i].cache);
+	strata_free(&k->pub, t->slots);
+	strata_free(&k->pub, t->used);
+	strata_free(&k->pub, t);
+	k->sockets = NULL;
+}

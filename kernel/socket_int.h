@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The inside of sockets: shared by socket.c, sockcall.c and sockopt.c. */
+#ifndef STRATA_KERNEL_SOCKET_INT_H
+#define STRATA_KERNEL_SOCKET_INT_H
+
+#include "kernel.h"
+
+/* Bits of strata_socket.shutdown. */
+enum {
+	SOCKET_SHUT_RD = 1 << 0,
+	SOCKET_SHUT_WR = 1 << 1,
+};
+
+static inline const struct strata_transport_ops *socket_ops(const struct strata_socket *sock)
+{
+	return sock->transport->module->transport;
+}
+
+/* The socket in that slot, a gone one too. Returns 0 or -EBADF. */
+int socket_get_any(struct kernel *k, int s, struct strata_socket **out);
+/* The same for calls that reach the transport: -ENETDOWN when it went. */
+int socket_get(struct kernel *k, int s, struct strata_socket **out);
+
+/* Finds the lowest free slot and makes sure of its memory, without taking it. Returns it, -EMFILE or
+ * -ENOBUFS. */
+int socket_slot_find(struct kernel *k);
+void socket_slot_take(struct kernel *k, int slot, struct strata_socket *sock);
+/* Gives the slot up and lets the transport end the socket. */
+void socket_close(struct kernel *k, struct strata_socket *sock);
+
+/* A socket of `transport` with the kernel's defaults, in no slot; NULL when memory is short. */
+struct strata_socket *socket_alloc(struct kernel *k, struct strata_instance *transport,
+				   struct strata_instance *network);
+/* Claims the port and tells the transport; `bound` of enum strata_bound is what the application chose.
+ * Returns 0 or -errno. */
+int socket_bind(struct strata_socket *sock, const struct strata_addr *addr, uint16_t port,
+		uint8_t bound);
+/* "Any" of the socket's family. */
+struct strata_addr socket_any(const struct strata_socket *sock);
+
+/* Options of SOL_SOCKET. */
+int sockopt_set(struct strata_socket *sock, int name, const void *value, socklen_t length);
+int sockopt_get(struct strata_socket *sock, int name, void *value, socklen_t *length);
+/* Leaves all groups. */
+void membership_clear(struct strata_socket *sock);
+/* Leaves the groups on an interface that goes. */
+void membership_iface_gone(struct strata_socket *sock, struct strata_iface *iface);
+
+#endif
