@@ -73,6 +73,9 @@ struct fx_conn {
 	uint32_t peer_isn, stack_isn;	/* the stack's is learnt from its SYN */
 	uint32_t peer_nxt;		/* relative: what the peer sends next by default */
 	uint32_t stack_nxt;		/* relative: what the peer acknowledges by default */
+	bool peer_ts;			/* the peer's SYN had timestamps */
+	bool ts;			/* so had the stack's: the peer sends them in each segment */
+	uint32_t ts_recent;		/* last of the stack's, to be echoed */
 };
 
 struct fx_frame {

@@ -5,7 +5,7 @@ tests_lib_libtest_la_SOURCES = \
 	tests/lib/fixture.c tests/lib/fixture.h \
 	tests/lib/frame.c tests/lib/frame.h \
 	tests/lib/join.c tests/lib/join.h \
-	tests/lib/memory.c \
+	tests/lib/fixture_int.h tests/lib/memory.c tests/lib/life.c \
 	tests/lib/expect.c tests/lib/rx.c tests/lib/scenario.h \
 	tests/lib/sockets.c
 tests_lib_libtest_la_CPPFLAGS = $(test_cppflags)
