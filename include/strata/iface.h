@@ -143,7 +143,8 @@ struct strata_ifaddr {
 };
 
 /** Adds an address: its connected route with it. Network modules are told (`address_event`) and may
- *  make it TENTATIVE. Returns 0, -EEXIST, -EAFNOSUPPORT, -ENOMEM. */
+ *  make it TENTATIVE. Returns 0, -EEXIST (on whichever interface), -EINVAL (no unicast address, too many
+ *  bits), -EAFNOSUPPORT, -ENOMEM. */
 STRATA_API int strata_ifaddr_add(struct strata_iface *iface, const struct strata_prefix *prefix);
 /** Returns 0 or -EADDRNOTAVAIL. Its connected route goes; sockets bound to it end. */
 STRATA_API int strata_ifaddr_remove(struct strata_iface *iface, const struct strata_addr *addr);
@@ -165,8 +166,8 @@ enum strata_locality {
 STRATA_API enum strata_locality strata_addr_locality(struct strata_iface *iface,
 						     const struct strata_addr *addr);
 
-/** Joins a group on an interface; counted, so each join wants its leave. Returns 0, -ENOBUFS at the
- *  stack's limit (1024), -ENOMEM. */
+/** Joins a group on an interface; counted, so each join wants its leave. Returns 0, -EINVAL (no multicast
+ *  address), -ENOBUFS at the stack's limit (1024 groups), -ENOMEM. */
 STRATA_API int strata_group_join(struct strata_iface *iface, const struct strata_addr *group);
 /** Returns 0 or -EADDRNOTAVAIL. */
 STRATA_API int strata_group_leave(struct strata_iface *iface, const struct strata_addr *group);

@@ -113,8 +113,14 @@ struct strata_network_ops {
 	uint32_t (*path_mtu_learn)(struct strata_instance *self, const struct strata_addr *to,
 				   uint32_t mtu);
 
+	/** How well `candidate`, an address of this stack, serves as the source of what goes to `to` out of
+	 *  `iface`: the highest wins, of equals the first; negative: not at all. NULL: the order of RFC 1122
+	 *  3.3.4.3 (on `iface` and its prefix has the next hop, on `iface`, any). */
+	int (*source_rank)(struct strata_instance *self, const struct strata_ifaddr *candidate,
+			   const struct strata_iface *iface, const struct strata_addr *to);
+
 	/** Finishes the network header of segment `index` cut from `whole`: `segment` has a copy of its
-	 *  headers. Lengths, identification, header checksum. Needed for software segmentation. */
+	 *  headers, and data at the network header, as `whole`. Lengths, identification, header checksum. Needed for software segmentation. */
 	void (*segment)(struct strata_instance *self, const struct strata_pkt *whole,
 			struct strata_pkt *segment, uint32_t index);
 

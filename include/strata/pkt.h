@@ -73,6 +73,8 @@ enum strata_pkt_flag {
 	STRATA_PKT_LOOPED = 1 << 4,		/**< sent by this stack to itself */
 	STRATA_PKT_REASSEMBLED = 1 << 5,	/**< put together from network fragments */
 	STRATA_PKT_TX = 1 << 6,			/**< on its way out */
+	/** Sent to many, but no copy for this host's own members (IP_MULTICAST_LOOP off). */
+	STRATA_PKT_NO_LOOP = 1 << 7,
 };
 /** Any sign that a packet was meant for more than this host: never answered with an error. */
 #define STRATA_PKT_MANY (STRATA_PKT_LINK_BROADCAST | STRATA_PKT_LINK_MULTICAST | \

@@ -81,10 +81,11 @@ struct strata_route {
 	bool connected;			/**< came with an address */
 };
 
-/** Adds a copy. `iface` NULL: found from `via`. Returns 0, -EEXIST, -ENETUNREACH (no interface
- *  reaches `via`), -ENOMEM. */
+/** Adds a copy. `iface` NULL: found from `via`, and again when interfaces or addresses change. Returns 0,
+ *  -EEXIST, -ENETUNREACH (no interface reaches `via`), -EINVAL (`via` is our own or no unicast address,
+ *  too many bits), -EAFNOSUPPORT, -ENOMEM. */
 STRATA_API int strata_route_add(struct strata_stack *stack, const struct strata_route *route);
-/** Removes the route with that prefix, via, interface and metric. Returns 0 or -ESRCH. */
+/** Removes the route with that prefix, via, interface (NULL: any) and metric. Returns 0 or -ESRCH. */
 STRATA_API int strata_route_remove(struct strata_stack *stack, const struct strata_route *route);
 
 enum strata_dst_kind {
@@ -108,10 +109,11 @@ struct strata_dst {
 };
 
 /** Looks the way to `to` up. `from`: a bound source or unset; when unset (or any), `*src` receives
- *  the chosen one (RFC 1122 3.3.4.3). `bound`: an interface the socket is bound to, or NULL. Fills
- *  `*dst`, which must be released; it must be empty or hold an old result, which is released.
+ *  the chosen one (RFC 1122 3.3.4.3), which is "any" where this host has none and many are spoken to.
+ *  `bound`: an interface the socket is bound to, or NULL. Fills `*dst`, which must be released; it must
+ *  be empty or hold an old result, which is released (on failure too).
  *  Returns 0, -ENETUNREACH, -EHOSTUNREACH, -ENETDOWN, -EADDRNOTAVAIL (no source), -EINVAL (`from` is
- *  not ours), -EAFNOSUPPORT, -ENOBUFS. */
+ *  not ours, or must not leave this host), -EAFNOSUPPORT, -ENOBUFS. */
 STRATA_API int strata_route_output(struct strata_stack *stack, const struct strata_addr *to,
 				   const struct strata_addr *from, struct strata_iface *bound,
 				   struct strata_dst *dst, struct strata_addr *src);

@@ -92,8 +92,9 @@ struct strata_transport_ops {
 	/** For error transports: tells the sender of `pkt` of an error. Borrows. NULL: is none. */
 	void (*report)(struct strata_instance *self, const struct strata_pkt *pkt,
 		       enum strata_net_error kind, uint32_t info);
-	/** Finishes the transport header of the segment with payload `offset` … of `whole`; the checksum stays
-	 *  partial (it is made anew for the segment's length). `last`: of this packet. */
+	/** Finishes the transport header of the segment with payload `offset` … of `whole`, both with data at
+	 *  the transport header, of which the segment has a copy. The checksum stays partial: the kernel has
+	 *  put the segment's length into its field. `last`: of this packet. */
 	void (*segment)(struct strata_instance *self, const struct strata_pkt *whole,
 			struct strata_pkt *segment, uint32_t offset, bool last);
 	/** Bytes of the transport header of an outgoing packet (data at it), for segmentation. */

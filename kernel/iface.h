@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The inside of an interface, and what iface.c addr.c group.c route.c dst.c neigh.c network.c
+ * segment.c promise each other beyond kernel.h.
+ */
+#ifndef KERNEL_IFACE_H
+#define KERNEL_IFACE_H
+
+#include <sys/queue.h>
+#include "kernel.h"
+
+struct neigh;
+TAILQ_HEAD(neigh_list, neigh);
+
+/* Where a neighbour stands in its interface: the order in which room is made, see neigh.c. */
+enum neigh_place {
+	NEIGH_SPARE,	/* failed, not asked for yet, or heard of and never used: goes first */
+	NEIGH_KNOWN,	/* resolved and used, the least recently used first */
+	NEIGH_ASKED,	/* INCOMPLETE and solicited, the oldest first */
+	NEIGH_FIXED,	/* PERMANENT: never goes by itself */
+	NEIGH_PLACES,
+};
+
+struct iface {
+	struct strata_iface pub;	/* first: modules hold a pointer to it */
+	bool opened;
+	bool dirty;			/* in the table's list of drivers to flush */
+	struct iface *dirty_next;
+	struct strata_ifaddr *addrs;	/* in the order added */
+	strata_output_fn *output;
+	void *output_ctx;
+	strata_sniff_fn *sniff;
+	void *sniff_ctx;
+	struct strata_pkt_queue looped;	/* sent back to the input at the end of the batch */
+	struct strata_work loop_work;
+	struct neigh_list neighs[NEIGH_PLACES];
+	unsigned int neigh_count;	/* in all places */
+	unsigned int neigh_asked;	/* in NEIGH_ASKED */
+	uint64_t reachable_time;	/* RFC 4861 6.3.2 ReachableTime, ns; 0: not drawn yet */
+	uint64_t reachable_drawn;	/* when */
+};
+
+static inline struct iface *iface_of(const struct strata_iface *iface)
+{
+	return (struct iface *)(uintptr_t)iface;
+}
+
+static inline bool iface_usable(const struct strata_iface *iface)
+{
+	const uint32_t both = STRATA_IFACE_UP | STRATA_IFACE_RUNNING;
+	return (iface->flags & both) == both;
+}
+
+/* A table's hash of an address that no stranger chooses the entries of; the scope does not count. */
+static inline uint32_t addr_hash(const struct strata_addr *addr)
+{
+	uint64_t w[2];
+	memcpy(w, addr->bytes, sizeof(w));
+	w[0] = (w[0] ^ addr->family) * UINT64_C(0x9e3779b97f4a7c15);
+	w[0] ^= w[0] >> 32;
+	w[0] = (w[0] ^ w[1]) * UINT64_C(0xc2b2ae3d27d4eb4f);
+	return (uint32_t)(w[0] >> 32);
+}
+
+/* The address without its scope: for tables whose entries name the interface anyway. */
+static inline struct strata_addr addr_unscoped(const struct strata_addr *addr)
+{
+	struct strata_addr a = *addr;
+	a.scope = 0;
+	return a;
+}
+
+/* ---- iface.c ---- */
+
+/* A packet that its caller may change: itself when it has one owner, else a copy. Consumes. Returns NULL
+ * when memory is short, having dropped it. */
+struct strata_pkt *iface_pkt_own(struct kernel *k, struct strata_pkt *pkt);
+/* Puts a network packet of `number` (no link header) into the input of `iface` at the end of the batch.
+ * Consumes; bounded. Returns 0 or -ENOBUFS. */
+int iface_loop_network(struct strata_iface *iface, struct strata_pkt *pkt, uint16_t number);
+/* The first usable interface that has all of `flags`; NULL: none. */
+struct strata_iface *iface_first_with(struct kernel *k, uint32_t flags);
+
+/* ---- addr.c ---- */
+
+/* The VALID address of ours that `addr` is, or (a loopback address) whose prefix it is in. Any
+ * interface: weak host model, RFC 1122 3.3.4.2. NULL: not ours. */
+struct strata_ifaddr *addr_own(struct kernel *k, const struct strata_addr *addr);
+/* True where `addr` is the directed broadcast address of a prefix of the interface. */
+bool addr_is_directed_broadcast(const struct strata_iface *iface, const struct strata_addr *addr);
+enum strata_addr_class addr_class(struct kernel *k, const struct strata_addr *addr);
+/* Removes the interface's addresses, telling everyone concerned. */
+void addr_iface_removed(struct kernel *k, struct strata_iface *iface);
+
+/* ---- group.c ---- */
+
+bool group_joined(struct kernel *k, const struct strata_iface *iface, const struct strata_addr *group);
+void group_iface_removed(struct kernel *k, struct strata_iface *iface);
+/* Tells a network module that has just started of the groups there are. */
+void group_replay(struct kernel *k, struct strata_instance *network);
+
+/* ---- route.c ---- */
+
+/* The best usable route to `to`, by `bound` alone where that is not NULL. NULL: none, and `*down` tells
+ * whether one leads through an interface that is down. Good until a route changes. */
+const struct strata_route *route_lookup(struct kernel *k, const struct strata_addr *to,
+					const struct strata_iface *bound, bool *down);
+
+/* ---- neigh.c ---- */
+
+/* The interface goes: forgets all its entries; those that others still hold lose it. */
+void neigh_iface_removed(struct kernel *k, struct strata_iface *iface);
+
+/* ---- segment.c ---- */
+
+/* Packets on the wire that `pkt` (pkt->data at whatever header) is going to be, or was. */
+uint32_t segment_count(const struct strata_pkt *pkt);
+
+#endif

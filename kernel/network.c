@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Dispatch around network modules: packets up by number, packets down by the result of a look-up,
+ * and errors to whoever tells or wants them.
+ */
+#include <errno.h>
+#include "iface.h"
+
+void network_started(struct kernel *k, struct strata_instance *network)
+{
+	const struct strata_network_ops *ops = network->module->network;
+	struct strata_iface *iface;
+	struct strata_ifaddr *ifaddr;
+
+	addr_ops_changed(k);
+	for (iface = strata_iface_next(&k->pub, NULL); iface != NULL;
+	     iface = strata_iface_next(&k->pub, iface)) {
+		if (ops->iface_event != NULL && (iface->flags & STRATA_IFACE_RUNNING))
+			ops->iface_event(network, iface, true);
+		for (ifaddr = strata_ifaddr_first(iface); ifaddr != NULL; ifaddr = ifaddr->next)
+			if (ops->address_event != NULL)
+				ops->address_event(network, ifaddr, true);
+	}
+	group_replay(k, network);
+}
+
+/* ---- in ---- */
+
+enum strata_verdict strata_network_input(struct strata_iface *iface, struct strata_pkt *pkt,
+					 uint16_t number)
+{
+	struct kernel *k = kernel_of(iface->stack);
+	struct strata_instance *net = registry_network(k, number);
+
+	pkt->family = number;
+	if (net == NULL || net->module->network->input == NULL) {
+		strata_trace(&k->self, pkt, "network number 0x%04x", number);
+		return strata_drop(&k->self, pkt, KERNEL_DROP_NO_NETWORK);
+	}
+	return net->module->network->input(net, iface, pkt);
+}
+
+/* ---- out ---- */
+
+int strata_network_output(const struct strata_dst *dst, struct strata_pkt *pkt,
+			  const struct strata_tx *tx)
+{
+	pkt->flags |= STRATA_PKT_TX;
+	return dst->network->module->network->output(dst->network, dst, pkt, tx);
+}
+
+/* What goes to many goes to this host too where it listens: a group that is joined on the interface,
+ * any broadcast (RFC 1112 6.1, 7.2). The kernel does it, since it alone knows both the groups and
+ * the way back; a sender that wants none says so with STRATA_PKT_NO_LOOP. */
+static void loop_copy(struct kernel *k, const struct strata_dst *dst, const struct strata_pkt *pkt,
+		      const struct strata_addr *to, uint16_t number)
+{
+	struct strata_pkt *copy;
+
+	if ((pkt->flags & STRATA_PKT_NO_LOOP) || (dst->iface->flags & STRATA_IFACE_LOOPBACK))
+		return;
+	if (dst->kind == STRATA_DST_MULTICAST && !group_joined(k, dst->iface, to))
+		return;
+	copy = strata_pkt_copy(pkt, strata_pkt_headroom(pkt));
+	if (copy == NULL)
+		return;
+	iface_loop_network(dst->iface, copy, number);
+}
+
+/* The link address of many. Returns 0, or -errno where the link has none for `to`. */
+static int many_lladdr(const struct strata_dst *dst, const struct strata_addr *to,
+		       struct strata_lladdr *lladdr)
+{
+	const struct strata_link_ops *ops = dst->iface->framing->module->link;
+
+	if (dst->kind == STRATA_DST_MULTICAST && ops->address_multicast != NULL) {
+		int result = ops->address_multicast(to, lladdr);
+		if (result == 0)
+			return 0;
+	}
+	/* RFC 1112 6.4: a link without multicast sends it to all. */
+	*lladdr = strata_iface_broadcast(dst->iface);
+	return lladdr->length == 0 ? -EAFNOSUPPORT : 0;
+}
+
+static int output_many(struct kernel *k, const struct strata_dst *dst, struct strata_pkt *pkt,
+		       const struct strata_addr *to, uint16_t number)
+{
+	struct strata_lladdr lladdr;
+
+	loop_copy(k, dst, pkt, to, number);
+	if (dst->iface->framing == NULL)
+		return strata_iface_output(dst->iface, pkt, number, NULL);
+	if (many_lladdr(dst, to, &lladdr) < 0)
+		return strata_drop_errno(&k->self, pkt, KERNEL_DROP_NO_LINK_ADDRESS,
+					 -EHOSTUNREACH);
+	return strata_iface_output(dst->iface, pkt, number, &lladdr);
+}
+
+int strata_dst_output(const struct strata_dst *dst, struct strata_pkt *pkt,
+		      const struct strata_addr *to, uint16_t number)
+{
+	struct kernel *k = kernel_of(dst->iface->stack);
+
+	switch ((enum strata_dst_kind)dst->kind) {
+	case STRATA_DST_LOCAL:
+		if (!(dst->iface->flags & STRATA_IFACE_LOOPBACK))
+			return iface_loop_network(dst->iface, pkt, number);
+		break;
+	case STRATA_DST_BROADCAST:
+	case STRATA_DST_MULTICAST:
+		return output_many(k, dst, pkt, to, number);
+	case STRATA_DST_UNICAST:
+		if (dst->neigh != NULL)
+			return strata_neigh_output(dst->neigh, pkt, number);
+		break;
+	}
+	return strata_iface_output(dst->iface, pkt, number, NULL);
+}
+
+/* ---- errors ---- */
+
+void strata_error_output(const struct strata_pkt *pkt, enum strata_net_error kind, uint32_t info)
+{
+	struct kernel *k = kernel_of(pkt->stack);
+	struct strata_instance *net = registry_network(k, pkt->family);
+	struct strata_instance *transport;
+
+	/* RFC 1122 3.2.2: never about what was sent to many. What else must not be answered needs the
+	 * packet read, which is the error transport's affair. */
+	if ((pkt->flags & STRATA_PKT_MANY) || pkt->network_offset == 0 || net == NULL ||
+	    net->module->network->error_transport == 0)
+		return;
+	transport = registry_transport(k, net->module->network->error_transport);
+	if (transport == NULL || transport->module->transport->report == NULL)
+		return;
+	transport->module->transport->report(transport, pkt, kind, info);
+}
+
+void strata_transport_error(struct strata_stack *stack, const struct strata_transport_error *error)
+{
+	struct strata_instance *transport = registry_transport(kernel_of(stack),
+							       error->quote.number);
+
+	if (transport != NULL && transport->module->transport->error != NULL)
+		transport->module->transport->error(transport, error);
+}
+
+void strata_error_local(const struct strata_pkt *pkt, enum strata_net_error kind, uint32_t info)
+{
+	struct strata_instance *net = registry_network(kernel_of(pkt->stack), pkt->family);
+	struct strata_transport_error error = { .kind = kind, .info = info, .local = true };
+	const uint8_t *header = pkt->buf + pkt->network_offset;
+	const uint8_t *end = pkt->data + pkt->len;
+
+	if (pkt->network_offset == 0 || header > end || net == NULL ||
+	    net->module->network->quote_parse == NULL)
+		return;
+	if (net->module->network->quote_parse(header, (size_t)(end - header), &error.quote) < 0 ||
+	    error.quote.header_size > (size_t)(end - header))
+		return;
+	error.payload = header + error.quote.header_size;
+	error.payload_length = (uint32_t)(end - error.payload);
+	strata_transport_error(pkt->stack, &error);
+}

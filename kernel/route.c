@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The routing table: longest prefix, then lowest metric (RFC 1812 5.2.4.3). One hash table for each
+ * prefix length of a family, so that a look-up costs as many probes as there are lengths in use,
+ * however many routes there are.
+ */
+#include <errno.h>
+#include "iface.h"
+
+#define LENGTHS (STRATA_ADDR_MAX * 8 + 1)
+#define LENGTH_WORDS ((LENGTHS + 63) / 64)
+/* Buckets of a prefix length to begin with; they double when there are as many routes. */
+#define BUCKETS_FIRST 4
+
+struct route {
+	struct strata_route pub;	/* first; `congestion` is our copy */
+	struct route *next;		/* hash chain; the same prefix by metric, then age */
+	char *congestion;
+	bool found;			/* the interface was found from `via`, and is found again */
+	uint32_t generation;		/* of the stack when it was found last */
+};
+
+struct route_length {
+	struct route **buckets;
+	uint32_t mask, count;
+};
+
+struct route_family {
+	struct route_family *next;
+	uint16_t number;
+	uint64_t present[LENGTH_WORDS];	/* bit n: there are routes of n bits */
+	struct route_length lengths[LENGTHS];
+};
+
+struct route_table {
+	struct route_family *families;
+};
+
+int route_init(struct kernel *k)
+{
+	k->routes = strata_alloc(&k->pub, sizeof(*k->routes));
+	return k->routes == NULL ? -ENOMEM : 0;
+}
+
+static void route_free(struct kernel *k, struct route *route)
+{
+	strata_free(&k->pub, route->congestion);
+	strata_free(&k->pub, route);
+}
+
+void route_fini(struct kernel *k)
+{
+	struct route_family *family;
+	unsigned int bits;
+	uint32_t i;
+
+	if (k->routes == NULL)
+		return;
+	while ((family = k->routes->families) != NULL) {
+		for (bits = 0; bits < LENGTHS; bits++) {
+			struct route_length *length = &family->lengths[bits];
+			for (i = 0; length->buckets != NULL && i <= length->mask; i++) {
+				struct route *route;
+				while ((route = length->buckets[i]) != NULL) {
+					length->buckets[i] = route->next;
+					route_free(k, route);
+				}
+			}
+			strata_free(&k->pub, length->buckets);
+		}
+		k->routes->families = family->next;
+		strata_free(&k->pub, family);
+	}
+	strata_free(&k->pub, k->routes);
+	k->routes = NULL;
+}
+
+void strata_generation_bump(struct strata_stack *stack)
+{
+	kernel_of(stack)->pub.generation++;
+}
+
+/* ---- tables ---- */
+
+static struct route_family *find_family(struct kernel *k, uint16_t number)
+{
+	struct route_family *family = k->routes->families;
+
+	while (family != NULL && family->number != number)
+		family = family->next;
+	return family;
+}
+
+static struct route **bucket(struct route_length *length, const struct strata_addr *masked)
+{
+	return &length->buckets[addr_hash(masked) & length->mask];
+}
+
+/* The bytes alone decide: family and length are those of the table. */
+static bool same_bytes(const struct strata_addr *a, const struct strata_addr *b)
+{
+	return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+/* Twice the buckets; the order within a prefix is kept. Returns 0, or -ENOMEM without any. */
+static int grow(struct kernel *k, struct route_length *length)
+{
+	struct route_length bigger = { .count = length->count };
+	uint32_t i;
+
+	bigger.mask = length->buckets == NULL ? BUCKETS_FIRST - 1 : length->mask * 2 + 1;
+	bigger.buckets = strata_alloc(&k->pub, (bigger.mask + (size_t)1) * sizeof(*bigger.buckets));
+	if (bigger.buckets == NULL)
+		return length->buckets == NULL ? -ENOMEM : 0;
+	for (i = 0; length->buckets != NULL && i <= length->mask; i++) {
+		struct route *route;
+		while ((route = length->buckets[i]) != NULL) {
+			struct route **link = bucket(&bigger, &route->pub.to.addr);
+			length->buckets[i] = route->next;
+			while (*link != NULL)
+				link = &(*link)->next;
+			route->next = NULL;
+			*link = route;
+		}
+	}
+	strata_free(&k->pub, length->buckets);
+	*length = bigger;
+	return 0;
+}
+
+/* The table for routes of `prefix`'s family and length, made where there is none. NULL: no memory. */
+static struct route_length *table_for(struct kernel *k, const struct strata_prefix *prefix)
+{
+	struct route_family *family = find_family(k, prefix->addr.family);
+	struct route_length *length;
+
+	if (family == NULL) {
+		family = strata_alloc(&k->pub, sizeof(*family));
+		if (family == NULL)
+			return NULL;
+		family->number = prefix->addr.family;
+		family->next = k->routes->families;
+		k->routes->families = family;
+	}
+	length = &family->lengths[prefix->bits];
+	if ((length->buckets == NULL || length->count > length->mask) && grow(k, length) < 0)
+		return NULL;
+	family->present[prefix->bits / 64] |= UINT64_C(1) << (prefix->bits % 64);
+	return length;
+}
+
+/* ---- look-up ---- */
+
+typedef bool accept_fn(struct kernel *k, struct route *route, void *ctx);
+
+/* The best route to `to` that `accept` takes: longest prefix first, then in the order of the chain. */
+static struct route *best(struct kernel *k, const struct strata_addr *to, accept_fn *accept, void *ctx)
+{
+	struct route_family *family = find_family(k, to->family);
+	unsigned int word = LENGTH_WORDS;
+
+	while (family != NULL && word-- > 0) {
+		uint64_t left = family->present[word];
+		while (left != 0) {
+			const unsigned int bit = 63 - (unsigned int)__builtin_clzll(left);
+			const struct strata_addr masked = strata_addr_mask(to, word * 64 + bit);
+			struct route *route = *bucket(&family->lengths[word * 64 + bit], &masked);
+
+			for (; route != NULL; route = route->next)
+				if (same_bytes(&route->pub.to.addr, &masked) &&
+				    accept(k, route, ctx))
+					return route;
+			left &= ~(UINT64_C(1) << bit);
+		}
+	}
+	return NULL;
+}
+
+static bool accept_link(struct kernel *k, struct route *route, void *ctx)
+{
+	(void)k;
+	(void)ctx;
+	return !strata_addr_is_set(&route->pub.via) && iface_usable(route->pub.iface);
+}
+
+/* The interface on whose link `via` is; NULL: none that is usable. */
+static struct strata_iface *link_of(struct kernel *k, const struct strata_addr *via)
+{
+	const struct route *link = best(k, via, accept_link, NULL);
+
+	return link != NULL ? link->pub.iface : NULL;
+}
+
+/* Finds the interface of a route's `via` anew when something has changed since. */
+static void refresh(struct kernel *k, struct route *route)
+{
+	struct strata_iface *iface;
+
+	if (!route->found || route->generation == k->pub.generation)
+		return;
+	route->generation = k->pub.generation;
+	iface = link_of(k, &route->pub.via);
+	/* Without a way the last one stays: it is down, and tells people where the route led. */
+	if (iface != NULL)
+		route->pub.iface = iface;
+}
+
+/* What route_lookup() was asked for, and what it saw. */
+struct wish {
+	const struct strata_iface *bound;
+	bool down;
+};
+
+static bool accept_wish(struct kernel *k, struct route *route, void *ctx)
+{
+	struct wish *wish = ctx;
+
+	refresh(k, route);
+	if (route->pub.iface == NULL || (wish->bound != NULL && route->pub.iface != wish->bound))
+		return false;
+	if (iface_usable(route->pub.iface))
+		return true;
+	wish->down = true;
+	return false;
+}
+
+const struct strata_route *route_lookup(struct kernel *k, const struct strata_addr *to,
+					const struct strata_iface *bound, bool *down)
+{
+	struct wish wish = { .bound = bound };
+	const struct route *route = best(k, to, accept_wish, &wish);
+
+	*down = wish.down;
+	return route != NULL ? &route->pub : NULL;
+}
+
+/* ---- coming and going ---- */
+
+/* The same route: prefix (known to be equal), next hop, interface (NULL: any) and metric. */
+static bool same_route(const struct strata_route *a, const struct strata_route *b)
+{
+	return same_bytes(&a->to.addr, &b->to.addr) && strata_addr_equal(&a->via, &b->via) &&
+	       (a->iface == b->iface || b->iface == NULL) && a->metric == b->metric;
+}
+
+/* Where the new route goes in its chain: behind those of its prefix that are as good or better. NULL
+ * when it is there already. */
+static struct route **place(struct route_length *length, const struct strata_route *new)
+{
+	struct route **link = bucket(length, &new->to.addr), **before = NULL;
+
+	for (; *link != NULL; link = &(*link)->next) {
+		if (same_route(&(*link)->pub, new))
+			return NULL;
+		if (before == NULL && same_bytes(&(*link)->pub.to.addr, &new->to.addr) &&
+		    (*link)->pub.metric > new->metric)
+			before = link;
+	}
+	return before != NULL ? before : link;
+}
+
+static int check_new(struct kernel *k, const struct strata_route *route)
+{
+	const struct strata_address_ops *ops = strata_address_ops(&k->pub, route->to.addr.family);
+
+	if (ops == NULL)
+		return -EAFNOSUPPORT;
+	if (route->to.bits > ops->length * 8 || route->to.addr.length != ops->length)
+		return -EINVAL;
+	if (!strata_addr_is_set(&route->via))
+		return route->iface == NULL ? -ENETUNREACH : 0;
+	/* Through ourselves leads nowhere. */
+	if (addr_class(k, &route->via) != STRATA_ADDR_UNICAST || addr_own(k, &route->via) != NULL)
+		return -EINVAL;
+	return 0;
+}
+
+/* Fills `route` from what was asked for: masked, unscoped, with the interface found. */
+static int complete(struct kernel *k, struct route *route, const struct strata_route *asked)
+{
+	route->pub = *asked;
+	route->pub.to.addr = strata_addr_mask(&asked->to.addr, asked->to.bits);
+	route->pub.to.addr.scope = 0;
+	route->pub.congestion = NULL;
+	route->generation = k->pub.generation;
+	if (asked->iface == NULL) {
+		route->pub.iface = strata_iface_by_index(&k->pub, asked->via.scope);
+		if (asked->via.scope == 0) {
+			route->found = true;
+			route->pub.iface = link_of(k, &asked->via);
+		}
+		if (route->pub.iface == NULL)
+			return -ENETUNREACH;
+	}
+	if (asked->congestion == NULL)
+		return 0;
+	route->congestion = kernel_strdup(k, asked->congestion);
+	route->pub.congestion = route->congestion;
+	return route->congestion == NULL ? -ENOMEM : 0;
+}
+
+int strata_route_add(struct strata_stack *stack, const struct strata_route *asked)
+{
+	struct kernel *k = kernel_of(stack);
+	struct route_length *length;
+	struct route *route, **link;
+	int result = check_new(k, asked);
+
+	if (result < 0)
+		return result;
+	route = strata_alloc(stack, sizeof(*route));
+	if (route == NULL)
+		return -ENOMEM;
+	result = complete(k, route, asked);
+	if (result < 0)
+		goto out_free;
+	length = table_for(k, &route->pub.to);
+	result = -ENOMEM;
+	if (length == NULL)
+		goto out_free;
+	link = place(length, &route->pub);
+	result = -EEXIST;
+	if (link == NULL)
+		goto out_free;
+	route->next = *link;
+	*link = route;
+	length->count++;
+	strata_generation_bump(stack);
+	return 0;
+out_free:
+	route_free(k, route);
+	return result;
+}
+
+static void remove_at(struct kernel *k, struct route_family *family, unsigned int bits,
+		      struct route **link)
+{
+	struct route *route = *link;
+
+	*link = route->next;
+	if (--family->lengths[bits].count == 0)
+		family->present[bits / 64] &= ~(UINT64_C(1) << (bits % 64));
+	strata_generation_bump(&k->pub);
+	route_free(k, route);
+}
+
+int strata_route_remove(struct strata_stack *stack, const struct strata_route *asked)
+{
+	struct kernel *k = kernel_of(stack);
+	struct route_family *family = find_family(k, asked->to.addr.family);
+	struct strata_route wanted = *asked;
+	struct route **link;
+
+	if (family == NULL || asked->to.bits >= LENGTHS ||
+	    family->lengths[asked->to.bits].buckets == NULL)
+		return -ESRCH;
+	wanted.to.addr = strata_addr_mask(&asked->to.addr, asked->to.bits);
+	link = bucket(&family->lengths[asked->to.bits], &wanted.to.addr);
+	while (*link != NULL && !same_route(&(*link)->pub, &wanted))
+		link = &(*link)->next;
+	if (*link == NULL)
+		return -ESRCH;
+	remove_at(k, family, asked->to.bits, link);
+	return 0;
+}
+
+/* Calls `each` for every route, the longest prefixes of each family first; one it does not accept goes. */
+static void walk(struct kernel *k, accept_fn *each, void *ctx)
+{
+	struct route_family *family;
+	unsigned int bits;
+	uint32_t i;
+
+	for (family = k->routes->families; family != NULL; family = family->next) {
+		for (bits = LENGTHS; bits-- > 0;) {
+			struct route_length *length = &family->lengths[bits];
+			for (i = 0; length->buckets != NULL && i <= length->mask; i++) {
+				struct route **link = &length->buckets[i];
+				while (*link != NULL) {
+					if (each(k, *link, ctx))
+						link = &(*link)->next;
+					else
+						remove_at(k, family, bits, link);
+				}
+			}
+		}
+	}
+}
+
+/* False: the route goes with the interface in `ctx`. */
+static bool survives(struct kernel *k, struct route *route, void *ctx)
+{
+	struct strata_iface *gone = ctx;
+
+	if (route->pub.iface != gone)
+		return true;
+	if (!route->found)
+		return false;
+	/* Its next hop may be on the link of another. */
+	route->pub.iface = NULL;
+	route->generation = k->pub.generation - 1;
+	return true;
+}
+
+static bool found_anew(struct kernel *k, struct route *route, void *ctx)
+{
+	(void)ctx;
+	refresh(k, route);
+	return route->pub.iface != NULL;
+}
+
+void route_iface_removed(struct kernel *k, struct strata_iface *iface)
+{
+	walk(k, survives, iface);
+	walk(k, found_anew, NULL);
+	strata_generation_bump(&k->pub);
+}
+
+struct inspection {
+	void (*each)(void *ctx, const struct strata_route *route);
+	void *ctx;
+};
+
+static bool inspect_one(struct kernel *k, struct route *route, void *ctx)
+{
+	const struct inspection *inspection = ctx;
+
+	refresh(k, route);
+	inspection->each(inspection->ctx, &route->pub);
+	return true;
+}
+
+void strata_inspect_routes(struct strata_stack *stack,
+			   void (*each)(void *ctx, const struct strata_route *route), void *ctx)
+{
+	struct inspection inspection = { .each = each, .ctx = ctx };
+
+	walk(kernel_of(stack), inspect_one, &inspection);
+}
