@@ -27,25 +27,25 @@ struct loop {
 	struct epoll_event events[LOOP_EVENTS];
 };
 
-static int loop_get(struct kernel *k, struct loop **out)
+/* Makes k->loop where there is none yet. */
+static int loop_make(struct kernel *k)
 {
-	struct loop *loop = k->loop;
+	struct loop *loop;
 	int error;
 
-	if (loop == NULL) {
-		loop = strata_alloc(&k->pub, sizeof(*loop));
-		if (loop == NULL)
-			return -ENOMEM;
-		loop->timer = -1;
-		loop->epoll = epoll_create1(EPOLL_CLOEXEC);
-		if (loop->epoll < 0) {
-			error = -errno;
-			strata_free(&k->pub, loop);
-			return error;
-		}
-		k->loop = loop;
+	if (k->loop != NULL)
+		return 0;
+	loop = strata_alloc(&k->pub, sizeof(*loop));
+	if (loop == NULL)
+		return -ENOMEM;
+	loop->timer = -1;
+	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (loop->epoll < 0) {
+		error = -errno;
+		strata_free(&k->pub, loop);
+		return error;
 	}
-	*out = loop;
+	k->loop = loop;
 	return 0;
 }
 
@@ -76,19 +76,19 @@ static int watch_control(struct loop *loop, int operation, struct strata_watch *
 
 int strata_watch_add(struct strata_stack *stack, struct strata_watch *watch, int fd, uint32_t events)
 {
-	struct loop *loop;
-	int result = loop_get(kernel_of(stack), &loop);
+	struct kernel *k = kernel_of(stack);
+	int result = loop_make(k);
 
 	assert(watch->ready != NULL && !watch->active);
 	if (result != 0)
 		return result;
 	watch->fd = fd;
 	watch->events = events;
-	result = watch_control(loop, EPOLL_CTL_ADD, watch);
+	result = watch_control(k->loop, EPOLL_CTL_ADD, watch);
 	if (result != 0)
 		return result;
 	watch->active = true;
-	loop->watches++;
+	k->loop->watches++;
 	return 0;
 }
 
@@ -188,9 +188,8 @@ static uint64_t loop_idle(struct kernel *k)
 int strata_loop_turn(struct strata_stack *stack, uint64_t timeout)
 {
 	struct kernel *k = kernel_of(stack);
-	struct loop *loop;
 	uint64_t idle;
-	int result = loop_get(k, &loop), count;
+	int result = loop_make(k), count;
 
 	assert(k->depth == 0);
 	if (result != 0)
@@ -198,11 +197,11 @@ int strata_loop_turn(struct strata_stack *stack, uint64_t timeout)
 	if (k->env.now == NULL)
 		return -EINVAL;
 	idle = loop_idle(k);
-	count = loop_wait(loop, idle < timeout ? idle : timeout);
+	count = loop_wait(k->loop, idle < timeout ? idle : timeout);
 	if (count < 0 && count != -EINTR)
 		return count;
 	kernel_enter(k);
-	result = loop_dispatch(k, loop, count > 0 ? count : 0);
+	result = loop_dispatch(k, k->loop, count > 0 ? count : 0);
 	timer_run(k);
 	kernel_leave(k);
 	return result;
@@ -211,23 +210,22 @@ int strata_loop_turn(struct strata_stack *stack, uint64_t timeout)
 int strata_loop_run(struct strata_stack *stack)
 {
 	struct kernel *k = kernel_of(stack);
-	struct loop *loop;
-	int result = loop_get(k, &loop);
+	int result = loop_make(k);
 
-	while (result >= 0 && !loop->stop)
+	while (result >= 0 && !k->loop->stop)
 		result = strata_loop_turn(stack, STRATA_NEVER);
 	if (result < 0)
 		return result;
-	loop->stop = false;
+	k->loop->stop = false;
 	return 0;
 }
 
 void strata_loop_stop(struct strata_stack *stack)
 {
-	struct loop *loop;
+	struct kernel *k = kernel_of(stack);
 
-	if (loop_get(kernel_of(stack), &loop) == 0)
-		loop->stop = true;
+	if (loop_make(k) == 0)
+		k->loop->stop = true;
 }
 
 /* ---- for another loop ---- */
@@ -258,26 +256,25 @@ int strata_loop_fd(struct strata_stack *stack)
 {
 	struct kernel *k = kernel_of(stack);
 	struct epoll_event event = { .events = EPOLLIN };
-	struct loop *loop;
-	int result = loop_get(k, &loop);
+	int result = loop_make(k);
 
 	if (result != 0)
 		return result;
 	if (k->env.now == NULL)
 		return -EINVAL;
-	if (loop->timer < 0) {
+	if (k->loop->timer < 0) {
 		int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 
 		if (timer < 0)
 			return -errno;
-		event.data.ptr = loop;
-		if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, timer, &event) != 0) {
+		event.data.ptr = k->loop;
+		if (epoll_ctl(k->loop->epoll, EPOLL_CTL_ADD, timer, &event) != 0) {
 			result = -errno;
 			close(timer);
 			return result;
 		}
-		loop->timer = timer;
+		k->loop->timer = timer;
 		loop_rearm(k);
 	}
-	return loop->epoll;
+	return k->loop->epoll;
 }

@@ -63,9 +63,12 @@ void *mem_get(struct kernel *k, size_t size)
 	void *ptr = mem_try(k, size);
 
 	if (strata_unlikely(ptr == NULL) && k->pub.now >= k->mem->reclaim_after) {
+		size_t before = k->mem->used;
+
 		k->mem->reclaim_after = k->pub.now + RECLAIM_INTERVAL;
 		mem_reclaim(k);
-		ptr = mem_try(k, size);
+		if (k->mem->used < before)
+			ptr = mem_try(k, size);
 	}
 	if (strata_unlikely(ptr == NULL)) {
 		/* The table of counters is itself allocated. */
