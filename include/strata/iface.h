@@ -43,7 +43,7 @@ struct strata_iface_counters {
 
 struct strata_iface {
 	struct strata_stack *stack;
-	char name[IFNAMSIZ];
+	char name[IF_NAMESIZE];
 	uint32_t index;			/**< from 1 */
 	uint32_t mtu;			/**< largest network packet, bytes */
 	uint32_t flags;			/**< enum strata_iface_flag */

@@ -1,6 +1,7 @@
 # The test library: fixtures, frames, scenarios (see tests/lib/fixture.h).
 if HAVE_CMOCKA
 check_LTLIBRARIES += tests/lib/libtest.la
+EXTRA_DIST += tests/lib/cases.sh
 tests_lib_libtest_la_SOURCES = \
 	tests/lib/fixture.c tests/lib/fixture.h \
 	tests/lib/frame.c tests/lib/frame.h \
