@@ -1,1 +1,12 @@
 # The control module.
+strata_modules += modules/control.la
+modules_control_la_SOURCES = \
+	modules/service/control/control.c \
+	modules/service/control/control_client.c \
+	modules/service/control/control_int.h \
+	modules/service/control/control_reply.c \
+	modules/service/control/control_show.c
+modules_control_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+modules_control_la_LDFLAGS = $(module_ldflags)
+modules_control_la_LIBADD = $(module_libadd) $(JANSSON_LIBS)
+dist_man_MANS += modules/service/control/strata-control.7

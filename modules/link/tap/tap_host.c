@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The host's end of a TAP device: made through /dev/net/tun, set up over rtnetlink with libmnl.
+ * Read tun.c of the Linux kernel (tun_set_iff, set_offload) and rtnetlink(7) before editing.
+ */
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include "tap_int.h"
+
+#define TAP_CONTROL_DEVICE "/dev/net/tun"
+/* Newer than the headers of older distributions: Linux 6.2. Both or neither. */
+#define TAP_F_USO (0x20 | 0x40)
+/* Room for a request that sets a link or an address up. */
+#define TAP_REQUEST_SIZE 256
+
+/** The host's address, parsed. */
+struct tap_host_address {
+	unsigned char family;	/* AF_INET or AF_INET6 */
+	unsigned char bits;
+	unsigned char length;
+	uint8_t bytes[16];
+};
+
+/* ---- options ---- */
+
+static bool tap_host_parse(const char *text, struct tap_host_address *out)
+{
+	char address[INET6_ADDRSTRLEN];
+	const char *slash = strchr(text, '/');
+	unsigned long bits;
+	char *end;
+
+	memset(out, 0, sizeof(*out));
+	if (slash == NULL || (size_t)(slash - text) >= sizeof(address) ||
+	    !isdigit((unsigned char)slash[1]))
+		return false;
+	memcpy(address, text, (size_t)(slash - text));
+	address[slash - text] = '\0';
+	if (inet_pton(AF_INET, address, out->bytes) == 1) {
+		out->family = AF_INET;
+		out->length = 4;
+	} else if (inet_pton(AF_INET6, address, out->bytes) == 1) {
+		out->family = AF_INET6;
+		out->length = 16;
+	} else {
+		return false;
+	}
+	bits = strtoul(slash + 1, &end, 10);
+	if (*end != '\0' || bits == 0 || bits > out->length * 8u)
+		return false;
+	out->bits = (unsigned char)bits;
+	return true;
+}
+
+static const char *tap_device_name(const struct strata_iface *iface)
+{
+	const struct tap_config *config = iface->config;
+
+	return config->device != NULL ? config->device : iface->name;
+}
+
+/* As the kernel's dev_valid_name(); and no '%', which would be a template there. */
+static bool tap_device_valid(const char *name)
+{
+	const char *p;
+
+	if (name[0] == '\0' || strlen(name) >= IFNAMSIZ || strcmp(name, ".") == 0 ||
+	    strcmp(name, "..") == 0)
+		return false;
+	for (p = name; *p != '\0'; p++)
+		if (*p == '/' || *p == ':' || *p == '%' || isspace((unsigned char)*p))
+			return false;
+	return true;
+}
+
+int tap_host_validate(const struct strata_iface *iface, struct strata_error *error)
+{
+	const struct tap_config *config = iface->config;
+	const char *device = tap_device_name(iface);
+	struct tap_host_address host;
+	int result = 0;
+
+	if (!tap_device_valid(device)) {
+		strata_error_add(error, "interface %s: `device: %s` is no device name; expected 1 to %d "
+				 "characters without '/', ':', '%%' and blanks", iface->name, device,
+				 IFNAMSIZ - 1);
+		result = -EINVAL;
+	}
+	if (config->host != NULL && !tap_host_parse(config->host, &host)) {
+		strata_error_add(error, "interface %s: `host: %s` is no address with prefix length; "
+				 "expected for example 192.0.2.1/24", iface->name, config->host);
+		result = -EINVAL;
+	}
+	return result;
+}
+
+/* ---- the device ---- */
+
+static const char *tap_attach_remedy(int error)
+{
+	switch (error) {
+	case EPERM:
+		return "needs CAP_NET_ADMIN, or a device made for this user with "
+		       "`ip tuntap add dev NAME mode tap user USER`";
+	case EBUSY:
+		return "another process has it open";
+	case EINVAL:
+		return "a device of that name exists and is not a TAP device, or one with several queues";
+	default:
+		return "the kernel refused it";
+	}
+}
+
+static int tap_attach(struct tap *tap, struct strata_error *error)
+{
+	const struct tap_config *config = tap->iface->config;
+	struct ifreq request;
+	int result;
+
+	memset(&request, 0, sizeof(request));
+	memcpy(request.ifr_name, tap->device, strlen(tap->device));
+	tap->vnet = config->offload;
+	request.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | (tap->vnet ? IFF_VNET_HDR : 0));
+	if (ioctl(tap->fd, TUNSETIFF, &request) < 0) {
+		result = -errno;
+		strata_error_add(error, "interface %s: TAP device %s: %s: %s", tap->iface->name,
+				 tap->device, strerror(-result), tap_attach_remedy(-result));
+		return result;
+	}
+	return 0;
+}
+
+static void tap_tell_offload(struct tap *tap, const char *what)
+{
+	if (tap->told_offload)
+		return;
+	tap->told_offload = true;
+	strata_log(tap->iface->stack, tap->iface->driver, STRATA_LOG_INFO,
+		   "%s: the host's kernel has no %s offload; the stack does it", tap->device, what);
+}
+
+/* Turns on what the device offers. */
+static int tap_offload(struct tap *tap, struct strata_error *error)
+{
+	static const struct {
+		unsigned long flags;
+		const char *missing;
+	} choices[] = {
+		{ TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN | TAP_F_USO, NULL },
+		{ TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN, "UDP segmentation" },
+		{ TUN_F_CSUM, "segmentation" },
+		{ 0, "checksum and segmentation" },
+	};
+	struct strata_iface *iface = tap->iface;
+	int size = TAP_VNET_SIZE;
+	size_t i;
+
+	iface->caps = STRATA_CAP_TX_CSUM | STRATA_CAP_FRAGS;
+	tap->uso = false;
+	if (!tap->vnet) {
+		/* A persistent device may have them on from its last user. */
+		ioctl(tap->fd, TUNSETOFFLOAD, 0UL);
+		return 0;
+	}
+	if (ioctl(tap->fd, TUNSETVNETHDRSZ, &size) < 0) {
+		int result = -errno;
+
+		strata_error_add(error, "interface %s: TAP device %s: offload header of %d bytes: %s; "
+				 "try `offload: false`", iface->name, tap->device, size,
+				 strerror(-result));
+		return result;
+	}
+	for (i = 0; i < STRATA_COUNT(choices); i++)
+		if (ioctl(tap->fd, TUNSETOFFLOAD, choices[i].flags) == 0)
+			break;
+	if (i != 0)
+		tap_tell_offload(tap, i < STRATA_COUNT(choices) ? choices[i].missing : "");
+	if (i < STRATA_COUNT(choices) && (choices[i].flags & TUN_F_TSO4))
+		iface->caps |= STRATA_CAP_SEG_STREAM;
+	tap->uso = i == 0;
+	if (tap->uso)
+		iface->caps |= STRATA_CAP_SEG_DATAGRAM;
+	return 0;
+}
+
+/* ---- rtnetlink ---- */
+
+/* Sends a request and waits for the kernel's answer, which comes at once. Returns 0 or -errno. */
+static int tap_request(struct nlmsghdr *request)
+{
+	char buf[1024];
+	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	ssize_t n;
+	int result = 0;
+
+	if (nl == NULL)
+		return -errno;
+	request->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+	request->nlmsg_seq = 1;
+	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ||
+	    mnl_socket_sendto(nl, request, request->nlmsg_len) < 0) {
+		result = -errno;
+		goto out_close;
+	}
+	do
+		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+	while (n < 0 && errno == EINTR);
+	if (n < 0 || mnl_cb_run(buf, (size_t)n, 1, mnl_socket_get_portid(nl), NULL, NULL) < 0)
+		result = -errno;
+out_close:
+	mnl_socket_close(nl);
+	return result;
+}
+
+/* The state of the host's end, which the kernel tells without privileges. */
+static int tap_query(const struct tap *tap, int *mtu, bool *up, uint8_t mac[6])
+{
+	struct ifreq request;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), result = 0;
+
+	if (fd < 0)
+		return -errno;
+	memset(&request, 0, sizeof(request));
+	memcpy(request.ifr_name, tap->device, strlen(tap->device));
+	if (ioctl(fd, SIOCGIFMTU, &request) < 0)
+		goto out_errno;
+	*mtu = request.ifr_mtu;
+	if (ioctl(fd, SIOCGIFFLAGS, &request) < 0)
+		goto out_errno;
+	*up = (request.ifr_flags & IFF_UP) != 0;
+	if (ioctl(fd, SIOCGIFHWADDR, &request) < 0)
+		goto out_errno;
+	memcpy(mac, request.ifr_hwaddr.sa_data, 6);
+	goto out_close;
+out_errno:
+	result = -errno;
+out_close:
+	close(fd);
+	return result;
+}
+
+bool tap_host_up(const struct tap *tap)
+{
+	uint8_t mac[6];
+	bool up;
+	int mtu;
+
+	return tap_query(tap, &mtu, &up, mac) < 0 || up;
+}
+
+static int tap_set_link(const struct tap *tap)
+{
+	const struct tap_config *config = tap->iface->config;
+	char buf[TAP_REQUEST_SIZE];
+	struct nlmsghdr *request;
+	struct ifinfomsg *info;
+
+	memset(buf, 0, sizeof(buf));
+	request = mnl_nlmsg_put_header(buf);
+	request->nlmsg_type = RTM_NEWLINK;
+	info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
+	info->ifi_family = AF_UNSPEC;
+	info->ifi_index = (int)tap->ifindex;
+	info->ifi_flags = IFF_UP;
+	info->ifi_change = IFF_UP;
+	mnl_attr_put_u32(request, IFLA_MTU, tap->iface->mtu);
+	if (config->queue_length != 0)
+		mnl_attr_put_u32(request, IFLA_TXQLEN, (uint32_t)config->queue_length);
+	return tap_request(request);
+}
+
+/* True when the device has the address already: then nothing needs to be asked of the kernel. */
+static bool tap_has_address(const struct tap *tap, const struct tap_host_address *host)
+{
+	struct ifaddrs *all, *one;
+	bool found = false;
+
+	if (getifaddrs(&all) < 0)
+		return false;
+	for (one = all; one != NULL && !found; one = one->ifa_next) {
+		const void *bytes;
+
+		if (one->ifa_addr == NULL || one->ifa_addr->sa_family != host->family ||
+		    strcmp(one->ifa_name, tap->device) != 0)
+			continue;
+		bytes = host->family == AF_INET ?
+			(const void *)&((struct sockaddr_in *)(void *)one->ifa_addr)->sin_addr :
+			(const void *)&((struct sockaddr_in6 *)(void *)one->ifa_addr)->sin6_addr;
+		found = memcmp(bytes, host->bytes, host->length) == 0;
+	}
+	freeifaddrs(all);
+	return found;
+}
+
+static int tap_set_address(const struct tap *tap, const struct tap_host_address *host)
+{
+	char buf[TAP_REQUEST_SIZE];
+	struct nlmsghdr *request;
+	struct ifaddrmsg *info;
+
+	memset(buf, 0, sizeof(buf));
+	request = mnl_nlmsg_put_header(buf);
+	request->nlmsg_type = RTM_NEWADDR;
+	request->nlmsg_flags = NLM_F_CREATE | NLM_F_REPLACE;
+	info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
+	info->ifa_family = host->family;
+	info->ifa_prefixlen = host->bits;
+	info->ifa_index = tap->ifindex;
+	mnl_attr_put(request, IFA_LOCAL, host->length, host->bytes);
+	mnl_attr_put(request, IFA_ADDRESS, host->length, host->bytes);
+	if (host->family == AF_INET && host->bits < 31) {	/* RFC 3021: a /31 has none */
+		uint8_t broadcast[4];
+
+		strata_put_be32(broadcast, strata_get_be32(host->bytes) | (UINT32_MAX >> host->bits));
+		mnl_attr_put(request, IFA_BROADCAST, sizeof(broadcast), broadcast);
+	}
+	return tap_request(request);
+}
+
+static int tap_fail(const struct tap *tap, struct strata_error *error, const char *what, int result)
+{
+	strata_error_add(error, "interface %s: TAP device %s: %s: %s%s", tap->iface->name, tap->device,
+			 what, strerror(-result),
+			 result == -EPERM ? " (needs CAP_NET_ADMIN)" : "");
+	return result;
+}
+
+/* Brings the host's end up with the interface's MTU and the host's address. */
+static int tap_configure(struct tap *tap, struct strata_error *error)
+{
+	const struct tap_config *config = tap->iface->config;
+	const struct strata_lladdr *own = &tap->iface->lladdr;
+	struct tap_host_address host;
+	uint8_t mac[6];
+	bool up;
+	int mtu, result;
+
+	tap->ifindex = if_nametoindex(tap->device);
+	result = tap_query(tap, &mtu, &up, mac);
+	if (result < 0)
+		return tap_fail(tap, error, "its state cannot be read", result);
+	if (own->length == sizeof(mac) && memcmp(own->bytes, mac, sizeof(mac)) == 0) {
+		strata_error_add(error, "interface %s: its `mac` is the address of the host's end of %s; "
+				 "both ends of a link need their own", tap->iface->name, tap->device);
+		return -EADDRINUSE;
+	}
+	if (!up || mtu != (int)tap->iface->mtu || config->queue_length != 0) {
+		result = tap_set_link(tap);
+		if (result < 0)
+			return tap_fail(tap, error, "it cannot be brought up with the interface's MTU",
+					result);
+	}
+	if (config->host == NULL || !tap_host_parse(config->host, &host) ||
+	    tap_has_address(tap, &host))
+		return 0;
+	result = tap_set_address(tap, &host);
+	if (result < 0)
+		return tap_fail(tap, error, "the host's address cannot be set", result);
+	return 0;
+}
+
+int tap_host_open(struct tap *tap, struct strata_error *error)
+{
+	int result;
+
+	tap->device = tap_device_name(tap->iface);
+	tap->fd = open(TAP_CONTROL_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (tap->fd < 0) {
+		result = -errno;
+		strata_error_add(error, "interface %s: %s: %s%s", tap->iface->name, TAP_CONTROL_DEVICE,
+				 strerror(-result), result == -ENOENT || result == -ENODEV ?
+				 "; the host's kernel needs its tun module (modprobe tun)" : "");
+		return result;
+	}
+	result = tap_attach(tap, error);
+	if (result == 0)
+		result = tap_offload(tap, error);
+	if (result == 0)
+		result = tap_configure(tap, error);
+	if (result < 0) {
+		close(tap->fd);
+		tap->fd = -1;
+	}
+	return result;
+}
+
+/* ---- link events ---- */
+
+void tap_host_monitor_open(struct tap *tap)
+{
+	tap->monitor = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (tap->monitor == NULL)
+		return;
+	if (mnl_socket_bind(tap->monitor, RTMGRP_LINK, MNL_SOCKET_AUTOPID) < 0 ||
+	    strata_watch_add(tap->iface->stack, &tap->monitor_watch,
+			     mnl_socket_get_fd(tap->monitor), EPOLLIN) < 0) {
+		mnl_socket_close(tap->monitor);
+		tap->monitor = NULL;
+	}
+}
+
+void tap_host_monitor_close(struct tap *tap)
+{
+	if (tap->monitor == NULL)
+		return;
+	strata_watch_remove(tap->iface->stack, &tap->monitor_watch);
+	mnl_socket_close(tap->monitor);
+	tap->monitor = NULL;
+}
+
+/** What a batch of link events says of one device. */
+struct tap_news {
+	unsigned int ifindex;
+	int state;		/* as tap_host_monitor_read() returns */
+};
+
+static int tap_link_event(const struct nlmsghdr *message, void *data)
+{
+	const struct ifinfomsg *info = mnl_nlmsg_get_payload(message);
+	struct tap_news *news = data;
+
+	/* RTM_DELLINK says nothing: a device that moved to another namespace goes on working, and one
+	 * that was deleted shows it at its descriptor. */
+	if (message->nlmsg_type == RTM_NEWLINK &&
+	    mnl_nlmsg_get_payload_len(message) >= sizeof(*info) &&
+	    info->ifi_index == (int)news->ifindex)
+		news->state = (info->ifi_flags & IFF_UP) != 0;
+	return MNL_CB_OK;
+}
+
+int tap_host_monitor_read(struct tap *tap)
+{
+	/* Local choice: events of a whole host's links, so a few at a time. */
+	enum { MOST = 16 };
+	struct tap_news news = { .ifindex = tap->ifindex, .state = -1 };
+	char buf[8192];
+	unsigned int i;
+
+	for (i = 0; i < MOST; i++) {
+		ssize_t n = mnl_socket_recvfrom(tap->monitor, buf, sizeof(buf));
+
+		if (n < 0 && errno == ENOBUFS) {	/* events were lost: ask */
+			news.state = tap_host_up(tap);
+			continue;
+		}
+		if (n <= 0)
+			break;
+		mnl_cb_run(buf, (size_t)n, 0, 0, tap_link_event, &news);
+	}
+	return news.state;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The rooms of the TAP driver: what its files promise each other. */
+#ifndef TAP_INT_H
+#define TAP_INT_H
+
+#include <libmnl/libmnl.h>
+#include <strata/iface.h>
+#include <strata/loop.h>
+
+/** Headroom of received packets: the network header lands on a multiple of 16 behind a 14-byte link
+ *  header, and a reply or a forwarded packet may get a link header of up to 34 bytes more. */
+#define TAP_HEADROOM 34
+/** Largest frame that is copied into a small packet. */
+#define TAP_COPYBREAK (STRATA_PKT_SMALL - TAP_HEADROOM)
+#define TAP_LINEAR (STRATA_PKT_LARGE - TAP_HEADROOM)
+/** Chunks behind the linear part: with it they hold every frame of a TAP device. */
+#define TAP_CHUNKS 4
+/** Bytes of the virtio header (virtio 1.2, 5.1.6, without num_buffers). */
+#define TAP_VNET_SIZE 10
+/** Bytes of the link header of a TAP device's frames (linux/if_ether.h: ETH_HLEN). */
+#define TAP_LINK_HEADER 14
+
+/** Options of an interface. */
+struct tap_config {
+	const char *device;
+	const char *host;
+	bool offload;
+	uint64_t queue_length;
+	uint64_t backlog;
+};
+
+struct tap {
+	struct strata_iface *iface;
+	const char *device;		/* name of the host's device; the configuration's */
+	int fd;				/* -1 while the device is gone */
+	unsigned int ifindex;		/* the host's */
+	bool vnet;			/* frames carry a virtio header */
+	bool uso;			/* the device cuts datagrams */
+	bool told_offload;		/* a missing offload has been logged */
+	int last_error;			/* of reopening: each is logged once */
+	struct strata_watch watch;
+
+	struct mnl_socket *monitor;	/* link events of the host; NULL: none */
+	struct strata_watch monitor_watch;
+
+	struct strata_timer reopen;
+	uint64_t backoff;		/* of reopening, ns */
+
+	struct strata_pkt *rx_pkt;	/* what the next frame is read into; never NULL while open */
+	struct strata_chunk *rx_chunks[TAP_CHUNKS];
+
+	struct strata_pkt_queue tx;	/* frames the device would not take yet */
+	struct strata_timer resend;
+};
+
+enum tap_counter {
+	TAP_COUNTER_RX_SUPER,
+	TAP_COUNTER_TX_SUPER,
+	TAP_COUNTER_BATCH_FULL,
+	TAP_COUNTER_BACK_PRESSURE,
+	TAP_COUNTER_REOPENED,
+	TAP_COUNTER_LOST,
+	TAP_COUNTERS,
+};
+
+enum tap_drop {
+#define X(symbol, text, severity, mib) TAP_DROP_##symbol,
+#include "tap_drops.def"
+#undef X
+	TAP_DROPS,
+};
+
+/* ---- tap_vnet.c: the virtio header, pure ---- */
+
+/** What a virtio header says of a frame, checked. */
+struct tap_offload {
+	uint8_t csum;		/* enum strata_csum */
+	uint8_t seg_type;	/* enum strata_seg */
+	uint16_t seg_size;
+	uint16_t csum_start;	/* from the frame's first byte, with STRATA_CSUM_PARTIAL */
+	uint16_t csum_offset;
+};
+
+/** Checks a received virtio header against its frame, of which the first `linear` of `length` bytes
+ *  are at `frame`. Returns 0 and fills `out`, or the reason (enum tap_drop) negated, less one. */
+int tap_vnet_parse(const uint8_t header[TAP_VNET_SIZE], const uint8_t *frame, uint32_t linear,
+		   uint32_t length, struct tap_offload *out);
+
+/** Writes the virtio header of an outgoing frame. A checksum is left to the device only together with
+ *  segmentation; else it is completed here, so that whoever looks at the device sees it right.
+ *  Returns 0, or as tap_vnet_parse(). */
+int tap_vnet_emit(struct strata_pkt *pkt, bool uso, uint8_t header[TAP_VNET_SIZE]);
+
+/** The reason in a negative result of the two above. */
+static inline unsigned int tap_vnet_reason(int result)
+{
+	return (unsigned int)(-result - 1);
+}
+
+/* ---- tap_io.c: frames in and out ---- */
+
+/** Gives the buffers that frames are read into. Returns 0 or -ENOMEM. */
+int tap_io_init(struct tap *tap);
+void tap_io_fini(struct tap *tap);
+/** Discards what waits for the device. */
+void tap_io_purge(struct tap *tap);
+/** Reads frames until there are none or the batch is full. Returns 0, or -errno when the device is
+ *  gone. */
+int tap_io_receive(struct tap *tap);
+/** Sends a frame or lets it wait; consumes it. Returns 0; -EIO when the device is down, another -errno
+ *  when it is gone: the frame has then been discarded. */
+int tap_io_send(struct tap *tap, struct strata_pkt *pkt);
+/** Sends what waits. Returns as tap_io_send(). */
+int tap_io_resend(struct tap *tap);
+
+/* ---- tap_host.c: the host's end ---- */
+
+/** Checks device name and host address. Returns 0 or -EINVAL with a sentence. */
+int tap_host_validate(const struct strata_iface *iface, struct strata_error *error);
+/** Opens (or makes) the device, sets it up and gives the host its address. Returns 0 with tap->fd, or
+ *  -errno with a sentence and nothing left open. */
+int tap_host_open(struct tap *tap, struct strata_error *error);
+/** Whether the host's end is up, as far as can be seen from here: a device that was moved to another
+ *  namespace is taken to be. */
+bool tap_host_up(const struct tap *tap);
+/** Opens tap->monitor. Its absence is no failure: then only traffic tells of a link that went. */
+void tap_host_monitor_open(struct tap *tap);
+void tap_host_monitor_close(struct tap *tap);
+/** Reads link events. Returns 1: the link is up, 0: it is down, -1: no news. */
+int tap_host_monitor_read(struct tap *tap);
+
+#endif

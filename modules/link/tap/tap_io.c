@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Frames between the device's descriptor and the stack. A frame is read into a large packet and,
+ * what does not fit there, into chunks that the packet then owns, so that payload is never copied
+ * here; a small frame moves to a small packet. Frames leave with one writev(2).
+ */
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include <strata/trace.h>
+#include "tap_int.h"
+
+/* Local choice: what one batch may read before the stack's deferred work gets its turn. */
+#define TAP_BATCH_FRAMES 128
+#define TAP_BATCH_BYTES (512u * 1024)
+/* Local choice: a last piece up to this moves to a chunk of its size; the large one is kept. */
+#define TAP_TAIL_COPY 1024
+/* Local choice: pause after the host's kernel had no memory for a frame. */
+#define TAP_RESEND_PAUSE (10 * STRATA_MS)
+
+/* ---- receive ---- */
+
+static struct strata_pkt *tap_rx_alloc(struct tap *tap)
+{
+	return strata_pkt_alloc(tap->iface->stack, TAP_HEADROOM, TAP_LINEAR);
+}
+
+int tap_io_init(struct tap *tap)
+{
+	if (tap->rx_pkt == NULL)
+		tap->rx_pkt = tap_rx_alloc(tap);
+	return tap->rx_pkt != NULL ? 0 : -ENOMEM;
+}
+
+void tap_io_purge(struct tap *tap)
+{
+	struct strata_pkt *pkt;
+
+	strata_timer_stop(tap->iface->stack, &tap->resend);
+	while ((pkt = strata_pkt_dequeue(&tap->tx)) != NULL) {
+		tap->iface->counters.tx_dropped++;
+		strata_drop(tap->iface->driver, pkt, TAP_DROP_LINK_DOWN);
+	}
+}
+
+void tap_io_fini(struct tap *tap)
+{
+	unsigned int i;
+
+	strata_timer_stop(tap->iface->stack, &tap->resend);
+	strata_pkt_queue_purge(&tap->tx);
+	strata_pkt_free(tap->rx_pkt);
+	tap->rx_pkt = NULL;
+	for (i = 0; i < TAP_CHUNKS; i++) {
+		if (tap->rx_chunks[i] != NULL)
+			strata_chunk_put(tap->rx_chunks[i]);
+		tap->rx_chunks[i] = NULL;
+	}
+}
+
+/* Counts and traces the discard of the frame in the receive packet, which stays for the next one. */
+static void tap_rx_drop(struct tap *tap, uint32_t length, enum tap_drop reason)
+{
+	struct strata_pkt *pkt = tap->rx_pkt;
+
+	if (reason == TAP_DROP_NO_MEMORY)
+		tap->iface->counters.rx_dropped++;
+	else
+		tap->iface->counters.rx_errors++;
+	pkt->iface = tap->iface;
+	pkt->len = length < TAP_LINEAR ? length : TAP_LINEAR;
+	strata_drop(tap->iface->driver, strata_pkt_get(pkt), reason);
+	pkt->data = pkt->buf + TAP_HEADROOM;
+	pkt->len = 0;
+	pkt->trace_id = 0;
+}
+
+/* Reads one frame behind `vnet`. `*room` gets how many bytes there was room for. Returns the bytes read,
+ * or -errno. */
+static ssize_t tap_read(struct tap *tap, uint8_t vnet[TAP_VNET_SIZE], size_t *room)
+{
+	struct iovec iov[2 + TAP_CHUNKS];
+	int parts = 0;
+	unsigned int i;
+	ssize_t n;
+
+	if (tap->vnet)
+		iov[parts++] = (struct iovec){ vnet, TAP_VNET_SIZE };
+	iov[parts++] = (struct iovec){ tap->rx_pkt->data, TAP_LINEAR };
+	*room = TAP_LINEAR;
+	/* Without offload nothing is larger than the MTU and its link header, with VLAN tags. */
+	for (i = 0; i < TAP_CHUNKS; i++) {
+		if (!tap->vnet && *room >= tap->iface->mtu + 32)
+			break;
+		if (tap->rx_chunks[i] == NULL)
+			tap->rx_chunks[i] = strata_chunk_alloc(tap->iface->stack, STRATA_CHUNK_SIZE);
+		if (tap->rx_chunks[i] == NULL)
+			break;
+		iov[parts++] = (struct iovec){ tap->rx_chunks[i]->data, tap->rx_chunks[i]->size };
+		*room += tap->rx_chunks[i]->size;
+	}
+	do
+		n = readv(tap->fd, iov, parts);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+/* Gives `pkt` the chunks that hold the `length` bytes behind its linear part. */
+static int tap_rx_chunks(struct tap *tap, struct strata_pkt *pkt, uint32_t length)
+{
+	unsigned int i;
+
+	for (i = 0; i < TAP_CHUNKS && length != 0; i++) {
+		struct strata_chunk *chunk = tap->rx_chunks[i], *small = NULL;
+		uint32_t n = length < chunk->size ? length : chunk->size;
+		int result;
+
+		if (n <= TAP_TAIL_COPY)
+			small = strata_chunk_alloc(tap->iface->stack, n);
+		if (small != NULL) {
+			memcpy(small->data, chunk->data, n);
+			result = strata_pkt_append_chunk(pkt, small, 0, n);
+			strata_chunk_put(small);
+		} else {
+			result = strata_pkt_append_chunk(pkt, chunk, 0, n);
+			strata_chunk_put(chunk);
+			tap->rx_chunks[i] = NULL;
+		}
+		if (result < 0)
+			return result;
+		length -= n;
+	}
+	return 0;
+}
+
+/* A packet with the `length` bytes of the frame just read; NULL when memory is short. */
+static struct strata_pkt *tap_rx_take(struct tap *tap, uint32_t length)
+{
+	struct strata_pkt *pkt, *next;
+
+	if (length <= TAP_COPYBREAK) {
+		pkt = strata_pkt_alloc(tap->iface->stack, TAP_HEADROOM, length);
+		if (pkt != NULL)
+			memcpy(strata_pkt_put(pkt, length), tap->rx_pkt->data, length);
+		return pkt;
+	}
+	next = tap_rx_alloc(tap);
+	if (next == NULL)
+		return NULL;
+	pkt = tap->rx_pkt;
+	tap->rx_pkt = next;
+	pkt->len = length < TAP_LINEAR ? length : TAP_LINEAR;
+	if (length > TAP_LINEAR && tap_rx_chunks(tap, pkt, length - TAP_LINEAR) < 0) {
+		strata_pkt_free(tap->rx_pkt);
+		tap->rx_pkt = pkt;
+		strata_pkt_trim(pkt, 0);
+		return NULL;
+	}
+	return pkt;
+}
+
+/* One frame: checked, given to the stack. */
+static void tap_rx_frame(struct tap *tap, const uint8_t vnet[TAP_VNET_SIZE], uint32_t length,
+			 size_t room)
+{
+	struct tap_offload offload = { .csum = STRATA_CSUM_NONE };
+	struct strata_pkt *pkt;
+	int result;
+
+	if (length >= room) {	/* it filled all there was: more may have been cut off */
+		tap_rx_drop(tap, length, TAP_DROP_TRUNCATED);
+		return;
+	}
+	if (tap->vnet) {
+		result = tap_vnet_parse(vnet, tap->rx_pkt->data,
+					length < TAP_LINEAR ? length : TAP_LINEAR, length, &offload);
+		if (result < 0) {
+			tap_rx_drop(tap, length, (enum tap_drop)tap_vnet_reason(result));
+			return;
+		}
+	}
+	pkt = tap_rx_take(tap, length);
+	if (pkt == NULL) {
+		tap_rx_drop(tap, length, TAP_DROP_NO_MEMORY);
+		return;
+	}
+	pkt->time = strata_now(tap->iface->stack);
+	pkt->csum = offload.csum;
+	pkt->seg_type = offload.seg_type;
+	pkt->seg_size = offload.seg_size;
+	if (offload.csum == STRATA_CSUM_PARTIAL) {
+		pkt->csum_start = (uint16_t)(offload.csum_start + strata_pkt_headroom(pkt));
+		pkt->csum_offset = offload.csum_offset;
+	}
+	if (offload.seg_type != STRATA_SEG_NONE)
+		strata_count(tap->iface->driver, TAP_COUNTER_RX_SUPER, 1);
+	strata_iface_input(tap->iface, pkt);
+}
+
+int tap_io_receive(struct tap *tap)
+{
+	uint8_t vnet[TAP_VNET_SIZE];
+	size_t header = tap->vnet ? TAP_VNET_SIZE : 0, room, bytes = 0;
+	unsigned int frames = 0;
+
+	while (frames < TAP_BATCH_FRAMES && bytes < TAP_BATCH_BYTES) {
+		ssize_t n = tap_read(tap, vnet, &room);
+
+		if (n == -EAGAIN)
+			return 0;
+		if (n < 0)
+			return (int)n;
+		if (n == 0)	/* no TAP device ends its stream */
+			return -ENODEV;
+		frames++;
+		bytes += (size_t)n;
+		if ((size_t)n < header)
+			tap_rx_drop(tap, 0, TAP_DROP_VNET_SHORT);
+		else
+			tap_rx_frame(tap, vnet, (uint32_t)((size_t)n - header), room);
+		if (tap->fd < 0)	/* what was received made the stack close the device */
+			return 0;
+	}
+	strata_count(tap->iface->driver, TAP_COUNTER_BATCH_FULL, 1);
+	return 0;
+}
+
+/* ---- send ---- */
+
+/* Writes one frame without consuming it. Returns 0, or -errno of the device; -EPROTO: `*reason` says why
+ * the frame cannot be sent at all. */
+static int tap_write(struct tap *tap, struct strata_pkt *pkt, enum tap_drop *reason)
+{
+	struct iovec iov[2 + STRATA_PKT_FRAGS];
+	uint8_t vnet[TAP_VNET_SIZE];
+	size_t length = strata_pkt_length(pkt);
+	int parts = 0, result;
+	ssize_t n;
+
+	if (tap->vnet) {
+		result = tap_vnet_emit(pkt, tap->uso, vnet);
+		if (result < 0) {
+			*reason = (enum tap_drop)tap_vnet_reason(result);
+			return -EPROTO;
+		}
+		iov[parts++] = (struct iovec){ vnet, TAP_VNET_SIZE };
+		length += TAP_VNET_SIZE;
+	} else {
+		strata_pkt_csum_complete(pkt);
+	}
+	parts += strata_pkt_iov(pkt, iov + parts);
+	do
+		n = writev(tap->fd, iov, parts);
+	while (n < 0 && errno == EINTR);
+	if (n >= 0 && (size_t)n == length)
+		return 0;
+	if (n >= 0) {
+		*reason = TAP_DROP_SHORT_WRITE;
+		return -EPROTO;
+	}
+	switch (errno) {
+	case EAGAIN:
+	case ENOBUFS:
+	case ENOMEM:
+	case EIO:
+	case EBADF:
+	case EBADFD:
+	case ENODEV:
+	case ENXIO:
+		return -errno;
+	default:
+		*reason = TAP_DROP_REFUSED;
+		return -EPROTO;
+	}
+}
+
+/* Waits until the device may take frames again: it says so, unless the host's memory was short. */
+static void tap_tx_wait(struct tap *tap, int error)
+{
+	struct strata_stack *stack = tap->iface->stack;
+
+	strata_count(tap->iface->driver, TAP_COUNTER_BACK_PRESSURE, 1);
+	if (error == -EAGAIN && strata_watch_set(stack, &tap->watch, EPOLLIN | EPOLLOUT) == 0)
+		return;
+	strata_timer_start(stack, &tap->resend, strata_now(stack) + TAP_RESEND_PAUSE);
+}
+
+static int tap_tx_enqueue(struct tap *tap, struct strata_pkt *pkt)
+{
+	const struct tap_config *config = tap->iface->config;
+
+	if (tap->tx.count >= config->backlog) {
+		tap->iface->counters.tx_dropped++;
+		strata_drop(tap->iface->driver, pkt, TAP_DROP_QUEUE_FULL);
+		return 0;
+	}
+	strata_pkt_enqueue(&tap->tx, pkt);
+	return 0;
+}
+
+/* Ends a frame that tap_write() let go with `result`, neither 0 nor a reason to wait. */
+static int tap_tx_end(struct tap *tap, struct strata_pkt *pkt, int result, enum tap_drop reason)
+{
+	tap->iface->counters.tx_errors++;
+	if (result == -EPROTO) {
+		strata_drop(tap->iface->driver, pkt, reason);
+		return 0;
+	}
+	strata_drop(tap->iface->driver, pkt, TAP_DROP_LINK_DOWN);
+	return result;
+}
+
+int tap_io_send(struct tap *tap, struct strata_pkt *pkt)
+{
+	enum tap_drop reason = TAP_DROP_REFUSED;
+	bool super = pkt->seg_type != STRATA_SEG_NONE;
+	int result;
+
+	if (tap->tx.count != 0)
+		return tap_tx_enqueue(tap, pkt);
+	result = tap_write(tap, pkt, &reason);
+	if (strata_likely(result == 0)) {
+		if (super)
+			strata_count(tap->iface->driver, TAP_COUNTER_TX_SUPER, 1);
+		strata_pkt_free(pkt);
+		return 0;
+	}
+	if (result == -EAGAIN || result == -ENOBUFS || result == -ENOMEM) {
+		tap_tx_wait(tap, result);
+		return tap_tx_enqueue(tap, pkt);
+	}
+	return tap_tx_end(tap, pkt, result, reason);
+}
+
+int tap_io_resend(struct tap *tap)
+{
+	enum tap_drop reason = TAP_DROP_REFUSED;
+
+	while (tap->tx.count != 0) {
+		struct strata_pkt *pkt = tap->tx.head;
+		int result = tap_write(tap, pkt, &reason);
+
+		if (result == -EAGAIN || result == -ENOBUFS || result == -ENOMEM) {
+			if (result != -EAGAIN)
+				strata_watch_set(tap->iface->stack, &tap->watch, EPOLLIN);
+			tap_tx_wait(tap, result);
+			return 0;
+		}
+		pkt = strata_pkt_dequeue(&tap->tx);
+		if (result == 0) {
+			strata_pkt_free(pkt);
+			continue;
+		}
+		result = tap_tx_end(tap, pkt, result, reason);
+		if (result < 0)
+			return result;
+	}
+	strata_watch_set(tap->iface->stack, &tap->watch, EPOLLIN);
+	return 0;
+}

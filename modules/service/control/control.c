@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The control service: a Unix socket in the run directory, over which programs look at the stack.
+ * Here: the socket's life and who may connect. unix(7) and docs/control.md are the contract.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <strata/inspect.h>
+#include <strata/service.h>
+#include "control_int.h"
+
+#define CONTROL_SOCKET "control.sock"
+#define CONTROL_SOCKET_MODE 0660
+#define CONTROL_DIRECTORY_MODE 0755
+#define CONTROL_BACKLOG 64
+/* Local choice: connections taken in one turn of the loop. */
+#define CONTROL_ACCEPTS 16
+/* Local choice: pause of accepting while the process has no descriptor left. */
+#define CONTROL_PAUSE STRATA_SEC
+_Static_assert(sizeof(((struct sockaddr_un *)0)->sun_path) ==
+	       sizeof(((struct control *)0)->path), "room for a socket's path");
+
+static const struct strata_counter_def control_counters[] = {
+	[CONTROL_COUNTER_ACCEPTED] = { "accepted", "clients taken", NULL },
+	[CONTROL_COUNTER_REFUSED] = { "refused", "clients sent away, most of them at the limit", NULL },
+	[CONTROL_COUNTER_EVICTED] = { "evicted", "idle clients closed to make room", NULL },
+	[CONTROL_COUNTER_REQUESTS] = { "requests", "requests read", NULL },
+	[CONTROL_COUNTER_ERRORS] = { "errors", "requests answered with an error", NULL },
+	[CONTROL_COUNTER_TIMEOUTS] = { "timeouts", "clients closed because nothing moved", NULL },
+	[CONTROL_COUNTER_PAUSES] = { "pauses", "pauses of accepting for want of descriptors", NULL },
+};
+_Static_assert(STRATA_COUNT(control_counters) == CONTROL_COUNTERS, "a definition for each counter");
+
+/* ---- who may connect ---- */
+
+/* Tells a client that there is no room, as far as it takes it at once. */
+static void refuse(struct control *control, int fd)
+{
+	char line[256];
+	int n = snprintf(line, sizeof(line),
+			 "{\"v\":%d,\"ok\":false,\"error\":{\"code\":\"busy\",\"message\":"
+			 "\"all %u clients are taken\"}}\n", CONTROL_VERSION, control->client_count);
+
+	send(fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	close(fd);
+	strata_count(control->self, CONTROL_COUNTER_REFUSED, 1);
+}
+
+static void pause_accepting(struct control *control)
+{
+	struct strata_stack *stack = control->self->stack;
+
+	strata_count(control->self, CONTROL_COUNTER_PAUSES, 1);
+	if (strata_watch_set(stack, &control->listener, 0) == 0)
+		strata_timer_start(stack, &control->pause, strata_now(stack) + CONTROL_PAUSE);
+}
+
+static void resume_accepting(struct strata_stack *stack, struct strata_timer *timer)
+{
+	struct control *control = strata_container_of(timer, struct control, pause);
+
+	control_reserve(control);
+	if (strata_watch_set(stack, &control->listener, EPOLLIN) < 0)
+		strata_timer_start(stack, timer, strata_now(stack) + CONTROL_PAUSE);
+}
+
+/* The next connection; -1: none, or none that could be taken. */
+static int take(struct control *control)
+{
+	int fd = accept4(control->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0 || (errno != EMFILE && errno != ENFILE))
+		return fd;
+	if (control->reserve >= 0) {	/* the reserve serves this one client */
+		close(control->reserve);
+		control->reserve = -1;
+		fd = accept4(control->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0 || (errno != EMFILE && errno != ENFILE)) {
+			if (fd < 0)
+				control_reserve(control);
+			return fd;
+		}
+	}
+	pause_accepting(control);
+	return -1;
+}
+
+static void listener_ready(struct strata_stack *stack, struct strata_watch *watch, uint32_t events)
+{
+	struct control *control = strata_container_of(watch, struct control, listener);
+	const struct control_config *config = control->self->config;
+	unsigned int i;
+	int fd;
+
+	(void)stack;
+	(void)events;
+	for (i = 0; i < CONTROL_ACCEPTS; i++) {
+		fd = take(control);
+		if (fd < 0)
+			return;
+		if (control->client_count >= config->clients && !control_client_evict(control))
+			refuse(control, fd);
+		else
+			control_client_add(control, fd);
+	}
+}
+
+/* ---- the socket ---- */
+
+/* Makes the directories above `path`. Returns 0 or -errno with a sentence. */
+static int make_directories(const char *path, struct strata_error *error)
+{
+	char part[sizeof(((struct control *)0)->path)];
+	size_t i;
+
+	for (i = 1; path[i] != '\0'; i++) {
+		if (path[i] != '/')
+			continue;
+		memcpy(part, path, i);
+		part[i] = '\0';
+		if (mkdir(part, CONTROL_DIRECTORY_MODE) < 0 && errno != EEXIST) {
+			int result = -errno;
+
+			strata_error_add(error, "control: run directory %s: %s; choose another with "
+					 "--run-dir", part, strerror(-result));
+			return result;
+		}
+	}
+	return 0;
+}
+
+static int set_path(struct control *control, struct strata_error *error)
+{
+	const struct control_config *config = control->self->config;
+	const char *directory = strata_run_dir(control->self->stack);
+	int n;
+
+	if (config->socket != NULL)
+		n = snprintf(control->path, sizeof(control->path), "%s", config->socket);
+	else
+		n = snprintf(control->path, sizeof(control->path), "%s/" CONTROL_SOCKET, directory);
+	if (n < 0 || (size_t)n >= sizeof(control->path)) {
+		strata_error_add(error, "control: the socket's path %s has %d bytes, at most %zu are "
+				 "possible; choose a shorter --run-dir",
+				 config->socket != NULL ? config->socket : directory, n,
+				 sizeof(control->path) - 1);
+		return -ENAMETOOLONG;
+	}
+	return 0;
+}
+
+/* Removes a socket that nobody listens on any more. Returns 0 when the path is free. */
+static int clear_stale(const struct control *control, const struct sockaddr_un *address,
+		       struct strata_error *error)
+{
+	struct stat status;
+	int fd, result;
+
+	if (lstat(control->path, &status) < 0)
+		return 0;
+	if (!S_ISSOCK(status.st_mode)) {
+		strata_error_add(error, "control: %s is there and is no socket; remove it",
+				 control->path);
+		return -EEXIST;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	result = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+	close(fd);
+	if (result == 0 || result == -EAGAIN) {
+		strata_error_add(error, "control: another stratad answers at %s; stop it, or choose "
+				 "another stack name or --run-dir", control->path);
+		return -EADDRINUSE;
+	}
+	if (result == -ECONNREFUSED && unlink(control->path) < 0 && errno != ENOENT) {
+		result = -errno;
+		strata_error_add(error, "control: stale socket %s: %s", control->path,
+				 strerror(-result));
+		return result;
+	}
+	return 0;
+}
+
+/* A listening descriptor at the path, or -errno with a sentence. */
+static int open_socket(struct control *control, struct strata_error *error)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct stat status;
+	int fd, result = make_directories(control->path, error);
+
+	if (result < 0)
+		return result;
+	memcpy(address.sun_path, control->path, sizeof(address.sun_path));
+	result = clear_stale(control, &address, error);
+	if (result < 0)
+		return result;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		goto out_errno;
+	/* Before bind it sets the mode the file is made with, so nobody else gets in first. The umask can
+	 * only have taken more away; chmod() gives that back. */
+	(void)fchmod(fd, CONTROL_SOCKET_MODE);
+	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		goto out_errno;
+	if (chmod(control->path, CONTROL_SOCKET_MODE) < 0 || lstat(control->path, &status) < 0 ||
+	    listen(fd, CONTROL_BACKLOG) < 0) {
+		result = errno;
+		unlink(control->path);
+		errno = result;
+		goto out_errno;
+	}
+	control->device = status.st_dev;
+	control->inode = status.st_ino;
+	return fd;
+out_errno:
+	result = -errno;
+	strata_error_add(error, "control: socket %s: %s", control->path, strerror(-result));
+	if (fd >= 0)
+		close(fd);
+	return result;
+}
+
+/* Removes the socket, unless another has taken its place; and the directory, if that is then empty. */
+static void remove_socket(const struct control *control)
+{
+	char directory[sizeof(control->path)];
+	struct stat status;
+	char *slash;
+
+	if (lstat(control->path, &status) < 0 || status.st_dev != control->device ||
+	    status.st_ino != control->inode)
+		return;
+	unlink(control->path);
+	memcpy(directory, control->path, sizeof(directory));
+	slash = strrchr(directory, '/');
+	if (slash != NULL && slash != directory) {
+		*slash = '\0';
+		rmdir(directory);
+	}
+}
+
+/* ---- life ---- */
+
+static int control_start(struct strata_instance *self, struct strata_error *error)
+{
+	struct control *control = strata_alloc(self->stack, sizeof(*control));
+	int fd, result;
+
+	if (control == NULL) {
+		strata_error_add(error, "control: out of memory");
+		return -ENOMEM;
+	}
+	control->self = self;
+	control->reserve = -1;
+	control->listener.ready = listener_ready;
+	control->pause.fire = resume_accepting;
+	result = set_path(control, error);
+	if (result < 0)
+		goto out_free;
+	fd = open_socket(control, error);
+	if (fd < 0) {
+		result = fd;
+		goto out_free;
+	}
+	result = strata_watch_add(self->stack, &control->listener, fd, EPOLLIN);
+	if (result < 0) {
+		strata_error_add(error, "control: socket %s cannot be watched: %s", control->path,
+				 strerror(-result));
+		close(fd);
+		remove_socket(control);
+		goto out_free;
+	}
+	control_reserve(control);
+	self->state = control;
+	return 0;
+out_free:
+	strata_free(self->stack, control);
+	return result;
+}
+
+static void control_stop(struct strata_instance *self)
+{
+	struct control *control = self->state;
+
+	while (control->clients != NULL)
+		control_client_close(control->clients);
+	strata_timer_stop(self->stack, &control->pause);
+	strata_watch_remove(self->stack, &control->listener);
+	close(control->listener.fd);
+	remove_socket(control);
+	if (control->reserve >= 0)
+		close(control->reserve);
+	self->state = NULL;
+	strata_free(self->stack, control);
+}
+
+static const struct strata_option control_options[] = {
+	{
+		.name = "socket", .type = STRATA_OPT_STRING,
+		.offset = offsetof(struct control_config, socket),
+		.help = "Path of the socket; none: control.sock in the run directory.",
+	},
+	{
+		.name = "clients", .type = STRATA_OPT_UINT,
+		.offset = offsetof(struct control_config, clients), .fallback = "64", .min = 1,
+		.max = 1024, .unit = "clients", .runtime = true,
+		.help = "Most clients at a time.",
+	},
+	{
+		.name = "timeout", .type = STRATA_OPT_TIME,
+		.offset = offsetof(struct control_config, timeout), .fallback = "5s",
+		.min = 10 * STRATA_MS, .max = 3600 * STRATA_SEC, .runtime = true,
+		.help = "How long a request may be incomplete, or a reply not taken.",
+	},
+};
+
+static const struct strata_service_ops control_ops = { .drain = NULL };
+
+STRATA_MODULE(control) = {
+	STRATA_MODULE_HEADER,
+	.kind = STRATA_SERVICE,
+	.name = "control",
+	.version = "1.0",
+	.summary = "looking at the running stack over a Unix socket",
+	.config_size = sizeof(struct control_config),
+	.options = control_options,
+	.option_count = STRATA_COUNT(control_options),
+	.counters = control_counters,
+	.counter_count = STRATA_COUNT(control_counters),
+	.start = control_start,
+	.stop = control_stop,
+	.service = &control_ops,
+};

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The stack's tables as JSON, an object an entry. docs/control.md lists the fields. */
+#include <ctype.h>
+#include <stdio.h>
+#include <strata/inspect.h>
+#include <strata/trace.h>
+#include "control_int.h"
+
+/* Local choice: addresses told with their interface; the table `addresses` has them all. */
+#define INTERFACE_ADDRESSES 32
+
+/* ---- parts ---- */
+
+/* null for no text, and for bytes that are none. */
+static json_t *json_text(const char *text)
+{
+	json_t *string = text != NULL && text[0] != '\0' ? json_string(text) : NULL;
+
+	return string != NULL ? string : json_null();
+}
+
+static json_t *json_number(uint64_t value)
+{
+	return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
+}
+
+static json_t *json_addr(struct strata_stack *stack, const struct strata_addr *addr)
+{
+	return strata_addr_is_set(addr) ? json_string(strata_addr_text(stack, addr)) : json_null();
+}
+
+static json_t *json_lladdr(struct strata_stack *stack, const struct strata_lladdr *lladdr)
+{
+	return lladdr->length != 0 ? json_string(strata_lladdr_text(stack, lladdr)) : json_null();
+}
+
+static json_t *json_iface(const struct strata_iface *iface)
+{
+	return iface != NULL ? json_string(iface->name) : json_null();
+}
+
+static json_t *json_prefix(struct strata_stack *stack, const struct strata_prefix *prefix)
+{
+	return json_sprintf("%s/%u", strata_addr_text(stack, &prefix->addr), prefix->bits);
+}
+
+/* The prefix's leading ones written as an address: 255.255.255.0. */
+static json_t *json_mask(struct strata_stack *stack, const struct strata_prefix *prefix)
+{
+	struct strata_addr ones = prefix->addr;
+
+	memset(ones.bytes, 0xff, ones.length);
+	ones = strata_addr_mask(&ones, prefix->bits);
+	ones.scope = 0;
+	return json_addr(stack, &ones);
+}
+
+/* A drop's or state's SYMBOL as programs see it. */
+static json_t *json_lower(const char *symbol)
+{
+	char buf[64];
+	size_t i;
+
+	for (i = 0; symbol[i] != '\0' && i < sizeof(buf) - 1; i++)
+		buf[i] = (char)tolower((unsigned char)symbol[i]);
+	buf[i] = '\0';
+	return json_string(buf);
+}
+
+/* ---- pages ---- */
+
+bool control_page_wants(struct control_page *page)
+{
+	uint64_t index = page->index++;
+
+	return index >= page->from && page->next == 0;
+}
+
+void control_page_add(struct control_page *page, json_t *entry)
+{
+	size_t room = page->room - page->length, comma = page->count != 0, n;
+
+	if (entry != NULL && room > comma) {
+		n = json_dumpb(entry, page->out + page->length + comma, room - comma, JSON_COMPACT);
+		json_decref(entry);
+		if (n != 0 && n <= room - comma) {
+			if (comma != 0)
+				page->out[page->length] = ',';
+			page->length += comma + n;
+			page->count++;
+			return;
+		}
+	} else {
+		json_decref(entry);
+	}
+	page->next = page->index - 1;
+}
+
+/* ---- modules, counters, drops ---- */
+
+static bool is_kernel(const struct strata_module_view *view)
+{
+	return strcmp(view->instance->name, "kernel") == 0;
+}
+
+static void add_module(void *ctx, const struct strata_module_view *view)
+{
+	const struct strata_instance *instance = view->instance;
+	const struct strata_module *module = instance->module;
+	struct control_page *page = ctx;
+	bool numbered;
+
+	if (is_kernel(view) || !control_page_wants(page))
+		return;
+	numbered = module->kind == STRATA_NETWORK || module->kind == STRATA_TRANSPORT;
+	control_page_add(page, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}",
+		"name", instance->name,
+		"kind", strata_kind_name(module->kind),
+		"number", numbered ? json_number(instance->number) : json_null(),
+		"version", json_text(module->version),
+		"state", json_text(view->state),
+		"path", json_text(view->path),
+		"summary", json_text(module->summary)));
+}
+
+static void show_modules(struct control_page *page)
+{
+	strata_inspect_modules(page->stack, add_module, page);
+}
+
+static void add_counters(void *ctx, const struct strata_module_view *view)
+{
+	const struct strata_instance *instance = view->instance;
+	struct control_page *page = ctx;
+	size_t i;
+
+	for (i = 0; i < instance->module->counter_count; i++) {
+		const struct strata_counter_def *def = &instance->module->counters[i];
+
+		if (!control_page_wants(page))
+			continue;
+		control_page_add(page, json_pack("{s:s, s:s, s:o, s:o, s:o}",
+			"module", instance->name,
+			"counter", def->name,
+			"value", json_number(instance->counters[i]),
+			"help", json_text(def->help),
+			"mib", json_text(def->mib)));
+	}
+}
+
+static void show_counters(struct control_page *page)
+{
+	strata_inspect_modules(page->stack, add_counters, page);
+}
+
+static void add_drops(void *ctx, const struct strata_module_view *view)
+{
+	static const char *const severities[] = {
+		[STRATA_SEVERITY_INFO] = "info",
+		[STRATA_SEVERITY_WARNING] = "warning",
+		[STRATA_SEVERITY_ERROR] = "error",
+	};
+	const struct strata_instance *instance = view->instance;
+	struct control_page *page = ctx;
+	size_t i;
+
+	for (i = 0; i < instance->module->drop_count; i++) {
+		const struct strata_drop_def *def = &instance->module->drops[i];
+
+		if (!control_page_wants(page))
+			continue;
+		control_page_add(page, json_pack("{s:s, s:o, s:o, s:s, s:s, s:o}",
+			"module", instance->name,
+			"reason", json_lower(def->name),
+			"count", json_number(instance->drops[i]),
+			"severity", severities[def->severity],
+			"text", def->text,
+			"mib", json_text(def->mib)));
+	}
+}
+
+static void show_drops(struct control_page *page)
+{
+	strata_inspect_modules(page->stack, add_drops, page);
+}
+
+/* ---- interfaces and addresses ---- */
+
+static json_t *address_entry(struct strata_stack *stack, const struct strata_ifaddr *ifaddr)
+{
+	static const char *const states[] = {
+		[STRATA_IFADDR_TENTATIVE] = "tentative",
+		[STRATA_IFADDR_VALID] = "valid",
+		[STRATA_IFADDR_DUPLICATE] = "duplicate",
+	};
+
+	return json_pack("{s:s, s:o, s:i, s:o, s:o, s:s}",
+		"interface", ifaddr->iface->name,
+		"address", json_addr(stack, &ifaddr->prefix.addr),
+		"prefix", (int)ifaddr->prefix.bits,
+		"mask", json_mask(stack, &ifaddr->prefix),
+		"broadcast", json_addr(stack, &ifaddr->broadcast),
+		"state", states[ifaddr->state]);
+}
+
+static json_t *interface_addresses(struct strata_iface *iface, uint64_t *total)
+{
+	const struct strata_ifaddr *ifaddr;
+	json_t *list = json_array();
+
+	*total = 0;
+	for (ifaddr = strata_ifaddr_first(iface); ifaddr != NULL; ifaddr = ifaddr->next)
+		if ((*total)++ < INTERFACE_ADDRESSES)
+			json_array_append_new(list, address_entry(iface->stack, ifaddr));
+	return list;
+}
+
+static json_t *interface_flags(const struct strata_iface *iface)
+{
+	static const struct {
+		uint32_t flag;
+		const char *name;
+	} flags[] = {
+		{ STRATA_IFACE_UP, "up" },
+		{ STRATA_IFACE_RUNNING, "running" },
+		{ STRATA_IFACE_BROADCAST, "broadcast" },
+		{ STRATA_IFACE_MULTICAST, "multicast" },
+		{ STRATA_IFACE_LOOPBACK, "loopback" },
+		{ STRATA_IFACE_NO_NEIGHBOUR, "no_neighbour" },
+	};
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < STRATA_COUNT(flags); i++)
+		if (iface->flags & flags[i].flag)
+			json_array_append_new(list, json_string(flags[i].name));
+	return list;
+}
+
+static json_t *interface_counters(const struct strata_iface_counters *c)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"rx_packets", json_number(c->rx_packets),
+		"rx_bytes", json_number(c->rx_bytes),
+		"rx_errors", json_number(c->rx_errors),
+		"rx_dropped", json_number(c->rx_dropped),
+		"tx_packets", json_number(c->tx_packets),
+		"tx_bytes", json_number(c->tx_bytes),
+		"tx_errors", json_number(c->tx_errors),
+		"tx_dropped", json_number(c->tx_dropped));
+}
+
+static const char *interface_state(const struct strata_iface *iface)
+{
+	if (!(iface->flags & STRATA_IFACE_UP))
+		return "down";
+	return iface->flags & STRATA_IFACE_RUNNING ? "up" : "no carrier";
+}
+
+static void show_interfaces(struct control_page *page)
+{
+	struct strata_iface *iface = NULL;
+
+	while ((iface = strata_iface_next(page->stack, iface)) != NULL) {
+		uint64_t total;
+		json_t *addresses;
+
+		if (!control_page_wants(page))
+			continue;
+		addresses = interface_addresses(iface, &total);
+		control_page_add(page,
+			json_pack("{s:s, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o}",
+			"name", iface->name,
+			"index", json_number(iface->index),
+			"driver", iface->driver->name,
+			"framing", json_text(iface->framing != NULL ? iface->framing->name : NULL),
+			"mac", json_lladdr(page->stack, &iface->lladdr),
+			"state", interface_state(iface),
+			"mtu", json_number(iface->mtu),
+			"flags", interface_flags(iface),
+			"addresses", addresses,
+			"address_count", json_number(total),
+			"counters", interface_counters(&iface->counters)));
+	}
+}
+
+static void show_addresses(struct control_page *page)
+{
+	struct strata_iface *iface = NULL;
+	const struct strata_ifaddr *ifaddr;
+
+	while ((iface = strata_iface_next(page->stack, iface)) != NULL)
+		for (ifaddr = strata_ifaddr_first(iface); ifaddr != NULL; ifaddr = ifaddr->next)
+			if (control_page_wants(page))
+				control_page_add(page, address_entry(page->stack, ifaddr));
+}
+
+/* ---- routes, neighbours, groups ---- */
+
+static void add_route(void *ctx, const struct strata_route *route)
+{
+	struct control_page *page = ctx;
+
+	if (!control_page_wants(page))
+		return;
+	control_page_add(page, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
+		"to", json_prefix(page->stack, &route->to),
+		"via", json_addr(page->stack, &route->via),
+		"interface", json_iface(route->iface),
+		"source", json_addr(page->stack, &route->src),
+		"metric", json_number(route->metric),
+		"mtu", route->mtu != 0 ? json_number(route->mtu) : json_null(),
+		"connected", (int)route->connected));
+}
+
+static void show_routes(struct control_page *page)
+{
+	strata_inspect_routes(page->stack, add_route, page);
+}
+
+static json_t *json_age(const struct strata_stack *stack, uint64_t time)
+{
+	if (time == 0 || time > strata_now(stack))
+		return json_null();
+	return json_number((strata_now(stack) - time) / STRATA_MS);
+}
+
+static void add_neighbour(void *ctx, const struct strata_neigh *neigh)
+{
+	struct control_page *page = ctx;
+
+	if (!control_page_wants(page))
+		return;
+	control_page_add(page, json_pack("{s:o, s:o, s:o, s:s, s:o, s:o, s:o}",
+		"address", json_addr(page->stack, &neigh->addr),
+		"interface", json_iface(neigh->iface),
+		"mac", json_lladdr(page->stack, &neigh->lladdr),
+		"state", strata_neigh_state_name((enum strata_neigh_state)neigh->state),
+		"waiting", json_number(neigh->waiting.count),
+		"confirmed_ms", json_age(page->stack, neigh->confirmed),
+		"used_ms", json_age(page->stack, neigh->used)));
+}
+
+static void show_neighbours(struct control_page *page)
+{
+	strata_inspect_neighbours(page->stack, add_neighbour, page);
+}
+
+static void add_group(void *ctx, const struct strata_group_view *view)
+{
+	struct control_page *page = ctx;
+
+	if (control_page_wants(page))
+		control_page_add(page, json_pack("{s:o, s:o, s:o}",
+			"interface", json_iface(view->iface),
+			"group", json_addr(page->stack, &view->group),
+			"members", json_number(view->members)));
+}
+
+static void show_groups(struct control_page *page)
+{
+	strata_inspect_groups(page->stack, add_group, page);
+}
+
+/* ---- sockets ---- */
+
+static json_t *json_end(struct strata_stack *stack, const struct strata_addr *addr, uint16_t port)
+{
+	return json_pack("{s:o, s:i}", "address", json_addr(stack, addr), "port", (int)port);
+}
+
+static void add_socket(void *ctx, const struct strata_socket_view *view)
+{
+	static const struct strata_flow unbound;
+	const struct strata_flow *flow = view->flow != NULL ? view->flow : &unbound;
+	const struct strata_flow_key *key = &flow->key;
+	struct control_page *page = ctx;
+
+	if (!control_page_wants(page))
+		return;
+	control_page_add(page, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"transport", view->transport->name,
+		"number", json_number(view->transport->number),
+		"fd", view->fd >= 0 ? json_integer(view->fd) : json_null(),
+		"state", json_text(view->state),
+		"local", json_end(page->stack, &key->local, key->local_port),
+		"remote", strata_addr_is_set(&key->remote) ?
+			json_end(page->stack, &key->remote, key->remote_port) : json_null(),
+		"interface", json_iface(flow->iface),
+		"rx_queue", json_number(view->rx_queue),
+		"tx_queue", json_number(view->tx_queue)));
+}
+
+static void show_sockets(struct control_page *page)
+{
+	strata_inspect_sockets(page->stack, add_socket, page);
+}
+
+/* ---- the stack itself ---- */
+
+static void show_version(struct control_page *page)
+{
+	if (!control_page_wants(page))
+		return;
+	control_page_add(page, json_pack("{s:s, s:s, s:o, s:i, s:o}",
+		"version", strata_version(),
+		"stack", page->stack->name,
+		"abi", json_sprintf("%d.%d", STRATA_ABI_MAJOR, STRATA_ABI_MINOR),
+		"protocol", CONTROL_VERSION,
+		"memory", json_number(strata_memory_used(page->stack))));
+}
+
+static const struct {
+	const char *name;
+	void (*show)(struct control_page *page);
+} tables[] = {
+	{ "modules", show_modules },
+	{ "interfaces", show_interfaces },
+	{ "addresses", show_addresses },
+	{ "routes", show_routes },
+	{ "neighbours", show_neighbours },
+	{ "sockets", show_sockets },
+	{ "groups", show_groups },
+	{ "counters", show_counters },
+	{ "drops", show_drops },
+	{ "version", show_version },
+};
+
+bool control_show(const char *what, struct control_page *page)
+{
+	size_t i;
+
+	for (i = 0; i < STRATA_COUNT(tables); i++) {
+		if (strcmp(tables[i].name, what) == 0) {
+			tables[i].show(page);
+			return true;
+		}
+	}
+	return false;
+}
+
+void control_show_names(char *buf, size_t size)
+{
+	size_t i, length = 0;
+
+	buf[0] = '\0';
+	for (i = 0; i < STRATA_COUNT(tables) && length < size; i++)
+		length += (size_t)snprintf(buf + length, size - length, "%s%s", i != 0 ? ", " : "",
+					   tables[i].name);
+}

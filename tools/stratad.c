@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The daemon: one stack from a manifest, in the foreground, until a signal ends it. Signals come in
+ * through a descriptor of the stack's own loop, so nothing here runs outside it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+#include <strata/embed.h>
+
+#define EXIT_BAD_MANIFEST 2
+/* How long connections may take to end in good order after SIGTERM. */
+#define DRAIN_TIME (5 * STRATA_SEC)
+/* Local choice: how often the daemon looks whether they have. */
+#define DRAIN_LOOK (10 * STRATA_MS)
+/* A manifest is at most 1 MiB; what SIGHUP compares is not kept beyond that. */
+#define MANIFEST_MAX ((size_t)1 << 20)
+
+/** The command line. */
+struct options {
+	const char *manifest;
+	const char *module_path;
+	const char *run_dir;
+	const char *user;
+	int log_level;		/* enum strata_log_level + 1; 0: the manifest's */
+	bool check;
+	bool trace;
+};
+
+struct daemon {
+	const struct options *options;
+	struct strata_stack *stack;
+	struct strata_watch signals;
+	char *manifest;		/* its text when the stack was made, to tell whether it changed */
+	size_t manifest_length;
+	unsigned int terminations;	/* SIGTERM and SIGINT received */
+};
+
+static const char *const implied_services[] = { "control", NULL };
+
+static const char *const log_levels[] = {
+	[STRATA_LOG_ERROR] = "error",
+	[STRATA_LOG_WARNING] = "warning",
+	[STRATA_LOG_INFO] = "info",
+	[STRATA_LOG_DEBUG] = "debug",
+};
+
+/* ---- the command line ---- */
+
+static void usage(FILE *to)
+{
+	fputs("usage: stratad [-c FILE] [--check] [--module-path DIR[:DIR...]] [--run-dir DIR]\n"
+	      "               [--log-level error|warning|info|debug] [--trace] [--user NAME]\n"
+	      "       stratad --help | --version\n", to);
+}
+
+static void help(void)
+{
+	usage(stdout);
+	fputs("\nRuns a TCP/IP stack whose protocols are modules named by a manifest.\n\n"
+	      "  -c, --config FILE       manifest (default " STRATA_SYSCONFDIR "/strata/strata.yaml)\n"
+	      "      --check             validate, load and bind, touch no device, and stop\n"
+	      "      --module-path DIRS  directories searched for modules, separated by ':'\n"
+	      "      --run-dir DIR       directory of the control socket\n"
+	      "                          (default " STRATA_RUNSTATEDIR "/strata/<stack name>)\n"
+	      "      --log-level LEVEL   error, warning, info or debug; overrides the manifest\n"
+	      "      --trace             print each packet's walk on standard error\n"
+	      "      --user NAME         give up all authority for that of NAME once running\n"
+	      "  -h, --help              this text\n"
+	      "  -V, --version           the version\n\n"
+	      "Exit status: 0 ended by SIGTERM or SIGINT, 1 failure at run time, 2 bad manifest or\n"
+	      "command line. See stratad(8), strata.yaml(5).\n", stdout);
+}
+
+static int parse_level(const char *text)
+{
+	unsigned int i;
+
+	for (i = 0; i < STRATA_COUNT(log_levels); i++)
+		if (strcmp(text, log_levels[i]) == 0)
+			return (int)i + 1;
+	fprintf(stderr, "stratad: --log-level: expected error, warning, info or debug, found '%s'\n",
+		text);
+	return -1;
+}
+
+enum long_option {
+	OPTION_CHECK = 256,
+	OPTION_MODULE_PATH,
+	OPTION_RUN_DIR,
+	OPTION_LOG_LEVEL,
+	OPTION_TRACE,
+	OPTION_USER,
+};
+
+/* Returns -1 to go on, or the status to exit with. */
+static int parse_options(int argc, char **argv, struct options *options)
+{
+	static const struct option longs[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "check", no_argument, NULL, OPTION_CHECK },
+		{ "module-path", required_argument, NULL, OPTION_MODULE_PATH },
+		{ "run-dir", required_argument, NULL, OPTION_RUN_DIR },
+		{ "log-level", required_argument, NULL, OPTION_LOG_LEVEL },
+		{ "trace", no_argument, NULL, OPTION_TRACE },
+		{ "user", required_argument, NULL, OPTION_USER },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:hV", longs, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			options->manifest = optarg;
+			break;
+		case OPTION_CHECK:
+			options->check = true;
+			break;
+		case OPTION_MODULE_PATH:
+			options->module_path = optarg;
+			break;
+		case OPTION_RUN_DIR:
+			options->run_dir = optarg;
+			break;
+		case OPTION_LOG_LEVEL:
+			options->log_level = parse_level(optarg);
+			if (options->log_level < 0)
+				return EXIT_BAD_MANIFEST;
+			break;
+		case OPTION_TRACE:
+			options->trace = true;
+			break;
+		case OPTION_USER:
+			options->user = optarg;
+			break;
+		case 'h':
+			help();
+			return EXIT_SUCCESS;
+		case 'V':
+			printf("stratad %s\n", strata_version());
+			return EXIT_SUCCESS;
+		default:
+			usage(stderr);
+			return EXIT_BAD_MANIFEST;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "stratad: unexpected argument '%s'; the manifest is given with -c\n",
+			argv[optind]);
+		usage(stderr);
+		return EXIT_BAD_MANIFEST;
+	}
+	return -1;
+}
+
+/* ---- what the daemon tells ---- */
+
+/* One aligned line a step of a packet's walk. */
+static void print_trace(void *ctx, const struct strata_trace_record *record)
+{
+	(void)ctx;
+	fprintf(stderr, "%7llu.%06llu #%-6u %-3s %-8s %-10s %s%s%s%s\n",
+		(unsigned long long)(record->time / STRATA_SEC),
+		(unsigned long long)(record->time % STRATA_SEC / STRATA_US), record->id,
+		record->out ? "out" : "in", record->iface[0] != '\0' ? record->iface : "-",
+		record->module, record->drop != NULL ? "DROP " : "",
+		record->drop != NULL ? record->drop : "", record->drop != NULL ? ": " : "",
+		record->text);
+}
+
+/* Tells the service manager, if there is one; sd_notify(3) says how. */
+static void notify_manager(const char *path, const char *state)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	size_t length;
+	int fd;
+
+	if (path == NULL || (path[0] != '/' && path[0] != '@'))
+		return;
+	length = strlen(path);
+	if (length >= sizeof(to.sun_path))
+		return;
+	memcpy(to.sun_path, path, length);
+	if (path[0] == '@')
+		to.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to,
+		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) < 0)
+		fprintf(stderr, "stratad: %s: %s\n", path, strerror(errno));
+	close(fd);
+}
+
+/* On both streams, or on the one file that both are. */
+static void print_ready(void)
+{
+	struct stat out, err;
+
+	fputs("stratad: ready\n", stderr);
+	fflush(stderr);
+	if (fstat(STDOUT_FILENO, &out) < 0 || fstat(STDERR_FILENO, &err) < 0 ||
+	    (out.st_dev == err.st_dev && out.st_ino == err.st_ino))
+		return;
+	fputs("stratad: ready\n", stdout);
+	fflush(stdout);
+}
+
+/* ---- authority ---- */
+
+/* Becomes `name`, keeping no capability. Returns 0, or -1 having told why. */
+static int drop_to(const char *name)
+{
+	const struct passwd *user;
+
+	errno = 0;
+	user = getpwnam(name);
+	if (user == NULL) {
+		fprintf(stderr, "stratad: --user %s: %s\n", name,
+			errno != 0 ? strerror(errno) : "no such user");
+		return -1;
+	}
+	if (initgroups(user->pw_name, user->pw_gid) < 0 ||
+	    setresgid(user->pw_gid, user->pw_gid, user->pw_gid) < 0 ||
+	    setresuid(user->pw_uid, user->pw_uid, user->pw_uid) < 0) {
+		fprintf(stderr, "stratad: --user %s: %s\n", name, strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+/* ---- making the stack ---- */
+
+static struct strata_config stack_config(const struct options *options)
+{
+	struct strata_config config = {
+		.manifest_file = options->manifest,
+		.module_path = options->module_path,
+		.run_dir = options->run_dir,
+		.implied_services = implied_services,
+		.log_level = options->log_level,
+		.trust_check = geteuid() == 0,
+	};
+
+	return config;
+}
+
+/* Validates the manifest without starting anything; tells the faults. Returns 0 or -errno. */
+static int check_manifest(const struct options *options)
+{
+	struct strata_config config = stack_config(options);
+	struct strata_error error = { 0 };
+	struct strata_stack *stack = NULL;
+	int result;
+
+	config.check_only = true;
+	result = strata_stack_create(&config, &stack, &error);
+	if (error.count != 0)
+		fputs(strata_error_text(&error), stderr);
+	strata_error_clear(&error);
+	strata_stack_destroy(stack);
+	return result;
+}
+
+static int exit_status(int result)
+{
+	return result == -EINVAL ? EXIT_BAD_MANIFEST : EXIT_FAILURE;
+}
+
+/* Text of the manifest; NULL when it cannot be read, which the stack tells better. */
+static char *read_manifest(const char *path, size_t *length)
+{
+	char *text = malloc(MANIFEST_MAX);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ssize_t n;
+
+	*length = 0;
+	if (fd < 0 || text == NULL)
+		goto out_none;
+	while (*length < MANIFEST_MAX &&
+	       (n = read(fd, text + *length, MANIFEST_MAX - *length)) > 0)
+		*length += (size_t)n;
+	close(fd);
+	if (*length != 0) {
+		char *fit = realloc(text, *length);
+
+		return fit != NULL ? fit : text;
+	}
+	free(text);
+	return NULL;
+out_none:
+	if (fd >= 0)
+		close(fd);
+	free(text);
+	return NULL;
+}
+
+/* ---- signals ---- */
+
+/* SIGHUP: the manifest is validated again. What a running stack cannot take over yet is told. */
+static void look_at_manifest(struct daemon *daemon)
+{
+	struct strata_stack *stack = daemon->stack;
+	size_t length;
+	char *text = read_manifest(daemon->options->manifest, &length);
+	bool same = text != NULL && daemon->manifest != NULL && length == daemon->manifest_length &&
+		    memcmp(text, daemon->manifest, length) == 0;
+
+	free(text);
+	if (same) {
+		strata_log(stack, NULL, STRATA_LOG_INFO, "%s has not changed",
+			   daemon->options->manifest);
+		return;
+	}
+	if (check_manifest(daemon->options) < 0) {
+		strata_log(stack, NULL, STRATA_LOG_ERROR, "%s has faults; the stack goes on as it is",
+			   daemon->options->manifest);
+		return;
+	}
+	strata_log(stack, NULL, STRATA_LOG_WARNING,
+		   "%s has changed and is valid; it takes effect when stratad is started again",
+		   daemon->options->manifest);
+}
+
+static void signal_ready(struct strata_stack *stack, struct strata_watch *watch, uint32_t events)
+{
+	struct daemon *daemon = strata_container_of(watch, struct daemon, signals);
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGHUP) {
+			look_at_manifest(daemon);
+			continue;
+		}
+		daemon->terminations++;
+		strata_loop_stop(stack);
+	}
+}
+
+static int open_signals(void)
+{
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+/* ---- running ---- */
+
+static uint64_t monotonic(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * STRATA_SEC + (uint64_t)now.tv_nsec;
+}
+
+/* Lets connections end in good order; a second signal does not wait for them. */
+static void drain(struct daemon *daemon)
+{
+	uint64_t end = monotonic() + DRAIN_TIME;
+
+	strata_stack_drain(daemon->stack);
+	while (daemon->terminations < 2 && !strata_stack_idle(daemon->stack)) {
+		if (monotonic() >= end) {
+			strata_log(daemon->stack, NULL, STRATA_LOG_WARNING,
+				   "some connections did not end in time; they are reset");
+			return;
+		}
+		if (strata_loop_turn(daemon->stack, DRAIN_LOOK) < 0)
+			return;
+	}
+}
+
+static int run(struct daemon *daemon, const char *manager)
+{
+	int result;
+
+	if (daemon->options->trace)
+		strata_trace_attach(daemon->stack, print_trace, NULL);
+	if (daemon->options->user != NULL && drop_to(daemon->options->user) < 0)
+		return EXIT_FAILURE;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		strata_log(daemon->stack, NULL, STRATA_LOG_WARNING, "no_new_privs: %s",
+			   strerror(errno));
+	print_ready();
+	notify_manager(manager, "READY=1");
+	result = strata_loop_run(daemon->stack);
+	if (result < 0) {
+		fprintf(stderr, "stratad: the loop failed: %s\n", strerror(-result));
+		return EXIT_FAILURE;
+	}
+	notify_manager(manager, "STOPPING=1");
+	drain(daemon);
+	return EXIT_SUCCESS;
+}
+
+static int serve(const struct options *options, const char *manager)
+{
+	struct strata_config config = stack_config(options);
+	struct daemon daemon = { .options = options };
+	struct strata_error error = { 0 };
+	int fd, result, status;
+
+	fd = open_signals();
+	if (fd < 0) {
+		fprintf(stderr, "stratad: signals cannot be caught: %s\n", strerror(errno));
+		return EXIT_FAILURE;
+	}
+	daemon.manifest = read_manifest(options->manifest, &daemon.manifest_length);
+	result = strata_stack_create(&config, &daemon.stack, &error);
+	if (error.count != 0)
+		fputs(strata_error_text(&error), stderr);
+	strata_error_clear(&error);
+	if (result < 0) {
+		status = exit_status(result);
+		goto out_close;
+	}
+	daemon.signals.ready = signal_ready;
+	result = strata_watch_add(daemon.stack, &daemon.signals, fd, EPOLLIN);
+	if (result < 0) {
+		fprintf(stderr, "stratad: signals cannot be watched: %s\n", strerror(-result));
+		status = EXIT_FAILURE;
+	} else {
+		status = run(&daemon, manager);
+		strata_watch_remove(daemon.stack, &daemon.signals);
+	}
+	strata_stack_destroy(daemon.stack);
+out_close:
+	free(daemon.manifest);
+	close(fd);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = { .manifest = STRATA_SYSCONFDIR "/strata/strata.yaml" };
+	char *manager = getenv("NOTIFY_SOCKET");
+	int status = parse_options(argc, argv, &options);
+
+	if (status >= 0)
+		return status;
+	umask(022);
+	if (options.check) {
+		int result = check_manifest(&options);
+
+		if (result < 0)
+			return exit_status(result);
+		printf("%s: ok\n", options.manifest);
+		return EXIT_SUCCESS;
+	}
+	if (manager != NULL)
+		manager = strdup(manager);
+	unsetenv("NOTIFY_SOCKET");
+	status = serve(&options, manager);
+	free(manager);
+	return status;
+}
