@@ -8,4 +8,5 @@ kernel_sources = \
 	kernel/flow_int.h kernel/sockcall.c kernel/socket.c kernel/socket_int.h kernel/sockopt.c kernel/stack.c kernel/text.c kernel/timer.c kernel/trace.c \
 	kernel/transport.c kernel/work.c \
 	kernel/dst.c kernel/iface.h kernel/mem.h kernel/pkt_data.c kernel/pkt_int.h kernel/poison.h kernel/random.h kernel/run.h \
-	kernel/trace.h
+	kernel/trace.h \
+	kernel/loader.h kernel/manifest.h kernel/option.h kernel/registry.h kernel/text.h kernel/toggle.c

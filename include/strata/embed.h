@@ -113,8 +113,9 @@ STRATA_API void strata_module_close(struct strata_module_file *file);
 /** Calls `each` with the name of every module on the path, sorted. Returns how many, or -errno. */
 STRATA_API int strata_module_list(const char *module_path, void (*each)(void *ctx, const char *name),
 				  void *ctx);
-/** The module path in force when none is given. Static memory. */
-STRATA_API const char *strata_default_module_path(void);
+/** The module path in force when none is given, written to `buf` (PATH_MAX bytes are enough): the build
+ *  tree's modules when the program runs from one, then $(libdir)/strata/modules. Returns `buf`. */
+STRATA_API const char *strata_default_module_path(char *buf, size_t size);
 
 STRATA_END_DECLS
 #endif

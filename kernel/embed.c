@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What an embedding program asks of a running stack by name: options, and the stack's end in good order.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "registry.h"
+#include "text.h"
+
+/* Longest name of a module in "module.option". */
+#define OWNER_SIZE 128
+
+void strata_stack_adopt(struct strata_stack *stack)
+{
+	kernel_of(stack)->owner = pthread_self();
+}
+
+/* ---- options of the stack itself ---- */
+
+static const struct strata_option stack_options[] = {
+	{ .name = "memory", .type = STRATA_OPT_SIZE, .min = 256 << 10, .max = UINT64_MAX,
+	  .offset = offsetof(struct stack_settings, memory), .runtime = true },
+	{ .name = "sockets", .type = STRATA_OPT_UINT, .min = 1, .max = 1 << 20,
+	  .offset = offsetof(struct stack_settings, sockets), .runtime = true },
+	{ .name = "name", .type = STRATA_OPT_STRING },
+};
+
+static int set_level(struct kernel *k, struct module *m, const char *value,
+		     struct strata_error *error)
+{
+	uint8_t level;
+	if (config_log_level(value, &level) < 0) {
+		char shown[TEXT_SHOWN_SIZE];
+		strata_error_add(error, "option \"log\": expected one of error, warning, info, debug, found "
+				 "%s", text_shown(value, shown));
+		return -EINVAL;
+	}
+	if (m != NULL) {
+		m->pub.log_level = level;
+		m->own_level = true;
+		return 0;
+	}
+	k->settings.log_level = level;
+	k->self.log_level = level;
+	for (m = registry_walk(k, NULL); m != NULL; m = registry_walk(k, m))
+		if (!m->own_level)
+			m->pub.log_level = level;
+	return 0;
+}
+
+/* ---- finding ---- */
+
+/* What "module.option" names. */
+struct target {
+	struct module *module;		/* NULL: the stack */
+	const char *option;		/* its name */
+	struct option_schema schema;
+	void *config;
+};
+
+static int find_target(struct kernel *k, const char *name, struct target *out,
+		       struct strata_error *error)
+{
+	char owner[OWNER_SIZE];
+	const char *dot = strchr(name, '.');
+	if (dot == NULL || dot == name || (size_t)(dot - name) >= sizeof(owner)) {
+		strata_error_add(error, "option \"%.64s\": expected module.option", name);
+		return -ENOENT;
+	}
+	memcpy(owner, name, (size_t)(dot - name));
+	owner[dot - name] = '\0';
+	*out = (struct target){ .option = dot + 1, .module = registry_find(k, owner) };
+	if (out->module != NULL) {
+		const struct strata_module *module = out->module->pub.module;
+		out->schema = (struct option_schema){ module->options, module->option_count,
+						      module->config_size, "the module" };
+		out->config = out->module->pub.config;
+		return 0;
+	}
+	if (strcmp(owner, "stack") == 0) {
+		out->schema = (struct option_schema){ stack_options, STRATA_COUNT(stack_options),
+						      sizeof(k->settings), "the stack" };
+		out->config = &k->settings;
+		return 0;
+	}
+	struct text_nearest nearest = { .word = owner };
+	char hint[TEXT_HINT_SIZE];
+	for (struct module *m = registry_walk(k, NULL); m != NULL; m = registry_walk(k, m))
+		text_nearest_offer(&nearest, m->pub.name);
+	strata_error_add(error, "option \"%.64s\": no module of that name%s", name,
+			 text_nearest_hint(&nearest, hint));
+	return -ENOENT;
+}
+
+static bool means_level(const struct target *t)
+{
+	return strcmp(t->option, "log") == 0 && option_find(&t->schema, "log") == NULL;
+}
+
+/* ---- changing ---- */
+
+/* Puts the new value in, asks the module, and takes it back if that refuses. */
+static int change(struct kernel *k, const struct target *t, const struct strata_option *option,
+		  const char *value, struct strata_error *error)
+{
+	unsigned char before[sizeof(struct strata_prefix)];
+	void *field = (char *)t->config + option->offset, *owned = NULL;
+	size_t size = option_field_size(option);
+	_Static_assert(sizeof(before) >= sizeof(struct strata_list) &&
+		       sizeof(before) >= sizeof(struct strata_lladdr), "holds every field");
+	memcpy(before, field, size);
+	int result = option_parse(k, option, value, t->config, &owned, error);
+	if (result < 0 || t->module == NULL)
+		return result;
+	const struct strata_instance *instance = &t->module->pub;
+	if (instance->running && instance->module->option_changed != NULL) {
+		kernel_enter(k);
+		result = instance->module->option_changed(&t->module->pub, option);
+		kernel_leave(k);
+	}
+	if (result < 0) {
+		memcpy(field, before, size);
+		strata_free(&k->pub, owned);
+		strata_error_add(error, "option \"%s\": module \"%s\" refuses \"%.64s\": %s", option->name,
+				 instance->name, value, strerror(-result));
+		return result;
+	}
+	void **slot = &t->module->owned[option - instance->module->options];
+	strata_free(&k->pub, *slot);
+	*slot = owned;
+	return 0;
+}
+
+int strata_option_set(struct strata_stack *stack, const char *name, const char *value,
+		      struct strata_error *error)
+{
+	struct kernel *k = kernel_of(stack);
+	struct target t;
+	char hint[TEXT_HINT_SIZE];
+	int result = find_target(k, name, &t, error);
+	if (result < 0)
+		return result;
+	if (means_level(&t))
+		return set_level(k, t.module, value, error);
+	const struct strata_option *option = option_find(&t.schema, t.option);
+	if (option == NULL) {
+		strata_error_add(error, "option \"%.64s\": %s has none of that name%s", name,
+				 t.schema.owner, option_hint(&t.schema, t.option, hint));
+		return -ENOENT;
+	}
+	if (!option->runtime) {
+		strata_error_add(error, "option \"%.64s\": cannot be changed while the stack runs; change "
+				 "the manifest", name);
+		return -EPERM;
+	}
+	return change(k, &t, option, value, error);
+}
+
+int strata_option_get(struct strata_stack *stack, const char *name, char *buf, size_t size)
+{
+	struct kernel *k = kernel_of(stack);
+	struct target t;
+	if (find_target(k, name, &t, NULL) < 0)
+		return -ENOENT;
+	if (means_level(&t)) {
+		uint8_t level = t.module != NULL ? t.module->pub.log_level : k->settings.log_level;
+		int n = snprintf(buf, size, "%s", config_log_level_name(level));
+		return n >= 0 && (size_t)n < size ? 0 : -ENOSPC;
+	}
+	if (t.module == NULL && strcmp(t.option, "name") == 0) {
+		int n = snprintf(buf, size, "%s", k->settings.name);
+		return n >= 0 && (size_t)n < size ? 0 : -ENOSPC;
+	}
+	const struct strata_option *option = option_find(&t.schema, t.option);
+	return option != NULL ? option_format(k, option, t.config, buf, size) : -ENOENT;
+}
+
+/* ---- the end in good order ---- */
+
+void strata_stack_drain(struct strata_stack *stack)
+{
+	struct kernel *k = kernel_of(stack);
+	kernel_enter(k);
+	for (struct module *m = registry_walk(k, NULL); m != NULL; m = registry_walk(k, m)) {
+		const struct strata_module *module = m->pub.module;
+		if (m->pub.running && module->service != NULL && module->service->drain != NULL)
+			module->service->drain(&m->pub);
+	}
+	kernel_leave(k);
+}
+
+static void add_queue(void *ctx, const struct strata_socket_view *view)
+{
+	*(uint64_t *)ctx += view->tx_queue;
+}
+
+bool strata_stack_idle(struct strata_stack *stack)
+{
+	uint64_t waiting = 0;
+	strata_inspect_sockets(stack, add_queue, &waiting);
+	return waiting == 0;
+}

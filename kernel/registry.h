@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The modules of a stack: loaded, checked against each other, bound, started and stopped in the order
+ * of what they need. kernel.h has what the packet path asks.
+ */
+#ifndef STRATA_KERNEL_REGISTRY_H
+#define STRATA_KERNEL_REGISTRY_H
+
+#include "loader.h"
+#include "manifest.h"
+#include "option.h"
+
+/* A module in the stack. */
+struct module {
+	struct strata_instance pub;	/* first: modules hold a pointer to it */
+	struct module *next;		/* in the order of the manifest */
+	struct module *hash_next;	/* network modules: chain of the EtherType table */
+	struct strata_module_file *file;
+	const struct config_module *entry;	/* while the manifest is there, else NULL */
+	void **owned;			/* strings of options changed at run time, one for each option */
+	struct saved_addr *saved;	/* toggle.c: addresses that went with it */
+	bool own_level;			/* has a log level of its own */
+	bool bound;			/* found by kind: not disabled */
+	uint8_t mark;			/* of the walk that orders */
+};
+
+static inline struct module *module_of(const struct strata_instance *instance)
+{
+	return (struct module *)(uintptr_t)instance;
+}
+
+/* Loads, checks, orders and binds the modules of a manifest, with their options. All faults are told.
+ * Returns 0, -EINVAL, or -ENOMEM. */
+int registry_load(struct kernel *k, const struct config *config,
+		  const struct strata_config *stack_config, struct strata_error *error);
+/* While on, modules that are bound count as running where somebody asks for them by name or number: for
+ * checks that need no more than their constant data. */
+void registry_set_checking(struct kernel *k, bool checking);
+/* The manifest is about to go: forgets the entries. */
+void registry_forget_config(struct kernel *k);
+
+/* Starts services, or all that are none, in order. Returns 0 or the -errno of the one that failed, with a
+ * fault; those started stay so, for registry_stop(). */
+int registry_start(struct kernel *k, bool services, struct strata_error *error);
+/* Stops the running services, or all, in reverse order. */
+void registry_stop(struct kernel *k, bool services_only);
+
+/* Any module of the stack, disabled ones too; NULL: none. */
+struct module *registry_find(struct kernel *k, const char *name);
+/* Walks all modules in order of start; NULL begins and ends. */
+struct module *registry_walk(struct kernel *k, const struct module *after);
+
+/* One module: starts it and enters its number, or the other way round. */
+int registry_start_one(struct kernel *k, struct module *m, struct strata_error *error);
+void registry_stop_one(struct kernel *k, struct module *m);
+/* True where `m` is what the dependency asks for. */
+bool registry_satisfies(const struct module *m, const struct strata_dependency *dependency);
+/* The modules' list of needs: NULL-safe test for its end. */
+bool registry_dependency_ends(const struct strata_dependency *dependency);
+
+/* ---- while the stack runs (toggle.c) ---- */
+
+void toggle_forget(struct kernel *k, struct module *m);
+
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Switching a module off and on while the stack runs. A disabled module stays loaded, with its options
+ * and counters; what came through it has ended, all else goes on.
+ *
+ * The addresses of a network module's family go with it (their sockets end, their connected routes go)
+ * and come back with it, on interfaces that are still there; other routes stay.
+ */
+#include <errno.h>
+
+#include "iface.h"
+#include "registry.h"
+
+struct saved_addr {
+	struct saved_addr *next;	/* in the order they had */
+	uint32_t iface;			/* index */
+	struct strata_prefix prefix;
+};
+
+void toggle_forget(struct kernel *k, struct module *m)
+{
+	while (m->saved != NULL) {
+		struct saved_addr *saved = m->saved;
+		m->saved = saved->next;
+		strata_free(&k->pub, saved);
+	}
+}
+
+static enum strata_kind kind_of(const struct module *m)
+{
+	return (enum strata_kind)m->pub.module->kind;
+}
+
+/* Tells all that stands in the way of disabling `m`. Returns 0 or -EBUSY. */
+static int check_users(struct kernel *k, const struct module *m, struct strata_error *error)
+{
+	int result = 0;
+	for (struct module *o = registry_walk(k, NULL); o != NULL; o = registry_walk(k, o)) {
+		const struct strata_dependency *d = o->pub.module->depends;
+		for (; o->pub.running && o != m && !registry_dependency_ends(d); d++) {
+			if (d->optional || !registry_satisfies(m, d))
+				continue;
+			strata_error_add(error, "module \"%s\" is needed by module \"%s\"; disable that "
+					 "first", m->pub.name, o->pub.name);
+			result = -EBUSY;
+		}
+	}
+	for (struct strata_iface *i = strata_iface_next(&k->pub, NULL); i != NULL;
+	     i = strata_iface_next(&k->pub, i)) {
+		if (i->driver != &m->pub && i->framing != &m->pub)
+			continue;
+		strata_error_add(error, "module \"%s\" is needed by interface \"%s\"; take that out of the "
+				 "manifest first", m->pub.name, i->name);
+		result = -EBUSY;
+	}
+	return result;
+}
+
+/* Whether the module's family is its own: then it owns the addresses of that family. */
+static uint16_t own_family(const struct module *m)
+{
+	const struct strata_address_ops *ops = m->pub.module->network->address;
+	return ops != NULL && ops->family == m->pub.number ? ops->family : 0;
+}
+
+/* Takes the addresses of `family` off and keeps them. Returns 0, or -ENOMEM before any was taken. */
+static int save_addresses(struct kernel *k, struct module *m, uint16_t family)
+{
+	struct saved_addr **end = &m->saved;
+	struct strata_iface *iface;
+	for (iface = strata_iface_next(&k->pub, NULL); iface != NULL;
+	     iface = strata_iface_next(&k->pub, iface)) {
+		for (struct strata_ifaddr *a = strata_ifaddr_first(iface); a != NULL; a = a->next) {
+			if (a->prefix.addr.family != family)
+				continue;
+			struct saved_addr *saved = strata_alloc(&k->pub, sizeof(*saved));
+			if (saved == NULL) {
+				toggle_forget(k, m);
+				return -ENOMEM;
+			}
+			saved->iface = iface->index;
+			saved->prefix = a->prefix;
+			*end = saved;
+			end = &saved->next;
+		}
+	}
+	for (struct saved_addr *saved = m->saved; saved != NULL; saved = saved->next)
+		strata_ifaddr_remove(strata_iface_by_index(&k->pub, saved->iface),
+				     &saved->prefix.addr);
+	return 0;
+}
+
+static void restore_addresses(struct kernel *k, struct module *m)
+{
+	for (const struct saved_addr *saved = m->saved; saved != NULL; saved = saved->next) {
+		struct strata_iface *iface = strata_iface_by_index(&k->pub, saved->iface);
+		int result = iface != NULL ? strata_ifaddr_add(iface, &saved->prefix) : 0;
+		if (result < 0)
+			strata_log(&k->pub, NULL, STRATA_LOG_ERROR,
+				   "module %s: an address of %s could not be put back: %s", m->pub.name,
+				   iface->name, strerror(-result));
+	}
+	toggle_forget(k, m);
+}
+
+static void leave_network(struct kernel *k, struct module *m)
+{
+	const struct strata_network_ops *ops = m->pub.module->network;
+	socket_network_gone(k, &m->pub);
+	m->bound = false;
+	addr_ops_changed(k);
+	if (ops->resolves != 0)
+		neigh_family_gone(k, ops->resolves);
+	if (own_family(m) != 0)
+		neigh_family_gone(k, own_family(m));
+}
+
+/* Tells a network module that came late of what there is. */
+static void join_network(struct kernel *k, struct module *m)
+{
+	const struct strata_network_ops *ops = m->pub.module->network;
+	struct strata_iface *iface;
+	addr_ops_changed(k);
+	for (iface = strata_iface_next(&k->pub, NULL); iface != NULL;
+	     iface = strata_iface_next(&k->pub, iface)) {
+		if (ops->iface_event != NULL && iface_usable(iface))
+			ops->iface_event(&m->pub, iface, true);
+		for (struct strata_ifaddr *a = strata_ifaddr_first(iface); a != NULL; a = a->next)
+			if (ops->address_event != NULL)
+				ops->address_event(&m->pub, a, true);
+	}
+	group_replay(k, &m->pub);
+	restore_addresses(k, m);
+}
+
+static int disable(struct kernel *k, struct module *m, struct strata_error *error)
+{
+	int result = check_users(k, m, error);
+	if (result < 0)
+		return result;
+	if (kind_of(m) == STRATA_NETWORK) {
+		uint16_t family = own_family(m);
+		if (family != 0 && save_addresses(k, m, family) < 0) {
+			strata_error_add(error, "module \"%s\": out of memory", m->pub.name);
+			return -ENOMEM;
+		}
+		leave_network(k, m);
+	}
+	m->bound = false;
+	registry_stop_one(k, m);
+	strata_generation_bump(&k->pub);
+	return 0;
+}
+
+static int enable(struct kernel *k, struct module *m, struct strata_error *error)
+{
+	const struct strata_dependency *d = m->pub.module->depends;
+	for (; !registry_dependency_ends(d); d++) {
+		struct module *needed = registry_walk(k, NULL);
+		while (needed != NULL && !registry_satisfies(needed, d))
+			needed = registry_walk(k, needed);
+		if (d->optional || needed == NULL || needed->pub.running)
+			continue;
+		strata_error_add(error, "module \"%s\" needs module \"%s\", which is disabled; enable that "
+				 "first", m->pub.name, needed->pub.name);
+		return -EBUSY;
+	}
+	int result = registry_start_one(k, m, error);
+	if (result < 0)
+		return result;
+	m->bound = true;
+	if (kind_of(m) == STRATA_NETWORK)
+		join_network(k, m);
+	strata_generation_bump(&k->pub);
+	return 0;
+}
+
+static int toggle(struct strata_stack *stack, const char *name, bool on, struct strata_error *error)
+{
+	struct kernel *k = kernel_of(stack);
+	struct module *m = registry_find(k, name);
+	if (m == NULL) {
+		strata_error_add(error, "module \"%s\" is not in the manifest", name);
+		return -ENOENT;
+	}
+	if (m->pub.running == on) {
+		strata_error_add(error, "module \"%s\" is already %s", name, on ? "running" : "disabled");
+		return -EALREADY;
+	}
+	kernel_enter(k);
+	int result = on ? enable(k, m, error) : disable(k, m, error);
+	kernel_leave(k);
+	if (result == 0)
+		strata_log(stack, NULL, STRATA_LOG_INFO, "module %s: %s", name,
+			   on ? "enabled" : "disabled");
+	return result;
+}
+
+int strata_module_disable(struct strata_stack *stack, const char *name, struct strata_error *error)
+{
+	return toggle(stack, name, false, error);
+}
+
+int strata_module_enable(struct strata_stack *stack, const char *name, struct strata_error *error)
+{
+	return toggle(stack, name, true, error);
+}
+
+void strata_inspect_modules(struct strata_stack *stack,
+			    void (*each)(void *ctx, const struct strata_module_view *view), void *ctx)
+{
+	struct kernel *k = kernel_of(stack);
+	struct strata_module_view view = {
+		.instance = &k->self,
+		.path = "(built in)",
+		.state = "running",
+	};
+	each(ctx, &view);
+	for (struct module *m = registry_walk(k, NULL); m != NULL; m = registry_walk(k, m)) {
+		view.instance = &m->pub;
+		view.path = strata_module_path(m->file);
+		view.state = m->pub.running ? "running" : "disabled";
+		each(ctx, &view);
+	}
+}
