@@ -12,11 +12,6 @@
 /* Longest name of a module in "module.option". */
 #define OWNER_SIZE 128
 
-void strata_stack_adopt(struct strata_stack *stack)
-{
-	kernel_of(stack)->owner = pthread_self();
-}
-
 /* ---- options of the stack itself ---- */
 
 static const struct strata_option stack_options[] = {
