@@ -113,12 +113,12 @@ static void hex_bytes(char *out, size_t size, const uint8_t *bytes, size_t count
 
 const char *strata_addr_text(struct strata_stack *stack, const struct strata_addr *addr)
 {
-	const struct strata_address_ops *ops = strata_address_ops(stack, addr->family);
+	const struct strata_address_ops *ops;
 	char *text = next_buffer(kernel_of(stack));
 
-	if (addr->family == 0)
+	if (!strata_addr_is_set(addr))
 		snprintf(text, STRATA_ADDR_TEXT, "unset");
-	else if (ops != NULL)
+	else if ((ops = strata_address_ops(stack, addr->family)) != NULL)
 		ops->format(addr, text, STRATA_ADDR_TEXT);
 	else
 		hex_bytes(text, STRATA_ADDR_TEXT, addr->bytes,
