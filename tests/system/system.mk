@@ -1,1 +1,2 @@
 # System tests: the daemon against Linux and real programs.
+EXTRA_DIST += tests/system/lib.sh
