@@ -366,7 +366,7 @@ static struct strata_flow *exact_find(const struct flow_table *t,
 	for (flow = *hash_bucket(&t->exact, hash); flow != NULL; flow = flow->next) {
 		if (flow->hash != hash || !key_equal(&flow->key, key))
 			continue;
-		if (flow->iface == iface)
+		if (flow->iface == iface || iface == NULL)
 			return flow;
 		if (flow->iface == NULL)
 			found = flow;
@@ -383,7 +383,7 @@ static int listener_score(const struct strata_flow *flow, const struct strata_fl
 	if (flow->key.local_port != key->local_port || flow->key.number != key->number)
 		return -1;
 	if (flow->iface != NULL) {
-		if (flow->iface != iface)
+		if (flow->iface != iface && iface != NULL)
 			return -1;
 		score += 4;
 	}

@@ -175,6 +175,15 @@ static int enable(struct kernel *k, struct module *m, struct strata_error *error
 	return 0;
 }
 
+static void tell_services(struct kernel *k)
+{
+	struct strata_instance *s;
+	for (s = registry_next(k, STRATA_SERVICE, NULL); s != NULL;
+	     s = registry_next(k, STRATA_SERVICE, s))
+		if (s->running && s->module->service->modules_changed != NULL)
+			s->module->service->modules_changed(s);
+}
+
 static int toggle(struct strata_stack *stack, const char *name, bool on, struct strata_error *error)
 {
 	struct kernel *k = kernel_of(stack);
@@ -189,6 +198,8 @@ static int toggle(struct strata_stack *stack, const char *name, bool on, struct 
 	}
 	kernel_enter(k);
 	int result = on ? enable(k, m, error) : disable(k, m, error);
+	if (result == 0)
+		tell_services(k);
 	kernel_leave(k);
 	if (result == 0)
 		strata_log(stack, NULL, STRATA_LOG_INFO, "module %s: %s", name,

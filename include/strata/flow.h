@@ -43,7 +43,8 @@ STRATA_API int strata_flow_listen(struct strata_stack *stack, struct strata_flow
 /** Takes it out; in no table: nothing happens. */
 STRATA_API void strata_flow_remove(struct strata_stack *stack, struct strata_flow *flow);
 
-/** The flow with exactly these ends; NULL: none. `iface` is where the packet came in. */
+/** The flow with exactly these ends; NULL: none. `iface` is where the packet came in; NULL: not known, all
+ *  fit. */
 STRATA_API struct strata_flow *strata_flow_exact(struct strata_stack *stack,
 						 const struct strata_flow_key *key,
 						 const struct strata_iface *iface);

@@ -13,6 +13,9 @@ struct strata_service_ops {
 	/** The stack is going to end: stop taking new work and let what is under way finish (the daemon gives
 	 *  it up to 5 s). NULL: nothing to do. */
 	void (*drain)(struct strata_instance *self);
+	/** A module was switched on or off while the service runs: sockets that could not be opened may now
+	 *  be, others are gone (EPOLLHUP, and every call -ENETDOWN). NULL: does not care. */
+	void (*modules_changed)(struct strata_instance *self);
 };
 
 STRATA_END_DECLS

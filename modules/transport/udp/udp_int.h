@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The inside of UDP (RFC 768): header, socket, and what its files offer each other. */
+#ifndef UDP_INT_H
+#define UDP_INT_H
+
+#include <strata/trace.h>
+#include <strata/transport.h>
+
+/* RFC 768: source port, destination port, length, checksum. */
+#define UDP_HEADER_SIZE 8
+#define UDP_LENGTH_OFFSET 4
+#define UDP_CHECKSUM_OFFSET 6
+
+/* Bits of strata_socket.shutdown. */
+enum {
+	UDP_SHUT_RECEIVE = 1 << 0,
+	UDP_SHUT_SEND = 1 << 1,
+};
+
+struct udp_header {
+	uint16_t source_port, destination_port;
+	uint16_t length;
+	uint16_t checksum;
+};
+
+struct udp_config {
+	bool zero_checksum;
+	uint64_t rcvbuf;
+};
+
+enum udp_counter {
+#define X(symbol, name, help, mib) UDP_COUNT_##symbol,
+#include "udp_counters.def"
+#undef X
+	UDP_COUNTERS,
+};
+
+enum udp_drop {
+#define X(symbol, text, severity, mib) UDP_DROP_##symbol,
+#include "udp_drops.def"
+#undef X
+	UDP_DROPS,
+};
+
+/* What a datagram in a receive queue keeps beside the packet's own fields. */
+struct udp_cb {
+	uint16_t source_port;
+};
+_Static_assert(sizeof(struct udp_cb) <= STRATA_PKT_CB, "fits in the packet");
+
+/* The way of the last datagram sent: good for the next to the same end while dst is valid. */
+struct udp_way {
+	struct strata_dst dst;
+	struct strata_addr to;
+	struct strata_addr from;	/* that was asked for; unset: chosen */
+	struct strata_addr src;		/* that is used */
+	struct strata_iface *bound;
+};
+
+struct udp_socket {
+	struct strata_socket sock;	/* first */
+	struct strata_pkt_queue rx;	/* data at the payload, cb a struct udp_cb */
+	struct udp_way way;
+	/* The local address was bound and is a unicast one of our own: what is sent must bear it. */
+	bool from_bound;
+};
+
+static inline struct udp_socket *udp_socket_of(struct strata_socket *sock)
+{
+	return strata_container_of(sock, struct udp_socket, sock);
+}
+
+static inline struct udp_cb *udp_cb(struct strata_pkt *pkt)
+{
+	return (struct udp_cb *)(void *)pkt->cb;
+}
+
+/* Checks all about the header at pkt->data, cuts what is behind the datagram, and verifies the
+ * checksum. Returns -1 when all is well, or the reason for a drop (udp_wire.c). */
+int udp_parse(const struct udp_config *config, struct strata_pkt *pkt, struct udp_header *header);
+/* Pushes the header. `partial`: leaves the sum to whoever takes the packet over. Returns 0 or -ENOBUFS. */
+int udp_emit(struct strata_pkt *pkt, const struct strata_tx *tx, uint16_t source_port,
+	     uint16_t destination_port, bool partial);
+/* The two below are ops, see struct strata_transport_ops. */
+void udp_segment(struct strata_instance *self, const struct strata_pkt *whole,
+		 struct strata_pkt *segment, uint32_t offset, bool last);
+uint32_t udp_header_length(const struct strata_pkt *pkt);
+
+/* Ops of input and errors (udp_input.c). */
+enum strata_verdict udp_input(struct strata_instance *self, struct strata_pkt *pkt);
+void udp_error(struct strata_instance *self, const struct strata_transport_error *error);
+
+/* Ops of sockets (udp_socket.c). */
+int udp_socket_open(struct strata_socket *sock);
+void udp_socket_close(struct strata_socket *sock);
+int udp_socket_bound(struct strata_socket *sock);
+int udp_connect(struct strata_socket *sock, const struct strata_addr *addr, uint16_t port);
+int udp_disconnect(struct strata_socket *sock);
+ssize_t udp_recv(struct strata_socket *sock, struct msghdr *msg, struct strata_addr *from,
+		 uint16_t *port, int flags);
+int udp_shutdown(struct strata_socket *sock, int how);
+int udp_ioctl(struct strata_socket *sock, unsigned long request, int *value);
+void udp_option_changed(struct strata_socket *sock, int name);
+void udp_describe(const struct strata_flow *flow, const char **state, uint32_t *rx_queue,
+		  uint32_t *tx_queue);
+void udp_abort(struct strata_flow *flow, int error);
+/* Replaces the socket's events by what holds now. */
+void udp_update_events(struct udp_socket *us, uint32_t edge);
+
+/* Sending (udp_output.c). */
+ssize_t udp_send(struct strata_socket *sock, const struct msghdr *msg,
+		 const struct strata_addr *to, uint16_t port, int flags);
+/* Makes us->way lead to `to`. Returns 0 or -errno. */
+int udp_route(struct udp_socket *us, const struct strata_addr *to, const struct strata_addr *from,
+	      struct strata_iface *bound);
+/* The interface that a datagram to `to` must leave by; NULL: by route. */
+struct strata_iface *udp_bound_iface(const struct udp_socket *us, const struct strata_addr *to);
+
+#endif

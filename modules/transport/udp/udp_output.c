@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Datagrams out: destination, source and way as RFC 1122 4.1.3.5 and 4.1.4 and Linux's udp(7) have
+ * them. What is sent is handed down at once; nothing is queued here.
+ */
+#include <errno.h>
+
+#include "udp_int.h"
+
+/* Payload put into the packet's linear part; more goes to chunks. */
+#define HEADROOM (STRATA_HEADROOM + UDP_HEADER_SIZE)
+#define LINEAR_MAX (STRATA_PKT_LARGE - HEADROOM)
+
+/* One datagram on its way out. */
+struct datagram {
+	struct strata_tx tx;
+	struct strata_iface *bound;
+	uint16_t port;
+	uint32_t length;		/* payload bytes */
+	bool local_only;		/* to a group, with a TTL of 0 */
+};
+
+struct strata_iface *udp_bound_iface(const struct udp_socket *us, const struct strata_addr *to)
+{
+	const struct strata_socket *sock = &us->sock;
+	const struct strata_address_ops *ops;
+
+	if (sock->mcast_iface == 0 || sock->flow.iface != NULL)
+		return sock->flow.iface;
+	ops = strata_address_ops(sock->stack, to->family);
+	if (ops == NULL || ops->classify(to) != STRATA_ADDR_MULTICAST)
+		return NULL;
+	return strata_iface_by_index(sock->stack, sock->mcast_iface);
+}
+
+int udp_route(struct udp_socket *us, const struct strata_addr *to, const struct strata_addr *from,
+	      struct strata_iface *bound)
+{
+	struct udp_way *way = &us->way;
+	struct strata_stack *stack = us->sock.stack;
+	int err;
+
+	if (strata_dst_valid(stack, &way->dst) && way->bound == bound &&
+	    strata_addr_equal(&way->to, to) && strata_addr_equal(&way->from, from))
+		return 0;
+	way->src = *from;
+	err = strata_route_output(stack, to, strata_addr_is_set(from) ? from : NULL, bound,
+				  &way->dst, &way->src);
+	if (err < 0) {
+		strata_dst_release(&way->dst);
+		return err;
+	}
+	way->to = *to;
+	way->from = *from;
+	way->bound = bound;
+	return 0;
+}
+
+static int iov_length(const struct msghdr *msg, uint32_t *length)
+{
+	size_t i, total = 0;
+
+	for (i = 0; i < msg->msg_iovlen; i++)
+		total += msg->msg_iov[i].iov_len;
+	if (total > STRATA_PKT_MAX)
+		return -EMSGSIZE;
+	*length = (uint32_t)total;
+	return 0;
+}
+
+/* What can be told before anything is looked up, in Linux's order. */
+static int check(struct strata_socket *sock, const struct msghdr *msg, const struct strata_addr *to,
+		 uint16_t port, int flags, struct datagram *d)
+{
+	int err = iov_length(msg, &d->length);
+
+	if (err < 0)
+		return err;
+	if ((flags & (MSG_OOB | MSG_MORE)) != 0)
+		return -EOPNOTSUPP;
+	if (to == NULL && !strata_addr_is_set(&sock->flow.key.remote))
+		return -EDESTADDRREQ;
+	/* RFC 768: port 0 as a source means none; as a destination it means nothing. */
+	if (to != NULL && port == 0)
+		return -EINVAL;
+	if ((sock->shutdown & UDP_SHUT_SEND) != 0)
+		return -EPIPE;
+	return strata_socket_take_error(sock);
+}
+
+/* Where to, from where and how, with what the control messages say. */
+static int address(struct udp_socket *us, const struct msghdr *msg, const struct strata_addr *to,
+		   uint16_t port, struct datagram *d)
+{
+	struct strata_socket *sock = &us->sock;
+	struct strata_instance *network = sock->network;
+	int err = strata_socket_autobind(sock);
+
+	/* As Linux: sendmsg(2) says EAGAIN where no ephemeral port is free. */
+	if (err < 0)
+		return err == -EADDRNOTAVAIL ? -EAGAIN : err;
+	strata_socket_tx(sock, &d->tx);
+	d->port = sock->flow.key.remote_port;
+	if (to != NULL) {
+		d->tx.dst = *to;
+		d->port = port;
+	}
+	/* A group or "any" that was bound is no source; the one a connection chose is. */
+	if (!us->from_bound && (!strata_addr_is_set(&sock->flow.key.remote) ||
+				!strata_addr_is_any(&sock->port.local)))
+		memset(&d->tx.src, 0, sizeof(d->tx.src));
+	d->bound = udp_bound_iface(us, &d->tx.dst);
+	if (msg->msg_controllen == 0 || network->module->network->control_get == NULL)
+		return 0;
+	return network->module->network->control_get(network, sock, msg, &d->tx, &d->bound);
+}
+
+/* Finds the way and what it forbids or changes. */
+static int route(struct udp_socket *us, struct datagram *d)
+{
+	struct strata_socket *sock = &us->sock;
+	uint32_t headers;
+	int err = udp_route(us, &d->tx.dst, &d->tx.src, d->bound);
+
+	if (err < 0)
+		return err;
+	if (us->way.dst.kind == STRATA_DST_BROADCAST && (sock->options & STRATA_SO_BROADCAST) == 0)
+		return -EACCES;
+	d->local_only = us->way.dst.kind == STRATA_DST_MULTICAST && sock->mcast_ttl == 0;
+	if (us->way.dst.kind == STRATA_DST_MULTICAST && d->tx.ttl == sock->ttl)
+		d->tx.ttl = d->local_only ? 1 : sock->mcast_ttl;
+	headers = us->way.dst.network->module->network->header_size + UDP_HEADER_SIZE;
+	if (d->length > STRATA_PKT_MAX - headers)
+		return -EMSGSIZE;
+	d->tx.src = us->way.src;
+	return 0;
+}
+
+/* May the sum be left to the device, or does the datagram never leave this machine? Not where it will
+ * be fragmented: a fragment's device could not make it. */
+static bool checksum_partial(const struct strata_dst *dst, uint32_t length)
+{
+	uint32_t headers = dst->network->module->network->header_size + UDP_HEADER_SIZE;
+
+	if (dst->kind == STRATA_DST_LOCAL || (dst->iface->flags & STRATA_IFACE_LOOPBACK) != 0)
+		return true;
+	return (dst->iface->caps & STRATA_CAP_TX_CSUM) != 0 && headers + length <= dst->mtu;
+}
+
+static struct strata_pkt *build(struct udp_socket *us, const struct msghdr *msg,
+				const struct datagram *d)
+{
+	struct strata_stack *stack = us->sock.stack;
+	struct strata_pkt *pkt;
+
+	pkt = strata_pkt_alloc(stack, HEADROOM, d->length <= LINEAR_MAX ? d->length : 0);
+	if (pkt == NULL)
+		return NULL;
+	if (strata_pkt_append_iov(pkt, msg->msg_iov, msg->msg_iovlen, 0, d->length) < 0 ||
+	    udp_emit(pkt, &d->tx, us->sock.flow.key.local_port, d->port,
+		     checksum_partial(&us->way.dst, d->length)) < 0) {
+		strata_pkt_free(pkt);
+		return NULL;
+	}
+	if ((us->sock.options & STRATA_SO_MCAST_LOOP) == 0 &&
+	    us->way.dst.kind == STRATA_DST_MULTICAST)
+		pkt->flags |= STRATA_PKT_NO_LOOP;
+	return pkt;
+}
+
+static int transmit(struct udp_socket *us, struct strata_pkt *pkt, const struct datagram *d)
+{
+	struct strata_instance *self = us->sock.transport;
+	struct strata_dst dst = us->way.dst;	/* borrows its references */
+	int err;
+
+	strata_trace(self, pkt, "%s port %u → %s port %u, %u bytes of data",
+		     strata_addr_text(self->stack, &d->tx.src), us->sock.flow.key.local_port,
+		     strata_addr_text(self->stack, &d->tx.dst), d->port, d->length);
+	/* RFC 1112 6.1: such a datagram must not leave the host. */
+	if (d->local_only) {
+		dst.kind = STRATA_DST_LOCAL;
+		if ((pkt->flags & STRATA_PKT_NO_LOOP) != 0) {
+			strata_pkt_free(pkt);
+			return 0;
+		}
+	}
+	err = strata_network_output(&dst, pkt, &d->tx);
+	if (err == 0) {
+		strata_count(self, UDP_COUNT_OUT_DATAGRAMS, 1);
+		return 0;
+	}
+	strata_count(self, UDP_COUNT_OUT_ERRORS, 1);
+	/* As Linux: a queue that was full below is told only to those who asked for errors. */
+	return err == -ENOBUFS && (us->sock.options & STRATA_SO_RECVERR) == 0 ? 0 : err;
+}
+
+ssize_t udp_send(struct strata_socket *sock, const struct msghdr *msg, const struct strata_addr *to,
+		 uint16_t port, int flags)
+{
+	struct udp_socket *us = udp_socket_of(sock);
+	struct datagram d = { 0 };
+	struct strata_pkt *pkt;
+	int err;
+
+	err = check(sock, msg, to, port, flags, &d);
+	if (err == 0)
+		err = address(us, msg, to, port, &d);
+	if (err == 0)
+		err = route(us, &d);
+	if (err < 0)
+		return err;
+	if ((flags & MSG_CONFIRM) != 0 && us->way.dst.neigh != NULL)
+		strata_neigh_confirm(sock->stack, us->way.dst.neigh);
+	pkt = build(us, msg, &d);
+	if (pkt == NULL)
+		return -ENOBUFS;
+	err = transmit(us, pkt, &d);
+	return err < 0 ? err : (ssize_t)d.length;
+}
