@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Ethernet II framing (IEEE 802.3-2022 3.1 to 3.2, RFC 894), for the drivers that carry frames. Padding is the
+ * network module's affair: it trims to its own length.
+ */
+#include <errno.h>
+#include <strata/iface.h>
+#include <strata/network.h>
+#include <strata/trace.h>
+
+#define ADDRESS_SIZE 6
+#define HEADER_SIZE 14
+#define TAG_SIZE 4
+/* IEEE 802.3 3.2.6: up to 1500 the field is a length, from 1536 on an EtherType. */
+#define LENGTH_MAX 1500
+#define TYPE_MIN 1536
+/* IEEE 802.3 4A.4.2: a shorter payload is padded to this. */
+#define PAYLOAD_MIN 46
+/* IEEE 802.1Q 9.5: customer and service tags, and the service tag of before 802.1ad. */
+#define TYPE_CTAG 0x8100
+#define TYPE_STAG 0x88a8
+#define TYPE_STAG_OLD 0x9100
+#define TAG_VID 0x0fff
+/* Local choice for all headers of nesting kind together, see struct strata_pkt. */
+#define NESTING_MAX 8
+
+/* Families whose multicast addresses have a mapping. */
+#define FAMILY_INET4 0x0800
+#define FAMILY_INET6 0x86dd
+
+enum {
+#define X(symbol, text, severity, mib) ETHERNET_DROP_##symbol,
+#include "ethernet_drops.def"
+#undef X
+	ETHERNET_DROPS,
+};
+
+static const struct strata_drop_def ethernet_drops[] = {
+#define X STRATA_DROP_DEF
+#include "ethernet_drops.def"
+#undef X
+};
+_Static_assert(STRATA_COUNT(ethernet_drops) == ETHERNET_DROPS, "one definition a reason");
+
+enum {
+	ETHERNET_IN_UNICAST,
+	ETHERNET_IN_MULTICAST,
+	ETHERNET_IN_BROADCAST,
+	ETHERNET_IN_TAGGED,
+	ETHERNET_OUT,
+	ETHERNET_COUNTERS,
+};
+
+static const struct strata_counter_def ethernet_counters[] = {
+	[ETHERNET_IN_UNICAST] = { "in_unicast", "frames received to this host's address",
+				  "ifHCInUcastPkts" },
+	[ETHERNET_IN_MULTICAST] = { "in_multicast", "frames received to a group address",
+				    "ifHCInMulticastPkts" },
+	[ETHERNET_IN_BROADCAST] = { "in_broadcast", "frames received to the broadcast address",
+				    "ifHCInBroadcastPkts" },
+	[ETHERNET_IN_TAGGED] = { "in_tagged", "VLAN and priority tags met on input", NULL },
+	[ETHERNET_OUT] = { "out", "headers written", NULL },
+};
+_Static_assert(STRATA_COUNT(ethernet_counters) == ETHERNET_COUNTERS, "one definition a counter");
+
+struct ethernet_header {
+	struct strata_lladdr dst, src;
+	uint16_t type;			/* EtherType behind all tags, or an 802.3 length */
+	uint16_t vlan;			/* VID of the outermost tag that has one; 0: none */
+	uint32_t tags;
+	uint32_t size;			/* tags included */
+};
+
+static bool is_group(const struct strata_lladdr *addr)
+{
+	return (addr->bytes[0] & 1) != 0;
+}
+
+static bool is_broadcast(const struct strata_lladdr *addr)
+{
+	static const uint8_t ones[ADDRESS_SIZE] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+	return memcmp(addr->bytes, ones, ADDRESS_SIZE) == 0;
+}
+
+static bool is_tag(uint16_t type)
+{
+	return type == TYPE_CTAG || type == TYPE_STAG || type == TYPE_STAG_OLD;
+}
+
+/* Reads the header and all tags. Returns 0, or -1 with the reason to drop the frame. */
+static int ethernet_parse(struct strata_pkt *pkt, struct ethernet_header *h, unsigned int *reason)
+{
+	const uint8_t *p = strata_pkt_header(pkt, HEADER_SIZE);
+	unsigned int nesting = pkt->nesting;
+
+	memset(h, 0, sizeof(*h));
+	*reason = ETHERNET_DROP_TRUNCATED;
+	if (p == NULL)
+		return -1;
+	h->dst.length = h->src.length = ADDRESS_SIZE;
+	memcpy(h->dst.bytes, p, ADDRESS_SIZE);
+	memcpy(h->src.bytes, p + ADDRESS_SIZE, ADDRESS_SIZE);
+	h->type = strata_get_be16(p + 2 * ADDRESS_SIZE);
+	h->size = HEADER_SIZE;
+	while (is_tag(h->type)) {
+		*reason = ETHERNET_DROP_NESTING;
+		if (++nesting > NESTING_MAX)
+			return -1;
+		*reason = ETHERNET_DROP_TAG_TRUNCATED;
+		p = strata_pkt_header(pkt, h->size + TAG_SIZE);
+		if (p == NULL)
+			return -1;
+		if (h->vlan == 0)
+			h->vlan = strata_get_be16(p + h->size) & TAG_VID;
+		h->type = strata_get_be16(p + h->size + 2);
+		h->size += TAG_SIZE;
+		h->tags++;
+	}
+	return 0;
+}
+
+/* Checks what the header says against the frame. Returns 0, or -1 with the reason to drop it. */
+static int ethernet_check(const struct strata_iface *iface, const struct strata_pkt *pkt,
+			  const struct ethernet_header *h, unsigned int *reason)
+{
+	uint32_t payload = strata_pkt_length(pkt) - h->size;
+
+	/* IEEE 802.3 3.2.3: the group bit of a source is reserved, no station sends it. */
+	*reason = ETHERNET_DROP_SOURCE_GROUP;
+	if (is_group(&h->src))
+		return -1;
+	*reason = ETHERNET_DROP_OTHER_HOST;
+	if (!is_group(&h->dst) && !strata_lladdr_equal(&h->dst, &iface->lladdr))
+		return -1;
+	*reason = ETHERNET_DROP_TOO_LONG;
+	if (payload > STRATA_PKT_MAX)
+		return -1;
+	/* IEEE 802.1Q 6.9: a tag with VID 0 carries a priority only, the frame is as if untagged. */
+	*reason = ETHERNET_DROP_VLAN;
+	if (h->vlan != 0)
+		return -1;
+	if (h->type >= TYPE_MIN)
+		return 0;
+	*reason = ETHERNET_DROP_TYPE;
+	if (h->type > LENGTH_MAX)
+		return -1;
+	*reason = ETHERNET_DROP_LENGTH;
+	if (h->type > payload || (h->type < payload && payload > PAYLOAD_MIN))
+		return -1;
+	*reason = ETHERNET_DROP_LLC;
+	return -1;
+}
+
+static enum strata_verdict ethernet_input(struct strata_instance *self, struct strata_iface *iface,
+					  struct strata_pkt *pkt)
+{
+	struct ethernet_header h;
+	unsigned int reason;
+	unsigned int counter = ETHERNET_IN_UNICAST;
+
+	if (ethernet_parse(pkt, &h, &reason) != 0)
+		return strata_drop(self, pkt, reason);
+	pkt->link_offset = (uint16_t)strata_pkt_headroom(pkt);
+	strata_trace(self, pkt, "%s → %s, type 0x%04x, %u bytes%s",
+		     strata_lladdr_text(self->stack, &h.src),
+		     strata_lladdr_text(self->stack, &h.dst), h.type, strata_pkt_length(pkt),
+		     h.tags != 0 ? ", tagged" : "");
+	strata_count(self, ETHERNET_IN_TAGGED, h.tags);
+	if (ethernet_check(iface, pkt, &h, &reason) != 0)
+		return strata_drop(self, pkt, reason);
+
+	if (is_broadcast(&h.dst)) {
+		pkt->flags |= STRATA_PKT_LINK_BROADCAST;
+		counter = ETHERNET_IN_BROADCAST;
+	} else if (is_group(&h.dst)) {
+		pkt->flags |= STRATA_PKT_LINK_MULTICAST;
+		counter = ETHERNET_IN_MULTICAST;
+	}
+	strata_count(self, counter, 1);
+	pkt->nesting = (uint8_t)(pkt->nesting + h.tags);
+	strata_pkt_pull(pkt, h.size);
+	return strata_network_input(iface, pkt, h.type);
+}
+
+static int ethernet_encapsulate(struct strata_instance *self, struct strata_iface *iface,
+				struct strata_pkt *pkt, uint16_t number,
+				const struct strata_lladdr *dst)
+{
+	uint8_t *p;
+
+	if (dst == NULL || dst->length != ADDRESS_SIZE)
+		return -EINVAL;
+	p = strata_pkt_push(pkt, HEADER_SIZE);
+	if (p == NULL)
+		return -ENOBUFS;
+	memcpy(p, dst->bytes, ADDRESS_SIZE);
+	memcpy(p + ADDRESS_SIZE, iface->lladdr.bytes, ADDRESS_SIZE);
+	strata_put_be16(p + 2 * ADDRESS_SIZE, number);
+	pkt->link_offset = (uint16_t)strata_pkt_headroom(pkt);
+	strata_count(self, ETHERNET_OUT, 1);
+	strata_trace(self, pkt, "%s → %s, type 0x%04x, %u bytes",
+		     strata_lladdr_text(self->stack, &iface->lladdr),
+		     strata_lladdr_text(self->stack, dst), number, strata_pkt_length(pkt));
+	return 0;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Six pairs of hex digits with colons between. Whatever is written by hand names one station: group
+ * addresses and the null address are refused. */
+static int ethernet_address_parse(const char *text, struct strata_lladdr *out)
+{
+	struct strata_lladdr addr = { .length = ADDRESS_SIZE };
+	unsigned int i, any = 0;
+
+	for (i = 0; i < ADDRESS_SIZE; i++) {
+		int high, low;
+		if (i > 0 && *text++ != ':')
+			return -EINVAL;
+		high = hex_digit(text[0]);
+		low = high < 0 ? -1 : hex_digit(text[1]);
+		if (low < 0)
+			return -EINVAL;
+		addr.bytes[i] = (uint8_t)(high << 4 | low);
+		any |= addr.bytes[i];
+		text += 2;
+	}
+	if (*text != '\0' || any == 0 || is_group(&addr))
+		return -EINVAL;
+	*out = addr;
+	return 0;
+}
+
+static void ethernet_address_random(struct strata_stack *stack, struct strata_lladdr *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->length = ADDRESS_SIZE;
+	strata_random(stack, out->bytes, ADDRESS_SIZE);
+	out->bytes[0] = 0x02;	/* IEEE 802 8.2.2: locally administered, one station */
+}
+
+static void ethernet_address_broadcast(struct strata_lladdr *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->length = ADDRESS_SIZE;
+	memset(out->bytes, 0xff, ADDRESS_SIZE);
+}
+
+static int ethernet_address_multicast(const struct strata_addr *group, struct strata_lladdr *out)
+{
+	struct strata_lladdr addr = { .length = ADDRESS_SIZE };
+
+	switch (group->family) {
+	case FAMILY_INET4:	/* RFC 1112 6.4: the low 23 bits */
+		addr.bytes[0] = 0x01;
+		addr.bytes[2] = 0x5e;
+		addr.bytes[3] = group->bytes[1] & 0x7f;
+		addr.bytes[4] = group->bytes[2];
+		addr.bytes[5] = group->bytes[3];
+		break;
+	case FAMILY_INET6:	/* RFC 2464 7: the low 32 bits */
+		addr.bytes[0] = addr.bytes[1] = 0x33;
+		memcpy(addr.bytes + 2, group->bytes + 12, 4);
+		break;
+	default:
+		return -EAFNOSUPPORT;
+	}
+	*out = addr;
+	return 0;
+}
+
+static const struct strata_link_ops ethernet_link = {
+	.header_size = HEADER_SIZE,
+	.input = ethernet_input,
+	.encapsulate = ethernet_encapsulate,
+	.address_parse = ethernet_address_parse,
+	.address_random = ethernet_address_random,
+	.address_broadcast = ethernet_address_broadcast,
+	.address_multicast = ethernet_address_multicast,
+};
+
+STRATA_MODULE(ethernet) = {
+	STRATA_MODULE_HEADER,
+	.kind = STRATA_LINK,
+	.name = "ethernet",
+	.version = "1.0",
+	.summary = "Ethernet II framing for the drivers that carry frames",
+	.counters = ethernet_counters,
+	.counter_count = ETHERNET_COUNTERS,
+	.drops = ethernet_drops,
+	.drop_count = ETHERNET_DROPS,
+	.link = &ethernet_link,
+};
