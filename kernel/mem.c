@@ -19,7 +19,7 @@
 #define TRIM_WINDOW STRATA_SEC
 /* Local choice: a stack at its cap looks for empty slabs at most this often, so that refusing an
  * allocation stays cheap under attack. */
-#define RECLAIM_INTERVAL (100 * STRATA_MS)
+#define RECLAIM_INTERVAL STRATA_SEC
 
 #define MEM_LIVE UINT64_C(0x5354524154414d31)
 

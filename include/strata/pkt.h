@@ -154,7 +154,8 @@ static inline struct strata_pkt *strata_pkt_get(struct strata_pkt *pkt)
 	return pkt;
 }
 /** A new packet with its own linear bytes, the same metadata and shared fragments; NULL when memory
- *  is short. `headroom` is what the copy gets in front of data. */
+ *  is short. `headroom` is what the copy gets in front of data; headers already taken off come along
+ *  where it holds them (their offsets are 0 where it does not). */
 STRATA_API struct strata_pkt *strata_pkt_copy(const struct strata_pkt *pkt, uint32_t headroom);
 /** A new packet of `length` bytes from `offset` on (whole packet's bytes), metadata copied, chunk
  *  bytes shared, linear bytes copied (into chunks where they do not fit). NULL when memory is short. */
@@ -196,7 +197,8 @@ static inline uint8_t *strata_pkt_pull(struct strata_pkt *pkt, uint32_t n)
 }
 
 /** Makes the first `n` bytes linear, out of fragments where needed. Returns data, or NULL when the
- *  packet is shorter than that (or memory for it is short); pointers into it become stale. */
+ *  packet is shorter than that, memory for it is short, or they would be more than STRATA_CHUNK_SIZE
+ *  with the headroom; pointers into it become stale, offsets from buf do not. */
 STRATA_API uint8_t *strata_pkt_header_slow(struct strata_pkt *pkt, uint32_t n);
 static inline uint8_t *strata_pkt_header(struct strata_pkt *pkt, uint32_t n)
 {

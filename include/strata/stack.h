@@ -35,7 +35,7 @@ STRATA_API uint64_t strata_wall_clock(struct strata_stack *stack);
 STRATA_API void *strata_alloc(struct strata_stack *stack, size_t size);
 /** Releases what strata_alloc() returned; NULL is allowed. */
 STRATA_API void strata_free(struct strata_stack *stack, void *ptr);
-/** Bytes the stack holds now. */
+/** Bytes in use now. Free objects that caches keep for later are not among them. */
 STRATA_API size_t strata_memory_used(const struct strata_stack *stack);
 
 /** A cache of objects of one size: what is freed is kept for the next alloc. */

@@ -7,8 +7,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+/* What the system says of epoll_pwait2(2) instead of doing it; 0: does it. */
+static int refusal;
+
+int epoll_pwait2(int epfd, struct epoll_event *events, int maxevents,
+		 const struct timespec *timeout, const sigset_t *sigmask)
+{
+	if (refusal == 0)
+		return (int)syscall(SYS_epoll_pwait2, epfd, events, maxevents, timeout, sigmask,
+				    (size_t)(_NSIG / 8));
+	errno = refusal;
+	return -1;
+}
 
 struct end {
 	struct strata_watch watch;	/* first: found from the watch */
@@ -241,6 +256,50 @@ static void a_turn_waits_no_longer_than_it_may(void **state)
 	rig_close(&rig);
 }
 
+static void an_older_system_does_with_milliseconds(void **state)
+{
+	static const int refusals[] = { ENOSYS, EPERM };
+	struct alarm alarm = { .timer.fire = alarm_fire };
+	struct rig rig;
+	struct end end;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < STRATA_COUNT(refusals); i++) {
+		open_loop(&rig);
+		open_end(&rig, &end);
+		refusal = refusals[i];
+		alarm.fired = 0;
+		strata_timer_start(rig.stack, &alarm.timer, rig.stack->now + STRATA_MS / 2);
+		assert_int_equal(strata_loop_run(rig.stack), 0);
+		assert_int_equal(alarm.fired, 1);
+		tick(&end);
+		assert_int_equal(strata_loop_turn(rig.stack, STRATA_NEVER), 1);
+		refusal = 0;
+		close_end(&rig, &end);
+		rig_close(&rig);
+	}
+}
+
+static void a_signal_ends_a_turn_and_no_more(void **state)
+{
+	struct rig rig;
+	struct end end;
+
+	(void)state;
+	open_loop(&rig);
+	open_end(&rig, &end);
+	refusal = EINTR;
+	assert_int_equal(strata_loop_turn(rig.stack, STRATA_NEVER), 0);
+	refusal = EBADF;
+	assert_int_equal(strata_loop_turn(rig.stack, STRATA_NEVER), -EBADF);
+	refusal = 0;
+	tick(&end);
+	assert_int_equal(strata_loop_turn(rig.stack, STRATA_NEVER), 1);
+	close_end(&rig, &end);
+	rig_close(&rig);
+}
+
 static void left_over_work_does_not_wait(void **state)
 {
 	struct count_work count = { .work.run = count_run };
@@ -357,6 +416,8 @@ int main(void)
 		cmocka_unit_test(work_runs_once_after_all_that_was_ready),
 		cmocka_unit_test(waits_until_the_next_timer_and_no_longer),
 		cmocka_unit_test(a_turn_waits_no_longer_than_it_may),
+		cmocka_unit_test(an_older_system_does_with_milliseconds),
+		cmocka_unit_test(a_signal_ends_a_turn_and_no_more),
 		cmocka_unit_test(left_over_work_does_not_wait),
 		cmocka_unit_test(another_loop_learns_of_descriptors_and_timers),
 		cmocka_unit_test(without_a_clock_there_is_no_loop),
