@@ -210,13 +210,16 @@ static int tap_emit_segments(const struct strata_pkt *pkt, bool uso, struct virt
 int tap_vnet_emit(struct strata_pkt *pkt, bool uso, uint8_t header[TAP_VNET_SIZE])
 {
 	struct virtio_net_hdr vnet;
-	int result = 0;
+	int result;
 
 	memset(&vnet, 0, sizeof(vnet));
-	if (strata_unlikely(pkt->seg_type != STRATA_SEG_NONE))
+	if (strata_unlikely(pkt->seg_type != STRATA_SEG_NONE)) {
 		result = tap_emit_segments(pkt, uso, &vnet);
+		if (result < 0)
+			return result;
+	}
 	if (vnet.gso_type == VIRTIO_NET_HDR_GSO_NONE)
 		strata_pkt_csum_complete(pkt);
 	memcpy(header, &vnet, sizeof(vnet));
-	return result;
+	return 0;
 }

@@ -113,10 +113,11 @@ static void listener_ready(struct strata_stack *stack, struct strata_watch *watc
 
 /* ---- the socket ---- */
 
-/* Makes the directories above `path`. Returns 0 or -errno with a sentence. */
-static int make_directories(const char *path, struct strata_error *error)
+/* Makes the directories above the socket. Returns 0 or -errno with a sentence. */
+static int make_directories(struct control *control, struct strata_error *error)
 {
-	char part[sizeof(((struct control *)0)->path)];
+	const char *path = control->path;
+	char part[sizeof(control->path)];
 	size_t i;
 
 	for (i = 1; path[i] != '\0'; i++) {
@@ -124,7 +125,8 @@ static int make_directories(const char *path, struct strata_error *error)
 			continue;
 		memcpy(part, path, i);
 		part[i] = '\0';
-		if (mkdir(part, CONTROL_DIRECTORY_MODE) < 0 && errno != EEXIST) {
+		control->made_directory = mkdir(part, CONTROL_DIRECTORY_MODE) == 0;
+		if (!control->made_directory && errno != EEXIST) {
 			int result = -errno;
 
 			strata_error_add(error, "control: run directory %s: %s; choose another with "
@@ -193,7 +195,7 @@ static int open_socket(struct control *control, struct strata_error *error)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct stat status;
-	int fd, result = make_directories(control->path, error);
+	int fd, result = make_directories(control, error);
 
 	if (result < 0)
 		return result;
@@ -227,7 +229,7 @@ out_errno:
 	return result;
 }
 
-/* Removes the socket, unless another has taken its place; and the directory, if that is then empty. */
+/* Removes the socket, unless another has taken its place, and the directory that was made for it. */
 static void remove_socket(const struct control *control)
 {
 	char directory[sizeof(control->path)];
@@ -240,9 +242,9 @@ static void remove_socket(const struct control *control)
 	unlink(control->path);
 	memcpy(directory, control->path, sizeof(directory));
 	slash = strrchr(directory, '/');
-	if (slash != NULL && slash != directory) {
+	if (slash != NULL && control->made_directory) {
 		*slash = '\0';
-		rmdir(directory);
+		rmdir(directory);	/* unless something else is in it */
 	}
 }
 

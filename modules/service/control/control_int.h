@@ -43,6 +43,7 @@ struct control {
 	int reserve;			/* a descriptor given up to serve one client when there are none; -1 */
 	char path[108];			/* of the socket: sizeof(sun_path) */
 	uint64_t device, inode;		/* the socket's, to tell whether it is still there */
+	bool made_directory;		/* the one it is in */
 };
 
 enum control_counter {

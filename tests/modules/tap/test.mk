@@ -1,1 +1,12 @@
-# Tests of the tap module.
+# Tests of the tap module. The device itself is tested in tests/system.
+tap_test_cppflags = $(test_cppflags) -I$(top_srcdir)/modules/link/tap
+
+test_programs += tests/modules/tap/test_vnet
+tests_modules_tap_test_vnet_SOURCES = \
+	tests/modules/tap/test_vnet.c \
+	modules/link/tap/tap_vnet.c
+tests_modules_tap_test_vnet_CPPFLAGS = $(tap_test_cppflags)
+tests_modules_tap_test_vnet_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS)
+tests_modules_tap_test_vnet_LDFLAGS = $(test_ldflags)
+tests_modules_tap_test_vnet_LDADD = $(test_libs)
+
