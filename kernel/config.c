@@ -304,6 +304,7 @@ static void take_module_file(struct config_reader *r, const struct node *value, 
 {
 	struct config_module *module = object;
 	const char *text = take_text(r, value, "the name or path of a module file");
+	module->file_node = value;
 	if (text == NULL)
 		return;
 	if (strncmp(text, "../", 3) == 0 || strstr(text, "/../") != NULL || strcmp(text, "..") == 0)
@@ -312,7 +313,6 @@ static void take_module_file(struct config_reader *r, const struct node *value, 
 		expected(r, value, "the name or path of a module file", "");
 	else
 		module->file = text;
-	module->file_node = value;
 }
 
 static void take_module_kind(struct config_reader *r, const struct node *value, void *object)
@@ -643,11 +643,18 @@ static void check_references(struct config_reader *r)
 
 static void take_version(struct config_reader *r, const struct node *value, void *object)
 {
-	uint64_t version;
+	static const char what[] = "schema version 1";
+	const char *text = take_text(r, value, what);
+	struct text_fault fault;
+	uint64_t version = 0;
 	(void)object;
-	if (take_uint(r, value, 0, UINT64_MAX, &version) && version != SCHEMA_VERSION)
-		expected(r, value, "schema version 1", version > SCHEMA_VERSION ?
-			 "this manifest is for a newer Strata" : "");
+	if (text == NULL)
+		return;
+	if (text_uint(text, &version, &fault) < 0)
+		expected(r, value, what, fault.hint);
+	else if (version != SCHEMA_VERSION || value->quoted)
+		expected(r, value, what, version > SCHEMA_VERSION ?
+			 "this manifest is for a newer Strata" : value->quoted ? "leave the quotes out" : "");
 }
 
 static const struct key_rule top_keys[] = {

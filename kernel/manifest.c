@@ -469,28 +469,29 @@ static const struct {
 	const char *problem;
 	const char *context;		/* NULL: any */
 	const char *told;
+	bool at_begin;			/* told where the construct begins, not where it breaks off */
 } syntax_faults[] = {
 	{ "found unexpected end of stream", "while scanning a quoted scalar",
-	  "expected a closing quote, found the end of the file" },
+	  "expected a closing quote, found the end of the file", true },
 	{ "found unexpected document indicator", "while scanning a quoted scalar",
-	  "expected a closing quote, found a document separator" },
+	  "expected a closing quote, found a document separator", true },
 	{ "mapping values are not allowed in this context", NULL,
-	  "expected a value on one line, found a second ':'; quote the value, or check the indentation" },
-	{ "could not find expected ':'", NULL, "expected ':' after the key, found none" },
+	  "expected a value on one line, found a second ':'; quote the value, or check the indentation", false },
+	{ "could not find expected ':'", NULL, "expected ':' after the key, found none", false },
 	{ "did not find expected key", NULL,
-	  "expected a key or the end of the map, found something else; check the indentation" },
+	  "expected a key or the end of the map, found something else; check the indentation", false },
 	{ "did not find expected '-' indicator", NULL,
 	  "expected '-' for the next entry or the end of the list, found something else; check the "
-	  "indentation" },
-	{ "did not find expected ',' or ']'", NULL, "expected ',' or ']', found something else" },
-	{ "did not find expected ',' or '}'", NULL, "expected ',' or '}', found something else" },
+	  "indentation", false },
+	{ "did not find expected ',' or ']'", NULL, "expected ',' or ']', found something else", false },
+	{ "did not find expected ',' or '}'", NULL, "expected ',' or '}', found something else", false },
 	{ "did not find expected <document start>", NULL,
-	  "expected the end of the file, found more after the document" },
+	  "expected the end of the file, found more after the document", false },
 	{ "found character that cannot start any token", NULL,
 	  "expected a key or value, found a character that cannot begin one (a tab, '@', '`' or '%'); "
-	  "quote it" },
+	  "quote it", false },
 	{ "block sequence entries are not allowed in this context", NULL,
-	  "expected a value, found '-'; put the list on lines of its own" },
+	  "expected a value, found '-'; put the list on lines of its own", false },
 };
 
 static void syntax_fault(struct reader *r, const yaml_parser_t *parser)
@@ -510,6 +511,11 @@ static void syntax_fault(struct reader *r, const yaml_parser_t *parser)
 		    (syntax_faults[i].context != NULL &&
 		     strcmp(context, syntax_faults[i].context) != 0))
 			continue;
+		if (syntax_faults[i].at_begin) {
+			line = parser->context_mark.line + 1;
+			column = parser->context_mark.column + 1;
+			begun[0] = '\0';
+		}
 		fault(r->manifest->name, line, column, r->error, "%s%s", syntax_faults[i].told, begun);
 		return;
 	}

@@ -565,7 +565,10 @@ int registry_load(struct kernel *k, const struct config *config,
 		return -EINVAL;
 	k->registry->loading = true;
 	for (const struct config_module *entry = config->modules; entry != NULL; entry = entry->next)
-		if (entry->enabled && entry->name != NULL && load_entry(&l, entry) == -ENOMEM)
+		/* A faulty name or file has been told. */
+		if (entry->enabled && entry->name != NULL &&
+		    (entry->file != NULL || entry->file_node == NULL) &&
+		    load_entry(&l, entry) == -ENOMEM)
 			return -ENOMEM;
 	for (const char *const *name = stack_config->implied_services; name != NULL && *name != NULL;
 	     name++)

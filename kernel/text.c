@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Values as people write them, and the nearest known name to a mistaken one (Levenshtein 1966).
+ * Values as people write them, and the nearest known name to a mistaken one (Damerau 1964, Levenshtein 1966).
  */
 #include <ctype.h>
 #include <errno.h>
@@ -185,39 +185,49 @@ bool text_is_name(const char *s)
 	return true;
 }
 
-/* Edits (insert, delete, replace) that make `a` into `b`; letters' case costs nothing. */
+static bool same_letter(char a, char b)
+{
+	return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
+static unsigned int least(unsigned int a, unsigned int b)
+{
+	return a < b ? a : b;
+}
+
+/* Edits (insert, delete, replace, swap of neighbours) that make `a` into `b`; case costs nothing. */
 static unsigned int edit_distance(const char *a, const char *b)
 {
-	unsigned int row[NEAREST_LONGEST + 1];
-	size_t columns = strlen(b);
+	unsigned int rows[3][NEAREST_LONGEST + 1];
+	size_t columns = strlen(b), lines = strlen(a);
 	for (unsigned int j = 0; j <= columns; j++)
-		row[j] = j;
-	for (unsigned int i = 1; a[i - 1] != '\0'; i++) {
-		unsigned int diagonal = row[0];
+		rows[0][j] = j;
+	for (unsigned int i = 1; i <= lines; i++) {
+		unsigned int *row = rows[i % 3], *last = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
 		row[0] = i;
 		for (size_t j = 1; j <= columns; j++) {
-			bool same = tolower((unsigned char)a[i - 1]) == tolower((unsigned char)b[j - 1]);
-			unsigned int best = diagonal + (same ? 0 : 1);
-			diagonal = row[j];
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
+			unsigned int best = last[j - 1] + (same_letter(a[i - 1], b[j - 1]) ? 0 : 1);
+			best = least(best, least(last[j] + 1, row[j - 1] + 1));
+			if (i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) &&
+			    same_letter(a[i - 2], b[j - 1]))
+				best = least(best, before[j - 2] + 1);
 			row[j] = best;
 		}
 	}
-	return row[columns];
+	return rows[lines % 3][columns];
 }
 
 void text_nearest_offer(struct text_nearest *nearest, const char *candidate)
 {
-	size_t length = strlen(nearest->word);
-	if (length == 0 || length > NEAREST_LONGEST || strlen(candidate) > NEAREST_LONGEST)
+	size_t length = strlen(nearest->word), other = strlen(candidate);
+	if (length < 2 || length > NEAREST_LONGEST || other > NEAREST_LONGEST)
 		return;
 	unsigned int distance = edit_distance(nearest->word, candidate);
-	/* Local choice: a third of the letters may differ, and never all of them. */
-	size_t limit = length / 3 + 1;
-	if (distance > limit || distance >= length || distance >= strlen(candidate))
+	/* Local choice: a third of the letters may differ, one in any case; an abbreviation is near. */
+	size_t limit = length < 6 ? 1 : length / 3;
+	if (strncasecmp(nearest->word, candidate, length) == 0)
+		distance = least(distance, 1);
+	if (distance > limit || distance >= other)
 		return;
 	if (nearest->best == NULL || distance < nearest->distance) {
 		nearest->best = candidate;
