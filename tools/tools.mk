@@ -3,21 +3,21 @@ tool_cppflags = $(AM_CPPFLAGS) \
 	-DSTRATA_SYSCONFDIR='"$(sysconfdir)"' \
 	-DSTRATA_RUNSTATEDIR='"$(runstatedir)"'
 
-sbin_PROGRAMS += stratad
-stratad_SOURCES = tools/stratad.c
-stratad_CPPFLAGS = $(tool_cppflags)
-stratad_LDADD = libstrata.la
+sbin_PROGRAMS += tools/stratad
+tools_stratad_SOURCES = tools/stratad.c
+tools_stratad_CPPFLAGS = $(tool_cppflags)
+tools_stratad_LDADD = libstrata.la
 
-bin_PROGRAMS += strata
-strata_SOURCES = \
+bin_PROGRAMS += tools/strata
+tools_strata_SOURCES = \
 	tools/strata.c \
 	tools/strata_cli.h \
 	tools/strata_client.c \
 	tools/strata_module.c \
 	tools/strata_show.c \
 	tools/strata_table.c
-strata_CPPFLAGS = $(tool_cppflags)
-strata_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-strata_LDADD = libstrata.la $(JANSSON_LIBS)
+tools_strata_CPPFLAGS = $(tool_cppflags)
+tools_strata_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tools_strata_LDADD = libstrata.la $(JANSSON_LIBS)
 
 dist_man_MANS += tools/stratad.8 tools/strata.1 conf/strata.yaml.5
