@@ -53,7 +53,8 @@ struct fx_config {
 	const char *mac;		/* "02:00:00:00:00:02" */
 	unsigned int mtu;		/* 1500 */
 	bool bare;			/* `medium: ip`: frames are bare IP packets */
-	bool resolve;			/* no permanent neighbour: the test sees ARP and answers it */
+	bool resolve;			/* no permanent neighbour: the test sees ARP (announcements of the stack's
+					 * own addresses too, which are left out otherwise) and answers it */
 	bool answer_arp;		/* with `resolve`: requests for other addresses are answered by PEER_MAC,
 					 * unseen, at the next step */
 	bool unsettled;			/* does not wait for the addresses to become valid */

@@ -109,6 +109,12 @@ static void answer_arp(struct fixture *fx, const struct fx_pkt *pkt)
 	append(&fx->inbound_end, reply, sizeof(reply), fx->now);
 }
 
+/* RFC 5227 1.1: an announcement of an address of its own, which is of no interest but to tests of ARP. */
+static bool is_announcement(const struct fx_pkt *pkt)
+{
+	return pkt->ethertype == FX_ETH_ARP && pkt->arp.op == 1 && pkt->arp.spa == pkt->arp.tpa;
+}
+
 static void captured(void *ctx, struct strata_iface *iface, const void *frame, size_t length)
 {
 	struct fixture *fx = ctx;
@@ -130,7 +136,7 @@ static void captured(void *ctx, struct strata_iface *iface, const void *frame, s
 	else if (fx->config.answer_arp && pkt.ethertype == FX_ETH_ARP && pkt.arp.op == 1 &&
 		 pkt.arp.spa != 0 && pkt.arp.spa != pkt.arp.tpa)
 		answer_arp(fx, &pkt);
-	else
+	else if (fx->config.resolve || !is_announcement(&pkt))
 		append(&fx->end, frame, length, fx->now);
 }
 
