@@ -7,9 +7,9 @@
 
 #define DEFAULT_MODULES "ethernet arp ipv4 icmp udp newreno tcp"
 #define START (1000 * STRATA_SEC)
-/* RFC 5227 1.1 takes some 7 s at most to claim an address. */
-#define SETTLE_MOST (20 * STRATA_SEC)
-#define SETTLE_STEP (100 * STRATA_MS)
+/* RFC 5227 1.1 takes some 10 s to probe for and announce an address, with pauses of at most 2 s. */
+#define SETTLE_MOST (30 * STRATA_SEC)
+#define SETTLE_QUIET (3 * STRATA_SEC)
 enum { WORD_MAX = 64 };
 
 /* Copies the next word of a list separated by spaces; returns what follows it, NULL at the end. */
@@ -150,14 +150,17 @@ static bool addresses_valid(struct fixture *fx)
 	return true;
 }
 
+/* Passes time until the addresses are valid and nothing is said of them any more. */
 static void settle(struct fixture *fx)
 {
 	uint64_t limit = fx->now + SETTLE_MOST;
 
-	while (!addresses_valid(fx) && fx->now < limit)
-		fx_advance_ns(fx, SETTLE_STEP);
+	do {
+		fx_discard(fx);
+		fx_advance_ns(fx, SETTLE_QUIET);
+	} while ((fx->first != NULL || !addresses_valid(fx)) && fx->now < limit);
 	if (!addresses_valid(fx))
-		fx_fail(fx, __FILE__, __LINE__, "an address is still tentative after 20 s");
+		fx_fail(fx, __FILE__, __LINE__, "an address is still tentative after 30 s");
 	fx_discard(fx);
 }
 
