@@ -249,8 +249,7 @@ static void tell(struct kernel *k, struct strata_ifaddr *ifaddr, bool added)
 {
 	struct strata_instance *net;
 
-	for (net = registry_next(k, STRATA_NETWORK, NULL); net != NULL;
-	     net = registry_next(k, STRATA_NETWORK, net))
+	for (net = network_next(k, NULL); net != NULL; net = network_next(k, net))
 		if (net->module->network->address_event != NULL)
 			net->module->network->address_event(net, ifaddr, added);
 }

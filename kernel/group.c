@@ -67,8 +67,7 @@ static void tell(struct kernel *k, const struct group *group, bool joined)
 {
 	struct strata_instance *net;
 
-	for (net = registry_next(k, STRATA_NETWORK, NULL); net != NULL;
-	     net = registry_next(k, STRATA_NETWORK, net))
+	for (net = network_next(k, NULL); net != NULL; net = network_next(k, net))
 		if (net->module->network->group_event != NULL)
 			net->module->network->group_event(net, group->iface, &group->addr, joined);
 }

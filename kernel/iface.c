@@ -394,8 +394,7 @@ static void set_running(struct kernel *k, struct strata_iface *iface, bool runni
 		   running ? "running" : "not running");
 	if (!running && k->neighs != NULL)
 		neigh_iface_down(k, iface);
-	for (net = registry_next(k, STRATA_NETWORK, NULL); net != NULL;
-	     net = registry_next(k, STRATA_NETWORK, net))
+	for (net = network_next(k, NULL); net != NULL; net = network_next(k, net))
 		if (net->module->network->iface_event != NULL)
 			net->module->network->iface_event(net, iface, running);
 }

@@ -70,6 +70,17 @@ static inline struct strata_addr addr_unscoped(const struct strata_addr *addr)
 	return a;
 }
 
+/* Walks the network modules that run: those that may be told or asked something. (Constant data, such as
+ * the address operations, may be read of any that is bound.) */
+static inline struct strata_instance *network_next(struct kernel *k, const struct strata_instance *after)
+{
+	struct strata_instance *net = registry_next(k, STRATA_NETWORK, after);
+
+	while (net != NULL && !net->running)
+		net = registry_next(k, STRATA_NETWORK, net);
+	return net;
+}
+
 /* ---- iface.c ---- */
 
 /* A packet that its caller may change: itself when it has one owner, else a copy. Consumes. Returns NULL

@@ -315,8 +315,7 @@ static struct strata_instance *resolver(struct kernel *k, uint16_t family)
 {
 	struct strata_instance *net;
 
-	for (net = registry_next(k, STRATA_NETWORK, NULL); net != NULL;
-	     net = registry_next(k, STRATA_NETWORK, net))
+	for (net = network_next(k, NULL); net != NULL; net = network_next(k, net))
 		if (net->module->network->resolves == family &&
 		    net->module->network->resolve != NULL)
 			return net;

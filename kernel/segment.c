@@ -10,6 +10,9 @@
 /* Local choice: longest transport header, the 60 bytes of RFC 9293 3.1, where none can be asked. */
 #define TRANSPORT_HEADER_MAX 60
 
+/* Room left in front of a segment: a header at offset 0 of its buffer would count as not there. */
+#define SEGMENT_HEADROOM 16
+
 /* What is needed to cut one packet. Offsets count from pkt->buf. */
 struct cut {
 	struct strata_pkt *whole;
@@ -144,7 +147,7 @@ static struct strata_pkt *cut_one(const struct cut *cut, uint32_t index, uint32_
 	struct strata_pkt *whole = cut->whole, *segment;
 	const uint32_t headers = cut->payload - cut->start;
 
-	segment = strata_pkt_slice(whole, headers + offset, length, headers);
+	segment = strata_pkt_slice(whole, headers + offset, length, headers + SEGMENT_HEADROOM);
 	if (segment == NULL)
 		return NULL;
 	copy_state(cut, segment);
