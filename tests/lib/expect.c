@@ -362,7 +362,8 @@ void fx_expect_drop(struct fixture *fx, const char *module, const char *reason, 
 	fx_check(fx, file, line);
 	strata_inspect_modules(fx->stack, count_drops, &dropped);
 	if (module != NULL && !dropped.known)
-		fx_fail(fx, file, line, "no module %s with a drop reason %s", module, reason);
+		fx_fail(fx, file, line, "no module %s with a drop reason %s; found%s", module, reason,
+			dropped.total == 0 ? " no drop" : dropped.list);
 	if (module == NULL && dropped.total != 0)
 		fx_fail(fx, file, line, "expected no drop; found%s", dropped.list);
 	if (module != NULL && (dropped.total != 1 || dropped.wanted != 1))
