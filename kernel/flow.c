@@ -10,8 +10,10 @@
 
 /* Local choice: fewest buckets, so that an idle stack stays small. */
 #define BUCKETS_MIN 64
-/* Buckets moved with each change while a table is resized; more than the one it could grow by. */
+/* Buckets moved with each change while a table grows (more than the one it could grow by), and while it
+ * shrinks, when most of them are empty: it is to be small again before the last flow is gone. */
 #define BUCKETS_STEP 8
+#define BUCKETS_STEP_SHRINK 64
 
 struct flow_hash {
 	struct strata_flow **buckets;
@@ -174,9 +176,9 @@ static void bucket_move(struct flow_hash *h, struct strata_flow **from)
 /* Moves a few buckets of a resize under way. */
 static void hash_step(struct strata_stack *stack, struct flow_hash *h)
 {
-	unsigned int n;
+	unsigned int n, step = h->size > h->old_size ? BUCKETS_STEP : BUCKETS_STEP_SHRINK;
 
-	for (n = 0; n < BUCKETS_STEP && h->moved < h->old_size; n++)
+	for (n = 0; n < step && h->moved < h->old_size; n++)
 		bucket_move(h, &h->old[h->moved++]);
 	if (h->moved < h->old_size)
 		return;

@@ -11,6 +11,8 @@
 
 /* As Linux: UIO_MAXIOV. */
 #define IOV_PARTS_MAX 1024
+/* As Linux: SOCK_PACKET, the last type there is. */
+#define SOCKET_TYPE_MAX 10
 
 /* ---- socket(2) ---- */
 
@@ -52,6 +54,8 @@ static int find_modules(struct kernel *k, int domain, int type, int protocol,
 {
 	const struct strata_address_ops *ops = strata_address_ops_af(&k->pub, domain);
 
+	if (type < 0 || type > SOCKET_TYPE_MAX)
+		return -EINVAL;
 	*network = ops != NULL ? registry_network(k, ops->family) : NULL;
 	if (*network == NULL || (*network)->module->network->output == NULL)
 		return -EAFNOSUPPORT;
