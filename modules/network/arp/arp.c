@@ -56,6 +56,21 @@ static int check_sender(const struct strata_iface *iface, const struct arp_packe
 	return is_host(iface, &packet->spa) ? 0 : -1;
 }
 
+/* Local choice: so long a neighbour's word is held against others', whatever its state; the base of
+ * ReachableTime in RFC 4861 10. */
+#define SETTLED_TIME (30 * STRATA_SEC)
+
+/* Was the neighbour's address confirmed by itself, and either lately or not yet found wanting? */
+static bool is_settled(struct strata_instance *self, const struct strata_neigh *neigh)
+{
+	if (neigh->confirmed == 0)
+		return false;
+	return neigh->state == STRATA_NEIGH_REACHABLE || neigh->state == STRATA_NEIGH_DELAY ||
+	       neigh->state == STRATA_NEIGH_PROBE ||
+	       (neigh->state == STRATA_NEIGH_STALE &&
+		strata_now(self->stack) - neigh->confirmed < SETTLED_TIME);
+}
+
 /* The merge of RFC 826, held against what RFC 4861 7.2 learnt since: returns whether the sender was
  * taken into the neighbour table. */
 static bool learn(struct strata_instance *self, struct strata_iface *iface,
@@ -75,9 +90,7 @@ static bool learn(struct strata_instance *self, struct strata_iface *iface,
 		solicited = packet->operation == ARP_REPLY && for_us &&
 			    (neigh->state == STRATA_NEIGH_INCOMPLETE ||
 			     (neigh->state == STRATA_NEIGH_PROBE && same));
-		settled = neigh->state == STRATA_NEIGH_REACHABLE ||
-			  neigh->state == STRATA_NEIGH_DELAY ||
-			  neigh->state == STRATA_NEIGH_PROBE;
+		settled = is_settled(self, neigh);
 	}
 	/* DEVIATION: RFC 826 lets any packet replace a known address. One that was confirmed lately is
 	 * not given up for an unasked word; it becomes STALE, and so is asked again when next used. */
