@@ -222,20 +222,22 @@ static int check_name(struct kernel *k, const char *name, struct strata_error *e
 	const char *c;
 
 	if (name == NULL || name[0] == '\0' || strlen(name) >= IFNAMSIZ) {
-		strata_error_add(error, "interface '%s': the name must have 1 to %d characters",
-				 name == NULL ? "" : name, IFNAMSIZ - 1);
+		strata_error_add(error, "interface \"%s\": expected a name of 1 to %d characters, "
+				 "found %zu", name == NULL ? "" : name, IFNAMSIZ - 1,
+				 name == NULL ? 0 : strlen(name));
 		return -EINVAL;
 	}
 	for (c = name; *c != '\0'; c++) {
 		if (*c == '/' || *c == ':' || !isgraph((unsigned char)*c)) {
-			strata_error_add(error, "interface '%s': the name must have neither "
-					 "spaces, '/', ':' nor unprintable characters", name);
+			strata_error_add(error, "interface \"%s\": expected a name of printable "
+					 "characters other than space, / and :, found byte 0x%02x", name,
+					 (unsigned int)(unsigned char)*c);
 			return -EINVAL;
 		}
 	}
 	if (strata_iface_by_name(&k->pub, name) != NULL) {
-		strata_error_add(error, "interface '%s': there is another of that name; "
-				 "give each interface a name of its own", name);
+		strata_error_add(error, "interface \"%s\": expected a name of its own, found "
+				 "another interface that has it", name);
 		return -EEXIST;
 	}
 	return 0;
@@ -251,14 +253,14 @@ static int find_framing(struct kernel *k, struct strata_iface *iface, struct str
 		return 0;
 	iface->framing = strata_instance_by_name(&k->pub, STRATA_LINK, name);
 	if (iface->framing == NULL) {
-		strata_error_add(error, "interface '%s': driver '%s' has its packets framed by the "
-				 "link module '%s', which is not there; add '- name: %s' to 'modules'",
+		strata_error_add(error, "interface \"%s\": driver \"%s\" needs the link module \"%s\" "
+				 "to frame its packets, found none; add `- name: %s` to modules",
 				 iface->name, iface->driver->name, name, name);
 		return -ENOENT;
 	}
 	if (framing_ops(iface)->input == NULL || framing_ops(iface)->encapsulate == NULL) {
-		strata_error_add(error, "interface '%s': driver '%s' has its packets framed by the "
-				 "link module '%s', which frames nothing", iface->name,
+		strata_error_add(error, "interface \"%s\": driver \"%s\" needs the link module \"%s\" "
+				 "to frame its packets, found one that frames nothing", iface->name,
 				 iface->driver->name, name);
 		return -EINVAL;
 	}
@@ -277,18 +279,18 @@ static int check_mtu(struct kernel *k, struct strata_iface *iface, struct strata
 	if (iface->mtu == 0)
 		iface->mtu = ops->mtu_default != 0 ? ops->mtu_default : MTU_FALLBACK;
 	if (iface->mtu < ops->mtu_min || iface->mtu > most) {
-		strata_error_add(error, "interface '%s': mtu %u is out of the range of driver '%s', "
-				 "%u to %u", iface->name, iface->mtu, iface->driver->name,
-				 ops->mtu_min, most);
+		strata_error_add(error, "interface \"%s\": mtu: expected %u to %u (driver \"%s\"), "
+				 "found %u", iface->name, ops->mtu_min, most, iface->driver->name,
+				 iface->mtu);
 		result = -EINVAL;
 	}
 	for (net = registry_next(k, STRATA_NETWORK, NULL); net != NULL;
 	     net = registry_next(k, STRATA_NETWORK, net)) {
 		if (iface->mtu >= net->module->network->mtu_min)
 			continue;
-		strata_error_add(error, "interface '%s': mtu %u is less than the %u that network "
-				 "module '%s' needs", iface->name, iface->mtu,
-				 net->module->network->mtu_min, net->name);
+		strata_error_add(error, "interface \"%s\": mtu: expected at least %u (network module "
+				 "\"%s\"), found %u", iface->name, net->module->network->mtu_min,
+				 net->name, iface->mtu);
 		result = -EINVAL;
 	}
 	return result;
@@ -304,14 +306,15 @@ static int set_lladdr(struct strata_iface *iface, const char *mac, struct strata
 		return 0;
 	}
 	if (ops == NULL || ops->address_parse == NULL) {
-		strata_error_add(error, "interface '%s': 'mac' is given, but driver '%s' has no link "
-				 "addresses; leave it out", iface->name, iface->driver->name);
+		strata_error_add(error, "interface \"%s\": mac: expected none, since driver \"%s\" has "
+				 "no link addresses, found %s; leave it out", iface->name,
+				 iface->driver->name, mac);
 		return -EINVAL;
 	}
 	if (ops->address_parse(mac, &iface->lladdr) < 0) {
-		strata_error_add(error, "interface '%s': mac '%s' is not an address of an interface as "
-				 "'%s' writes them; example: 02:00:00:00:00:02", iface->name, mac,
-				 iface->framing->name);
+		strata_error_add(error, "interface \"%s\": mac: expected a unicast address as \"%s\" "
+				 "writes them, such as 02:00:00:00:00:02, found %s", iface->name,
+				 iface->framing->name, mac);
 		return -EINVAL;
 	}
 	return 0;
@@ -349,13 +352,14 @@ int iface_create(struct kernel *k, const struct iface_spec *spec, struct strata_
 	if (result < 0)
 		return result;
 	if (spec->driver->module->link == NULL || spec->driver->module->link->open == NULL) {
-		strata_error_add(error, "interface '%s': module '%s' drives no device; name a link "
-				 "module that does as 'driver'", spec->name, spec->driver->name);
+		strata_error_add(error, "interface \"%s\": driver: expected a link module that drives "
+				 "a device, found \"%s\", which does not", spec->name,
+				 spec->driver->name);
 		return -EINVAL;
 	}
 	iface = strata_alloc(&k->pub, sizeof(*iface));
 	if (iface == NULL || table_reserve(k) < 0) {
-		strata_error_add(error, "interface '%s': out of memory", spec->name);
+		strata_error_add(error, "interface \"%s\": out of memory", spec->name);
 		strata_free(&k->pub, iface);
 		return -ENOMEM;
 	}

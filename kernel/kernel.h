@@ -118,7 +118,7 @@ void iface_fini(struct kernel *k);	/* closes those still open, frees all */
 struct iface_spec {
 	const char *name;
 	struct strata_instance *driver;
-	void *config;			/* filled options, strata_alloc'ed; the interface takes it over */
+	void *config;			/* filled options, strata_alloc'ed; the interface, once made, takes it over */
 	uint32_t mtu;			/* 0: the driver's default */
 	const char *mac;		/* NULL: random */
 };
@@ -135,9 +135,6 @@ int addr_init(struct kernel *k);
 void addr_fini(struct kernel *k);
 /* A network module came or is about to go: its address operations, bindings of its family. */
 void addr_ops_changed(struct kernel *k);
-/* A network module has started: tells it of the interfaces that run, the addresses and the groups there
- * are, as if they came now (network.c). */
-void network_started(struct kernel *k, struct strata_instance *network);
 int group_init(struct kernel *k);
 void group_fini(struct kernel *k);
 int route_init(struct kernel *k);

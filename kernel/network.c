@@ -6,24 +6,6 @@
 #include <errno.h>
 #include "iface.h"
 
-void network_started(struct kernel *k, struct strata_instance *network)
-{
-	const struct strata_network_ops *ops = network->module->network;
-	struct strata_iface *iface;
-	struct strata_ifaddr *ifaddr;
-
-	addr_ops_changed(k);
-	for (iface = strata_iface_next(&k->pub, NULL); iface != NULL;
-	     iface = strata_iface_next(&k->pub, iface)) {
-		if (ops->iface_event != NULL && (iface->flags & STRATA_IFACE_RUNNING))
-			ops->iface_event(network, iface, true);
-		for (ifaddr = strata_ifaddr_first(iface); ifaddr != NULL; ifaddr = ifaddr->next)
-			if (ops->address_event != NULL)
-				ops->address_event(network, ifaddr, true);
-	}
-	group_replay(k, network);
-}
-
 /* ---- in ---- */
 
 enum strata_verdict strata_network_input(struct strata_iface *iface, struct strata_pkt *pkt,

@@ -16,6 +16,16 @@ static struct net *net_from(const struct strata_instance *self)
 	return net_of(kernel_of(self->stack));
 }
 
+/* strata_pkt_push() that does not fail. */
+static uint8_t *push(struct strata_pkt *pkt, uint32_t n)
+{
+	uint8_t *header = strata_pkt_push(pkt, n);
+
+	if (header == NULL)
+		abort();
+	return memset(header, 0, n);
+}
+
 static void note(struct net *net, const char *sign, const char *what)
 {
 	size_t used = strlen(net->events);
@@ -314,8 +324,7 @@ static int frame_encapsulate(struct strata_instance *self, struct strata_iface *
 	(void)self;
 	if (dst == NULL || dst->length != 6)
 		return -EHOSTUNREACH;
-	header = strata_pkt_push(pkt, FRAME_HEADER);
-	assert_non_null(header);
+	header = push(pkt, FRAME_HEADER);
 	memcpy(header, dst->bytes, 6);
 	memcpy(header + 6, iface->lladdr.bytes, 6);
 	strata_put_be16(header + 12, number);
@@ -551,14 +560,12 @@ struct strata_lladdr mac(uint8_t n)
 static void put_headers(struct net *net, struct strata_pkt *pkt, const char *to)
 {
 	const uint32_t payload = strata_pkt_length(pkt);
-	uint8_t *header = strata_pkt_push(pkt, THING_HEADER);
+	uint8_t *header = push(pkt, THING_HEADER);
 
-	memset(header, 0, THING_HEADER);
 	strata_put_be32(header + 4, 1000);
 	header[11] = THING_HEADER;
 	pkt->transport_offset = (uint16_t)strata_pkt_headroom(pkt);
-	header = strata_pkt_push(pkt, FOUR_HEADER);
-	memset(header, 0, FOUR_HEADER);
+	header = push(pkt, FOUR_HEADER);
 	strata_put_be16(header, (uint16_t)(payload + THING_HEADER + FOUR_HEADER));
 	header[2] = THING;
 	header[3] = 64;
