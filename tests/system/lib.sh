@@ -142,6 +142,7 @@ eventually() {
 		[ $tries -gt 0 ] || return 1
 		read -r -t 0.1 <> <(:)
 	done
+	return 0
 }
 
 # capture_start FILE [FILTER…], capture_stop: tcpdump on strata0, running when capture_start returns.

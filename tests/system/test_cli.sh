@@ -54,6 +54,7 @@ eventually() {
 		[ $tries -gt 0 ] || return 1
 		read -r -t 0.05 <> <(:)
 	done
+	return 0
 }
 
 # start [ARGUMENT…]: the daemon in the background, its streams in daemon.out and daemon.err.
@@ -63,6 +64,13 @@ start() {
 	"$stratad" -c good.yaml --run-dir "$work/run" "$@" >daemon.out 2>daemon.err &
 	stratad_pid=$!
 	eventually 5 grep -q '^stratad: ready$' daemon.err
+}
+
+# started NAME [ARGUMENT…]: the same as a case.
+started() {
+	start_name=$1
+	shift
+	if start "$@"; then pass "$start_name"; else fail "$start_name" "$(cat daemon.err)"; fi
 }
 
 # stop SIGNAL: ends it; its status in $got.
@@ -107,7 +115,7 @@ says err '/proc/none' 'the run directory is named'
 
 # ---- life ----
 
-check 'stratad starts' start
+started 'stratad starts'
 check 'it is ready on standard error, once' test "$(grep -c '^stratad: ready$' daemon.err)" = 1
 check 'and on standard output, which has nothing else' test "$(cat daemon.out)" = 'stratad: ready'
 check 'the control socket is there' test -S run/control.sock
@@ -152,7 +160,7 @@ check 'SIGINT ends it with 0' test "$got" = 0
 start
 stop KILL 2>/dev/null
 check 'SIGKILL leaves the socket' test -S run/control.sock
-check 'the next start is not held up by it' start
+started 'the next start is not held up by it'
 check 'and answers' "$strata" --run-dir run show version
 stop TERM
 check 'and ends with 0' test "$got" = 0

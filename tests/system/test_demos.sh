@@ -50,7 +50,7 @@ check 'link: the TAP is gone afterwards' sh -c '! ip link show tap0'
 begin "$demos/arp.yaml" --trace
 check 'arp: a ping stays unanswered' unanswered
 check "arp: the host's neighbour entry is REACHABLE" eventually 2 neighbour_is '02:00:00:00:00:02 .*REACHABLE'
-mac=$(cat /sys/class/net/tap0/address)
+mac=$(ip -o link show tap0 | sed 's|.*link/ether \([0-9a-f:]*\) .*|\1|')
 check 'arp: the stack has learnt the host' shows neighbours "^$host  *st0  *$mac"
 check 'arp: the trace has the request and the reply' traced "request: who has $card? tell $host"
 check 'arp: and why the ping goes no further' traced 'network number 0x0800'
