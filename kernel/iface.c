@@ -542,11 +542,14 @@ static int output_drop(struct strata_iface *iface, struct strata_pkt *pkt, enum 
 	return strata_drop_errno(&kernel_of(iface->stack)->self, pkt, reason, result);
 }
 
-/* True where the driver cuts packets of this kind itself. */
-static bool driver_cuts(const struct strata_iface *iface, enum strata_seg type)
+/* True where the driver cuts the framed packet itself. */
+static bool driver_cuts(const struct strata_iface *iface, const struct strata_pkt *pkt)
 {
-	return (iface->caps & (type == STRATA_SEG_STREAM ? STRATA_CAP_SEG_STREAM
-							 : STRATA_CAP_SEG_DATAGRAM)) != 0;
+	const struct strata_link_ops *ops = driver_ops(iface);
+	const uint32_t cap = pkt->seg_type == STRATA_SEG_STREAM ? STRATA_CAP_SEG_STREAM
+								: STRATA_CAP_SEG_DATAGRAM;
+
+	return (iface->caps & cap) != 0 && (ops->cuts == NULL || ops->cuts(iface, pkt));
 }
 
 /* Writes the link header, in a packet of our own with room for it. Consumes, when it returns NULL. */
@@ -633,7 +636,7 @@ int strata_iface_output(struct strata_iface *iface, struct strata_pkt *pkt, uint
 	pkt = frame(iface, pkt, number, dst, &result);
 	if (pkt == NULL)
 		return result;
-	if (pkt->seg_type != STRATA_SEG_NONE && !driver_cuts(iface, pkt->seg_type))
+	if (pkt->seg_type != STRATA_SEG_NONE && !driver_cuts(iface, pkt))
 		return transmit_cut(iface, pkt);
 	return transmit(iface, pkt);
 }

@@ -75,6 +75,9 @@ struct strata_link_ops {
 	void (*xmit)(struct strata_iface *iface, struct strata_pkt *pkt);
 	/** End of a batch: what xmit has put together must leave now. NULL: xmit sends at once. */
 	void (*flush)(struct strata_iface *iface);
+	/** Whether the device cuts this very framed packet, of a kind that caps has: it may know fewer
+	 *  protocols than the stack. Borrows. NULL: it cuts all of the kind. */
+	bool (*cuts)(const struct strata_iface *iface, const struct strata_pkt *pkt);
 	uint32_t mtu_default, mtu_min, mtu_max;
 
 	/* ---- a framing ---- */

@@ -219,6 +219,13 @@ static void tap_xmit(struct strata_iface *iface, struct strata_pkt *pkt)
 	tap_judge(tap, tap_io_send(tap, pkt));
 }
 
+static bool tap_cuts(const struct strata_iface *iface, const struct strata_pkt *pkt)
+{
+	const struct tap *tap = iface->state;
+
+	return tap_vnet_cuts(pkt, tap->uso);
+}
+
 static const struct strata_option tap_options[] = {
 	{
 		.name = "device", .type = STRATA_OPT_STRING,
@@ -258,6 +265,7 @@ static const struct strata_link_ops tap_ops = {
 	.open = tap_open,
 	.close = tap_close,
 	.xmit = tap_xmit,
+	.cuts = tap_cuts,
 	.mtu_default = 1500,
 	.mtu_min = 68,			/* RFC 791 3.2 */
 	.mtu_max = TAP_MTU_MAX,

@@ -91,7 +91,10 @@ int tap_vnet_parse(const uint8_t header[TAP_VNET_SIZE], const uint8_t *frame, ui
  *  Returns 0, or as tap_vnet_parse(). */
 int tap_vnet_emit(struct strata_pkt *pkt, bool uso, uint8_t header[TAP_VNET_SIZE]);
 
-/** The reason in a negative result of the two above. */
+/** Whether the device can cut the packet: of the protocols there are it knows two. */
+bool tap_vnet_cuts(const struct strata_pkt *pkt, bool uso);
+
+/** The reason in a negative result of tap_vnet_parse() and tap_vnet_emit(). */
 static inline unsigned int tap_vnet_reason(int result)
 {
 	return (unsigned int)(-result - 1);

@@ -207,6 +207,13 @@ static int tap_emit_segments(const struct strata_pkt *pkt, bool uso, struct virt
 	return 0;
 }
 
+bool tap_vnet_cuts(const struct strata_pkt *pkt, bool uso)
+{
+	struct virtio_net_hdr vnet;
+
+	return tap_emit_segments(pkt, uso, &vnet) == 0;
+}
+
 int tap_vnet_emit(struct strata_pkt *pkt, bool uso, uint8_t header[TAP_VNET_SIZE])
 {
 	struct virtio_net_hdr vnet;
