@@ -9,7 +9,7 @@ try() {
 	for header in "$abs_top_srcdir"/include/strata/*.h; do
 		name=strata/$(basename "$header")
 		output=$(printf '#include <%s>\n#include <%s>\n' "$name" "$name" |
-			"$compiler" -x "$language" -std="$standard" -Wall -Wextra -Wshadow -Wconversion -Werror \
+			"$compiler" -x "$language" -std="$standard" -Wall -Wextra -Wconversion -Werror \
 				-fsyntax-only -I"$abs_top_srcdir/include" - 2>&1) || echo "$name: $output"
 	done >"$work/out"
 	empty "every header compiles alone with $compiler as $standard" "$(cat "$work/out")"

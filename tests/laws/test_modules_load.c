@@ -71,8 +71,9 @@ static void every_descriptor_is_complete(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < STRATA_COUNT(names); i++) {
+		struct strata_error error = { 0 };
 		struct strata_module_file *file =
-			strata_module_open(names[i], fx_module_path(), NULL);
+			strata_module_open(names[i], fx_module_path(), &error);
 
 		assert_non_null(file);
 		check_descriptor(strata_module_of(file), names[i]);
