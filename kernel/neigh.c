@@ -360,9 +360,10 @@ static void wait_for(struct neigh *n, struct strata_pkt *pkt, uint16_t number)
 
 	while (q->count >= WAITING_PACKETS || (q->count != 0 && q->bytes + size > WAITING_BYTES))
 		strata_drop(&n->k->self, strata_pkt_dequeue(q), KERNEL_DROP_NEIGH_QUEUE_FULL);
+	pkt->family = number;
+	pkt->iface = n->pub.iface;
 	strata_trace(&n->k->self, pkt, "waits for the link address of %s",
 		     strata_addr_text(&n->k->pub, &n->pub.addr));
-	pkt->family = number;
 	strata_pkt_enqueue(q, pkt);
 }
 

@@ -120,7 +120,8 @@ struct strata_network_ops {
 			   const struct strata_iface *iface, const struct strata_addr *to);
 
 	/** Finishes the network header of segment `index` cut from `whole`: `segment` has a copy of its
-	 *  headers, and data at the network header, as `whole`. Lengths, identification, header checksum. Needed for software segmentation. */
+	 *  headers, and data at the network header, as `whole`. Lengths, identification, header checksum.
+	 *  Needed for software segmentation. */
 	void (*segment)(struct strata_instance *self, const struct strata_pkt *whole,
 			struct strata_pkt *segment, uint32_t index);
 

@@ -292,8 +292,14 @@ static void dev_flush(struct strata_iface *iface)
 	net_of(kernel_of(iface->stack))->flushes++;
 }
 
+static bool dev_cuts(const struct strata_iface *iface, const struct strata_pkt *pkt)
+{
+	(void)pkt;
+	return !net_of(kernel_of(iface->stack))->cuts_none;
+}
+
 static const struct strata_link_ops dev_ops = {
-	.framing = "frame", .open = dev_open, .xmit = dev_xmit, .flush = dev_flush,
+	.framing = "frame", .open = dev_open, .xmit = dev_xmit, .flush = dev_flush, .cuts = dev_cuts,
 	.mtu_default = 1500, .mtu_min = 46, .mtu_max = 9000,
 };
 static const struct strata_link_ops bare_ops = {

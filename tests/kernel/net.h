@@ -32,6 +32,7 @@ struct net {
 	unsigned int flushes;
 	int open_result;		/* what the next open returns */
 	uint32_t caps;			/* of devices opened from now on */
+	bool cuts_none;			/* the devices cut no packet, whatever their caps say */
 
 	unsigned int asked;		/* solicitations */
 	uint8_t asked_state;		/* of the neighbour last asked for */

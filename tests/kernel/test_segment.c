@@ -180,6 +180,14 @@ static void driver_that_cuts_gets_the_whole_counted_in_segments(void **state)
 	assert_int_equal(net.two->counters.rx_packets, 3);
 }
 
+static void packet_that_the_device_does_not_know_is_cut_here(void **state)
+{
+	(void)state;
+	net.one->caps = STRATA_CAP_FRAGS | STRATA_CAP_SEG_STREAM;
+	net.cuts_none = true;
+	check_cut(5000, 1000, STRATA_SEG_STREAM);
+}
+
 static void received_segments_are_counted_without_knowing_the_header(void **state)
 {
 	struct strata_pkt *pkt = net_super(&net, 2000, 1000, STRATA_SEG_STREAM);
@@ -274,6 +282,7 @@ int main(void)
 		T(driver_without_fragments_gets_linear_frames),
 		T(driver_that_sums_gets_the_right_pseudo_header),
 		T(driver_that_cuts_gets_the_whole_counted_in_segments),
+		T(packet_that_the_device_does_not_know_is_cut_here),
 		T(received_segments_are_counted_without_knowing_the_header),
 		T(segments_too_big_for_the_link_are_dropped),
 		T(what_cannot_be_cut_is_dropped_with_a_reason),
