@@ -142,7 +142,8 @@ static int parse_number(const struct strata_option *option, const char *text, ui
 		*out = value;
 		return 0;
 	}
-	expect_range(option, fault.expected, why);
+	expect_range(option, option->type == STRATA_OPT_UINT && has_range(option) ? "a number" :
+		     fault.expected, why);
 	snprintf(why->hint, sizeof(why->hint), "%s", result < 0 ? fault.hint : "");
 	return -EINVAL;
 }

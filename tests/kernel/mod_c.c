@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One of three that need each other in a circle. */
+#include "mod.h"
+
+static const struct strata_dependency depends[] = {
+	{ .kind = STRATA_CONGESTION, .name = "mod_a" },
+	{ 0 },
+};
+
+STRATA_MODULE(mod_c) = {
+	MOD_COMMON("mod_c"),
+	.kind = STRATA_CONGESTION,
+	.congestion = &mod_congestion,
+	.depends = depends,
+};
