@@ -523,6 +523,9 @@ static int make_order(const struct loading *l)
 	int result = sorted != NULL && ordering.path != NULL && r->order != NULL ? 0 : -ENOMEM;
 	if (result < 0) {
 		strata_error_add(l->error, "modules: out of memory");
+		/* Nobody is to walk an order that is not there. */
+		strata_free(&l->k->pub, r->order);
+		r->order = NULL;
 		goto out_free;
 	}
 	for (struct module *m = r->modules; m != NULL; m = m->next)
