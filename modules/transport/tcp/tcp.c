@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The module: options, start and stop, and the descriptor. RFC 9293 is what it implements; strata-tcp(7)
+ * says with which of its companions.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include "tcp_int.h"
+
+/* ---- the module's life ---- */
+
+static void destroy_caches(struct tcp_module *m)
+{
+	strata_cache_destroy(m->requests);
+	strata_cache_destroy(m->time_waits);
+	strata_cache_destroy(m->slices);
+	strata_cache_destroy(m->ranges);
+	strata_cache_destroy(m->listeners);
+}
+
+static bool create_caches(struct tcp_module *m)
+{
+	struct strata_stack *stack = m->stack;
+
+	m->requests = strata_cache_create(stack, "tcp half-open", sizeof(struct tcp_request));
+	m->time_waits = strata_cache_create(stack, "tcp TIME-WAIT", sizeof(struct tcp_time_wait));
+	m->slices = strata_cache_create(stack, "tcp send slices", sizeof(struct tcp_slice));
+	m->ranges = strata_cache_create(stack, "tcp out of order", sizeof(struct tcp_range));
+	m->listeners = strata_cache_create(stack, "tcp listeners", sizeof(struct tcp_listener));
+	return m->requests != NULL && m->time_waits != NULL && m->slices != NULL &&
+	       m->ranges != NULL && m->listeners != NULL;
+}
+
+static int check_congestion(struct tcp_module *m, struct strata_error *error)
+{
+	const char *name = m->config->congestion;
+
+	if (strata_congestion_find(m->stack, name) != NULL)
+		return 0;
+	strata_error_add(error,
+			 "%s: congestion control \"%s\" is not running: add \"- name: %s\" to "
+			 "modules:, or name another in the option congestion",
+			 m->self->name, name, name);
+	return -ENOENT;
+}
+
+static int tcp_start(struct strata_instance *self, struct strata_error *error)
+{
+	struct tcp_module *m = strata_alloc(self->stack, sizeof(*m));
+	int result = -ENOMEM;
+
+	if (m == NULL)
+		goto out_memory;
+	m->self = self;
+	m->stack = self->stack;
+	m->config = self->config;
+	m->reaper.run = tcp_reap;
+	result = check_congestion(m, error);
+	if (result < 0)
+		goto out_free;
+	strata_random(self->stack, &m->isn_key, sizeof(m->isn_key));
+	strata_random(self->stack, &m->stamp_key, sizeof(m->stamp_key));
+	result = -ENOMEM;
+	if (create_caches(m)) {
+		self->state = m;
+		return 0;
+	}
+	destroy_caches(m);
+out_free:
+	strata_free(self->stack, m);
+out_memory:
+	if (result == -ENOMEM)
+		strata_error_add(error, "%s: out of memory", self->name);
+	return result;
+}
+
+/* Ends what stands behind a flow: its address, its interface or the module goes. */
+static void tcp_abort_flow(struct strata_flow *flow, int error)
+{
+	struct tcp_sock *tp;
+
+	switch (flow->kind) {
+	case TCP_FLOW_REQUEST:
+		tcp_request_free(strata_container_of(flow, struct tcp_request, flow));
+		break;
+	case TCP_FLOW_TIME_WAIT:
+		tcp_time_wait_free(strata_container_of(flow, struct tcp_time_wait, flow));
+		break;
+	default:
+		tp = strata_container_of(flow, struct tcp_sock, sock.flow);
+		tcp_abort(tp, error);
+		break;
+	}
+}
+
+static void stop_flow(struct strata_flow *flow, void *ctx)
+{
+	(void)ctx;
+	tcp_abort_flow(flow, ENETDOWN);
+}
+
+static void tcp_stop(struct strata_instance *self)
+{
+	struct tcp_module *m = self->state;
+
+	strata_flow_walk(self->stack, (uint8_t)self->number, stop_flow, NULL);
+	tcp_time_wait_stop(m);
+	tcp_reap(self->stack, &m->reaper);
+	strata_work_cancel(self->stack, &m->reaper);
+	destroy_caches(m);
+	strata_free(self->stack, m);
+	self->state = NULL;
+}
+
+static int tcp_option(struct strata_instance *self, const struct strata_option *option)
+{
+	struct tcp_config *config = self->config;
+
+	if (option->offset == offsetof(struct tcp_config, congestion) &&
+	    strata_congestion_find(self->stack, config->congestion) == NULL)
+		return -ENOENT;
+	if (config->rto_min > config->rto_max || config->rto_initial > config->rto_max)
+		return -EINVAL;
+	return 0;
+}
+
+static void tcp_describe(const struct strata_flow *flow, const char **state, uint32_t *rx_queue,
+			 uint32_t *tx_queue)
+{
+	const struct tcp_sock *tp;
+
+	*rx_queue = *tx_queue = 0;
+	switch (flow->kind) {
+	case TCP_FLOW_REQUEST:
+		*state = tcp_state_name(TCP_SYN_RECEIVED);
+		return;
+	case TCP_FLOW_TIME_WAIT:
+		*state = tcp_state_name(TCP_TIME_WAIT);
+		return;
+	default:
+		break;
+	}
+	tp = (const struct tcp_sock *)(const void *)((const char *)flow -
+						     offsetof(struct tcp_sock, sock.flow));
+	*state = tcp_state_name(tp->state);
+	if (tp->state == TCP_LISTEN) {
+		*rx_queue = tp->listener->accept_count;
+		*tx_queue = tp->listener->backlog;
+		return;
+	}
+	*rx_queue = tp->rcv_bytes;
+	*tx_queue = seq_span(tp->snd_una, tp->snd_end);
+}
+
+/* ---- tables ---- */
+
+#define OPTION(field, type_, fallback_, min_, max_, unit_, help_) \
+	{ .name = #field, .type = STRATA_OPT_##type_, .offset = offsetof(struct tcp_config, field), \
+	  .fallback = fallback_, .min = min_, .max = max_, .unit = unit_, .help = help_, \
+	  .runtime = true }
+#define FLAG(field, fallback_, help_) OPTION(field, BOOL, fallback_, 0, 0, NULL, help_)
+#define TIME(field, fallback_, min_, max_, help_) \
+	OPTION(field, TIME, fallback_, min_, max_, NULL, help_)
+
+static const struct strata_option options[] = {
+	OPTION(congestion, STRING, "newreno", 0, 0, NULL,
+	       "Congestion control of new connections: the name of a running module."),
+	FLAG(sack, "true", "Offer selective acknowledgements (RFC 2018)."),
+	FLAG(dsack, "true", "Report duplicates received (RFC 2883)."),
+	FLAG(timestamps, "true", "Offer time stamps (RFC 7323)."),
+	FLAG(window_scaling, "true", "Offer window scaling (RFC 7323)."),
+	FLAG(nagle, "true", "Hold small segments back while one is unacknowledged (RFC 9293 3.7.4)."),
+	FLAG(limited_transmit, "true", "Send new data on the first duplicate ACKs (RFC 3042)."),
+	FLAG(autotune, "true", "Let socket buffers grow with the connection's need."),
+	FLAG(rfc1337, "false", "Let no RST end TIME-WAIT (RFC 1337)."),
+	OPTION(initial_window, UINT, "10", 1, 64, "segments", "Initial window (RFC 6928)."),
+	OPTION(mss_min, UINT, "48", 28, 1460, "bytes", "Smallest MSS that is respected."),
+	OPTION(backlog_max, UINT, "1024", 1, 65535, "connections",
+	       "Most established connections that wait to be accepted, for each listener."),
+	OPTION(half_open_max, UINT, "4096", 1, 1048576, "connections",
+	       "Most half-open connections of the stack."),
+	OPTION(syn_retries, UINT, "6", 1, 127, NULL, "Retransmissions of a SYN."),
+	OPTION(synack_retries, UINT, "4", 1, 127, NULL, "Retransmissions of a SYN-ACK."),
+	OPTION(data_retries, UINT, "15", 3, 127, NULL, "Retransmissions of data, R2 of RFC 9293 3.8.3."),
+	OPTION(orphan_retries, UINT, "8", 1, 127, NULL,
+	       "Retransmissions and window probes for a connection without an owner."),
+	TIME(rto_initial, "1s", STRATA_MS, 60 * STRATA_SEC, "First retransmission timeout (RFC 6298)."),
+	TIME(rto_min, "200ms", STRATA_MS, 10 * STRATA_SEC,
+	     "Smallest allowance for variance in the retransmission timeout."),
+	TIME(rto_max, "60s", STRATA_SEC, 600 * STRATA_SEC, "Largest retransmission timeout."),
+	TIME(delayed_ack, "40ms", STRATA_MS, 500 * STRATA_MS,
+	     "How long an acknowledgement may wait (RFC 9293 3.8.6.3)."),
+	TIME(cork_time, "200ms", STRATA_MS, 10 * STRATA_SEC,
+	     "How long TCP_CORK and MSG_MORE hold a partial segment."),
+	TIME(keepalive_time, "7200s", STRATA_SEC, 32767 * STRATA_SEC,
+	     "Idle time before the first keepalive, where a socket asks for them."),
+	TIME(keepalive_interval, "75s", STRATA_SEC, 32767 * STRATA_SEC, "Time between keepalives."),
+	OPTION(keepalive_probes, UINT, "9", 1, 127, NULL,
+	       "Keepalives without an answer that end a connection."),
+	TIME(time_wait, "60s", 0, 240 * STRATA_SEC, "Length of TIME-WAIT, 2 MSL."),
+	OPTION(time_wait_max, UINT, "65536", 0, 1048576, "connections",
+	       "Most connections in TIME-WAIT; beyond, the oldest ends."),
+	TIME(fin_timeout, "60s", 0, 600 * STRATA_SEC, "How long FIN-WAIT-2 lasts without an owner."),
+	OPTION(fin_wait_max, UINT, "16384", 0, 1048576, "connections",
+	       "Most connections in FIN-WAIT-2 without an owner."),
+	TIME(challenge_ack_interval, "500ms", 0, 60 * STRATA_SEC,
+	     "Shortest time between challenge ACKs of one connection (RFC 5961)."),
+	OPTION(rcvbuf_max, SIZE, "4MiB", 4096, 1 << 30, NULL,
+	       "Largest receive buffer that a connection grows to by itself."),
+	OPTION(sndbuf_max, SIZE, "4MiB", 4096, 1 << 30, NULL,
+	       "Largest send buffer that a connection grows to by itself."),
+	OPTION(rcvbuf, SIZE, "128KiB", 2304, 1 << 30, NULL, "First receive buffer of a socket."),
+	OPTION(sndbuf, SIZE, "16KiB", 2304, 1 << 30, NULL, "First send buffer of a socket."),
+	OPTION(out_of_order_ranges, UINT, "256", 1, 65535, NULL,
+	       "Most separate runs of data out of order a connection keeps."),
+	OPTION(sack_holes, UINT, "128", 8, 65535, NULL, "Most SACK blocks a connection remembers."),
+	OPTION(sack_holes_max, UINT, "65536", 8, 16777216, NULL,
+	       "Most SACK blocks all connections remember."),
+};
+
+#undef FLAG
+#undef TIME
+
+static const struct strata_counter_def counters[] = {
+#define X(symbol, name_, help_, mib_) { name_, help_, mib_ },
+#include "tcp_counters.def"
+#undef X
+};
+_Static_assert(STRATA_COUNT(counters) == TCP_COUNTERS, "a counter without a name");
+
+static const struct strata_drop_def drops[] = {
+#define X(symbol, text, severity, mib) STRATA_DROP_DEF(symbol, text, severity, mib)
+#include "tcp_drops.def"
+#undef X
+};
+_Static_assert(STRATA_COUNT(drops) == TCP_DROPS, "a drop reason without a text");
+
+/* Whichever is in the manifest is started first; start() says which one is missing. */
+static const struct strata_dependency depends[] = {
+	{ .kind = STRATA_CONGESTION, .name = "newreno", .optional = true },
+	{ .kind = STRATA_CONGESTION, .name = "cubic", .optional = true },
+	{ .kind = STRATA_CONGESTION, .name = "bbr", .optional = true },
+	{ 0 },
+};
+
+static const char *const provides[] = { "default-stream", NULL };
+
+static const struct strata_transport_ops transport = {
+	.type = SOCK_STREAM,
+	.socket_size = sizeof(struct tcp_sock),
+	.sockopt_level = IPPROTO_TCP,
+	.rcvbuf = 131072,
+	.sndbuf = 16384,
+	.input = tcp_input,
+	.error = tcp_error,
+	.segment = tcp_segment_cut,
+	.header_length = tcp_header_length,
+	.socket_open = tcp_open,
+	.socket_close = tcp_close,
+	.connect = tcp_connect,
+	.disconnect = tcp_disconnect,
+	.listen = tcp_listen,
+	.accept = tcp_accept,
+	.send = tcp_send,
+	.recv = tcp_recv,
+	.shutdown = tcp_shutdown,
+	.setsockopt = tcp_setsockopt,
+	.getsockopt = tcp_getsockopt,
+	.ioctl = tcp_ioctl,
+	.option_changed = tcp_option_changed,
+	.describe = tcp_describe,
+	.abort = tcp_abort_flow,
+};
+
+STRATA_MODULE(tcp) = {
+	STRATA_MODULE_HEADER,
+	.kind = STRATA_TRANSPORT,
+	.number = IPPROTO_TCP,
+	.name = "tcp",
+	.version = "0.1.0",
+	.summary = "Transmission Control Protocol (RFC 9293)",
+	.depends = depends,
+	.provides = provides,
+	.config_size = sizeof(struct tcp_config),
+	.options = options,
+	.option_count = STRATA_COUNT(options),
+	.counters = counters,
+	.counter_count = STRATA_COUNT(counters),
+	.drops = drops,
+	.drop_count = STRATA_COUNT(drops),
+	.start = tcp_start,
+	.stop = tcp_stop,
+	.option_changed = tcp_option,
+	.transport = &transport,
+};

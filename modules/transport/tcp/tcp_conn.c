@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A connection's life: how it begins, what each state does when it is entered, how it ends. Read
+ * RFC 9293 3.3 and 3.6, and RFC 6528, before editing.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <strata/trace.h>
+#include "tcp_int.h"
+
+/* ---- numbers ---- */
+
+static uint64_t hash_ends(const struct strata_hash_key *secret, const struct strata_flow_key *key,
+			  bool ports)
+{
+	uint8_t bytes[2 * STRATA_ADDR_MAX + 4] = { 0 };
+
+	memcpy(bytes, key->local.bytes, STRATA_ADDR_MAX);
+	memcpy(bytes + STRATA_ADDR_MAX, key->remote.bytes, STRATA_ADDR_MAX);
+	if (ports) {
+		strata_put_be16(bytes + 2 * STRATA_ADDR_MAX, key->local_port);
+		strata_put_be16(bytes + 2 * STRATA_ADDR_MAX + 2, key->remote_port);
+	}
+	return strata_siphash(secret, bytes, sizeof(bytes));
+}
+
+uint32_t tcp_isn(struct tcp_module *m, const struct strata_flow_key *key)
+{
+	/* RFC 6528 section 3: M, a clock of 4 µs, plus F of both ends and a secret. */
+	uint32_t clock = (uint32_t)(strata_now(m->stack) / (4 * STRATA_US));
+
+	return clock + (uint32_t)hash_ends(&m->isn_key, key, true);
+}
+
+uint32_t tcp_stamp_offset(struct tcp_module *m, const struct strata_flow_key *key)
+{
+	/* RFC 7323 7.1: not the uptime; the same for all connections of two hosts, so that TIME-WAIT can
+	 * compare stamps of successive ones (RFC 6191). */
+	return (uint32_t)hash_ends(&m->stamp_key, key, false);
+}
+
+uint8_t tcp_choose_wscale(const struct tcp_module *m, const struct strata_socket *sock)
+{
+	uint64_t space = sock->rcvbuf;
+	uint8_t shift = 0;
+
+	if (!m->config->window_scaling)
+		return 0;
+	if ((sock->options & STRATA_SO_RCVBUF_LOCKED) == 0 && m->config->rcvbuf_max > space)
+		space = m->config->rcvbuf_max;
+	while (shift < TCP_WSCALE_MAX && space >> shift > 65535)
+		shift++;
+	return shift;
+}
+
+/* ---- the path ---- */
+
+static uint32_t headers_of(const struct strata_dst *dst)
+{
+	return (uint32_t)dst->network->module->network->header_size + TCP_HEADER_MIN;
+}
+
+uint16_t tcp_advertised_mss(const struct strata_dst *dst, uint16_t user)
+{
+	/* RFC 9293 3.7.1, RFC 6691: the MTU less the headers without options. */
+	uint32_t headers = headers_of(dst), mss = dst->mtu > headers ? dst->mtu - headers : 0;
+
+	mss = tcp_min32(mss, UINT16_MAX);
+	if (user != 0)
+		mss = tcp_min32(mss, user);
+	return (uint16_t)mss;
+}
+
+void tcp_update_mss(struct tcp_sock *tp)
+{
+	const struct tcp_config *config = tcp_module_of(tp)->config;
+	uint32_t mss = tcp_min32(tcp_advertised_mss(&tp->dst, tp->user_mss), tp->peer_mss);
+
+	/* CVE-2019-11479: a floor below which nobody makes us cut. */
+	mss = tcp_max32(mss, (uint32_t)config->mss_min);
+	tp->mss = (uint16_t)mss;
+	tp->cc.mss = mss - (tp->ts_ok ? TCP_TIMESTAMP_SIZE : 0);
+	if (tp->cc.cwnd != 0)
+		tp->cc.cwnd = tcp_max32(tp->cc.cwnd, tp->cc.mss);
+}
+
+int tcp_route(struct tcp_sock *tp)
+{
+	const struct strata_flow_key *key = &tp->sock.flow.key;
+	struct strata_addr src;
+	int error;
+
+	if (strata_likely(strata_dst_valid(tp->sock.stack, &tp->dst)))
+		return 0;
+	error = strata_route_output(tp->sock.stack, &key->remote, &key->local, tp->sock.flow.iface,
+				    &tp->dst, &src);
+	if (error < 0) {
+		tp->soft_error = (int16_t)-error;
+		return error;
+	}
+	tcp_update_mss(tp);
+	return 0;
+}
+
+/* ---- congestion control ---- */
+
+const struct strata_congestion_ops *tcp_cc(const struct tcp_sock *tp)
+{
+	const struct strata_instance *algorithm = tp->cc.algorithm;
+
+	return algorithm != NULL && algorithm->running ? algorithm->module->congestion : NULL;
+}
+
+/* The application's choice, the route's, the module's: the first that runs. */
+static struct strata_instance *choose_algorithm(const struct tcp_sock *tp)
+{
+	struct strata_stack *stack = tp->sock.stack;
+	struct strata_instance *found = NULL;
+
+	if (tp->algorithm != NULL && tp->algorithm->running)
+		return tp->algorithm;
+	if (tp->dst.congestion != NULL)
+		found = strata_congestion_find(stack, tp->dst.congestion);
+	if (found == NULL)
+		found = strata_congestion_find(stack, tcp_module_of(tp)->config->congestion);
+	return found;
+}
+
+void tcp_congestion_begin(struct tcp_sock *tp)
+{
+	const struct strata_congestion_ops *ops;
+
+	tp->cc.stack = tp->sock.stack;
+	tp->cc.algorithm = choose_algorithm(tp);
+	memset(tp->cc.priv, 0, sizeof(tp->cc.priv));
+	ops = tcp_cc(tp);
+	if (ops != NULL)
+		ops->init(&tp->cc);
+}
+
+void tcp_congestion_end(struct tcp_sock *tp)
+{
+	const struct strata_congestion_ops *ops = tcp_cc(tp);
+
+	if (ops != NULL && ops->release != NULL)
+		ops->release(&tp->cc);
+	tp->cc.algorithm = NULL;
+}
+
+/* ---- readiness and deferred work ---- */
+
+static uint32_t level_events(const struct tcp_sock *tp)
+{
+	const struct strata_socket *sock = &tp->sock;
+	uint32_t events = sock->error != 0 ? EPOLLERR : 0;
+
+	if (tp->state == TCP_LISTEN)
+		return events | (tp->listener->accept_count != 0 ? EPOLLIN : 0);
+	if (tp->state == TCP_CLOSED || sock->shutdown == 3)
+		events |= EPOLLHUP;
+	if (sock->shutdown & 1)
+		events |= EPOLLIN | EPOLLRDHUP;
+	if (tcp_in(tp, TCP_MASK(TCP_SYN_SENT) | TCP_MASK(TCP_SYN_RECEIVED)))
+		return events;
+	if (tp->rcv_bytes != 0 && (tp->rcv_bytes >= sock->rcvlowat || tcp_rcv_wnd(tp) == 0))
+		events |= EPOLLIN;
+	if ((sock->shutdown & 2) != 0 || tcp_sndq_writable(tp))
+		events |= EPOLLOUT;
+	return events;
+}
+
+void tcp_events(struct tcp_sock *tp, uint32_t edge)
+{
+	uint32_t events = level_events(tp);
+
+	if (events != tp->sock.events || edge != 0)
+		strata_socket_set_events(&tp->sock, events, edge);
+}
+
+static void run_work(struct strata_stack *stack, struct strata_work *work)
+{
+	struct tcp_sock *tp = strata_container_of(work, struct tcp_sock, work);
+
+	(void)stack;
+	if (tp->abort_pending != 0) {
+		tcp_finish(tp, tp->abort_pending);
+		return;
+	}
+	tcp_output(tp);
+	tcp_ack_flush(tp);
+}
+
+void tcp_schedule(struct tcp_sock *tp)
+{
+	if (tp->state != TCP_CLOSED)
+		strata_work_add(tp->sock.stack, &tp->work);
+}
+
+/* ---- beginning ---- */
+
+void tcp_init_tcb(struct tcp_sock *tp)
+{
+	struct tcp_module *m = tcp_module_of(tp);
+
+	tp->sock.flow.kind = TCP_FLOW_SOCKET;
+	tp->work.run = run_work;
+	tp->timer.fire = tcp_timer_fire;
+	tp->sock.shutdown = 0;
+	tp->peer_mss = TCP_MSS_DEFAULT_V4;
+	tp->rcv_mss = TCP_MSS_DEFAULT_V4;
+	tp->cc.mss = TCP_MSS_DEFAULT_V4;
+	tp->cc.ssthresh = UINT32_MAX;
+	tp->cc.cwnd = 0;
+	tp->ts_ok = tp->sack_ok = tp->wscale_ok = false;
+	tp->snd_wscale = tp->rcv_wscale = 0;
+	tp->max_snd_wnd = tp->snd_wnd = 0;
+	tp->ts_recent = 0;
+	tp->retransmits = tp->probes = tp->quick = 0;
+	tp->orphan_retries = 0;
+	tp->soft_error = tp->abort_pending = 0;
+	tp->ack_pending = tp->ack_now = tp->pingpong = false;
+	tp->fin_queued = tp->rcv_fin_known = tp->fin_received = false;
+	tp->connected = tp->no_space = tp->more = false;
+	tp->bytes_acked = tp->bytes_received = 0;
+	tp->segs_in = tp->segs_out = tp->data_segs_in = tp->data_segs_out = 0;
+	tp->total_retrans = 0;
+	tp->dsack_start = tp->dsack_end = 0;
+	tp->challenge_next = 0;
+	tcp_rtt_init(tp);
+	tp->rcv_wscale = tcp_choose_wscale(m, &tp->sock);
+}
+
+static void curr_estab(struct tcp_sock *tp, bool counts)
+{
+	if (tp->counted == counts)
+		return;
+	tp->counted = counts;
+	tcp_count(tp, TCP_COUNT_CURR_ESTAB, counts ? 1 : UINT64_MAX);
+}
+
+/* As Linux's tcp_initialize_rcv_mss(): cautious until the peer has shown its segments. */
+static uint16_t first_rcv_mss(const struct tcp_sock *tp)
+{
+	uint32_t mss = tcp_min32(tp->advmss, tp->mss);
+
+	mss = tcp_min32(mss, tcp_rcv_wnd(tp) / 2);
+	mss = tcp_min32(mss, TCP_MSS_DEFAULT_V4);
+	return (uint16_t)tcp_max32(mss, 88);
+}
+
+static void enter_established(struct tcp_sock *tp)
+{
+	const struct tcp_config *config = tcp_module_of(tp)->config;
+
+	tp->connected = true;
+	curr_estab(tp, true);
+	tcp_route(tp);
+	/* RFC 6928; RFC 5681 3.1: one segment where the handshake lost more than one. */
+	tp->cc.cwnd = (uint32_t)(tp->total_retrans > 1 ? 1 : config->initial_window) * tp->cc.mss;
+	tcp_congestion_begin(tp);
+	tcp_recovery_init(tp);
+	tp->rcv_mss = first_rcv_mss(tp);
+	tp->last_received_ms = tp->last_ack_ms = tcp_ms(tcp_now(tp));
+	tp->last_sent_ms = tp->last_received_ms;
+	tp->rcv_epoch_seq = tp->rcv_nxt + tcp_rcv_wnd(tp);
+	tp->rcv_epoch_ms = tp->last_received_ms;
+	tcp_snd_grow(tp);
+	tcp_timer_keepalive(tp);
+	if (tp->embryo)
+		tcp_accept_enqueue(tp);
+	tcp_events(tp, EPOLLOUT);
+}
+
+/* ---- ending ---- */
+
+static void fin_waiting(struct tcp_sock *tp, bool waits)
+{
+	struct tcp_module *m = tcp_module_of(tp);
+
+	if (tp->fin_waiting == waits)
+		return;
+	tp->fin_waiting = waits;
+	m->orphans_waiting += waits ? 1u : UINT32_MAX;
+}
+
+/* An orphan waits for the peer's FIN no longer than this (local choice, as Linux; RFC 9293 has no limit). */
+void tcp_fin_wait_2_orphan(struct tcp_sock *tp)
+{
+	struct tcp_module *m = tcp_module_of(tp);
+	uint64_t wait = m->config->fin_timeout;
+
+	if (!tp->orphan || tp->fin_waiting)
+		return;
+	if (tp->linger2 > 0 && (uint64_t)tp->linger2 * STRATA_SEC < wait)
+		wait = (uint64_t)tp->linger2 * STRATA_SEC;
+	if (m->orphans_waiting >= m->config->fin_wait_max) {
+		tcp_count(tp, TCP_COUNT_ORPHAN_OVERFLOWS, 1);
+		wait = 0;
+	}
+	fin_waiting(tp, true);
+	tcp_timer_set(tp, TCP_TIMER_FIN_WAIT, tcp_now(tp) + (tp->linger2 < 0 ? 0 : wait));
+}
+
+/* Where no user chose the local end, it is given back for the next connect(). */
+static void release_port(struct tcp_sock *tp)
+{
+	struct strata_socket *sock = &tp->sock;
+
+	if (!tp->auto_port)
+		return;
+	strata_port_release(sock->stack, &sock->port);
+	sock->port.port = 0;
+	memset(&sock->port.local, 0, sizeof(sock->port.local));
+	tp->auto_port = false;
+}
+
+static void enter_closed(struct tcp_sock *tp)
+{
+	struct strata_stack *stack = tp->sock.stack;
+
+	curr_estab(tp, false);
+	fin_waiting(tp, false);
+	tcp_timer_stop_all(tp);
+	strata_work_cancel(stack, &tp->work);
+	tcp_congestion_end(tp);
+	tcp_sndq_purge(tp);
+	tcp_reasm_purge(tp);
+	tcp_sack_clear(tp);
+	strata_dst_release(&tp->dst);
+	strata_flow_remove(stack, &tp->sock.flow);
+	release_port(tp);
+	tp->snd_una = tp->snd_nxt = tp->snd_end;
+	tp->sock.shutdown = 3;
+	tp->ack_pending = tp->ack_now = false;
+	if (tcp_ownerless(tp))
+		tcp_bury(tp);
+	else
+		tcp_events(tp, 0);
+}
+
+/* RFC 9293 3.3.2, figure 5, with the ways to CLOSED by reset and abort: where each state may lead. */
+static const uint16_t transitions[TCP_STATES] = {
+	[TCP_CLOSED] = TCP_MASK(TCP_LISTEN) | TCP_MASK(TCP_SYN_SENT) | TCP_MASK(TCP_SYN_RECEIVED),
+	[TCP_LISTEN] = TCP_MASK(TCP_CLOSED),
+	[TCP_SYN_SENT] = TCP_MASK(TCP_SYN_RECEIVED) | TCP_MASK(TCP_ESTABLISHED) |
+			 TCP_MASK(TCP_CLOSED),
+	[TCP_SYN_RECEIVED] = TCP_MASK(TCP_ESTABLISHED) | TCP_MASK(TCP_CLOSED),
+	[TCP_ESTABLISHED] = TCP_MASK(TCP_FIN_WAIT_1) | TCP_MASK(TCP_CLOSE_WAIT) |
+			    TCP_MASK(TCP_CLOSED),
+	[TCP_FIN_WAIT_1] = TCP_MASK(TCP_FIN_WAIT_2) | TCP_MASK(TCP_CLOSING) |
+			   TCP_MASK(TCP_TIME_WAIT) | TCP_MASK(TCP_CLOSED),
+	[TCP_FIN_WAIT_2] = TCP_MASK(TCP_TIME_WAIT) | TCP_MASK(TCP_CLOSED),
+	[TCP_CLOSE_WAIT] = TCP_MASK(TCP_LAST_ACK) | TCP_MASK(TCP_CLOSED),
+	[TCP_CLOSING] = TCP_MASK(TCP_TIME_WAIT) | TCP_MASK(TCP_CLOSED),
+	[TCP_LAST_ACK] = TCP_MASK(TCP_CLOSED),
+	[TCP_TIME_WAIT] = TCP_MASK(TCP_CLOSED),
+};
+
+void tcp_set_state(struct tcp_sock *tp, enum tcp_state state)
+{
+	assert(TCP_IN(state, transitions[tp->state]));
+	strata_trace(tp->sock.transport, NULL, "%s → %s", tcp_state_name(tp->state),
+		     tcp_state_name(state));
+	tp->state = (uint8_t)state;
+	switch (state) {
+	case TCP_ESTABLISHED:
+		enter_established(tp);
+		if (tp->fin_queued)
+			tcp_set_state(tp, TCP_FIN_WAIT_1);
+		break;
+	case TCP_FIN_WAIT_1:
+	case TCP_LAST_ACK:
+		curr_estab(tp, false);
+		break;
+	case TCP_FIN_WAIT_2:
+		tcp_fin_wait_2_orphan(tp);
+		break;
+	case TCP_TIME_WAIT:
+		tcp_time_wait_enter(tp);
+		break;
+	case TCP_CLOSED:
+		enter_closed(tp);
+		break;
+	default:
+		break;
+	}
+}
+
+const char *tcp_state_name(enum tcp_state state)
+{
+	static const char *const names[TCP_STATES] = {
+		[TCP_ESTABLISHED] = "ESTABLISHED",
+		[TCP_SYN_SENT] = "SYN-SENT",
+		[TCP_SYN_RECEIVED] = "SYN-RECEIVED",
+		[TCP_FIN_WAIT_1] = "FIN-WAIT-1",
+		[TCP_FIN_WAIT_2] = "FIN-WAIT-2",
+		[TCP_TIME_WAIT] = "TIME-WAIT",
+		[TCP_CLOSED] = "CLOSED",
+		[TCP_CLOSE_WAIT] = "CLOSE-WAIT",
+		[TCP_LAST_ACK] = "LAST-ACK",
+		[TCP_LISTEN] = "LISTEN",
+		[TCP_CLOSING] = "CLOSING",
+	};
+
+	return names[state];
+}
+
+void tcp_finish(struct tcp_sock *tp, int error)
+{
+	if (tp->state == TCP_CLOSED)
+		return;
+	if (tcp_in(tp, TCP_MASK(TCP_SYN_SENT) | TCP_MASK(TCP_SYN_RECEIVED)))
+		tcp_count(tp, TCP_COUNT_ATTEMPT_FAILS, 1);
+	if (tp->state == TCP_LISTEN)
+		tcp_listen_stop(tp);
+	if (error != 0 && !tcp_ownerless(tp))
+		strata_socket_set_error(&tp->sock, error);
+	tcp_set_state(tp, TCP_CLOSED);
+}
+
+void tcp_abort(struct tcp_sock *tp, int error)
+{
+	/* RFC 9293 3.10.5 */
+	if (tcp_in(tp, TCP_SYNCHRONISED | TCP_MASK(TCP_SYN_RECEIVED))) {
+		tcp_count(tp, TCP_COUNT_ABORTED, 1);
+		if (tcp_in(tp, TCP_MAY_SEND))
+			tcp_count(tp, TCP_COUNT_ESTAB_RESETS, 1);
+		tcp_send_reset(tp);
+	}
+	tcp_finish(tp, error);
+}
+
+void tcp_bury(struct tcp_sock *tp)
+{
+	struct tcp_module *m = tcp_module_of(tp);
+
+	tp->accept_next = m->dead;
+	m->dead = tp;
+	strata_work_add(m->stack, &m->reaper);
+}
+
+void tcp_reap(struct strata_stack *stack, struct strata_work *work)
+{
+	struct tcp_module *m = strata_container_of(work, struct tcp_module, reaper);
+	struct tcp_sock *tp;
+
+	(void)stack;
+	while ((tp = m->dead) != NULL) {
+		m->dead = tp->accept_next;
+		tcp_free(tp);
+	}
+}
+
+void tcp_free(struct tcp_sock *tp)
+{
+	tcp_rcvq_purge(tp);
+	strata_timer_stop(tp->sock.stack, &tp->timer);
+	strata_work_cancel(tp->sock.stack, &tp->work);
+	strata_socket_free(&tp->sock);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Errors the network reports about segments sent. Read RFC 1122 4.2.3.9 and RFC 5927 before editing:
+ * an error is believed only where the segment it quotes is in flight.
+ */
+#include <errno.h>
+#include "tcp_int.h"
+
+/* RFC 792: at least ports and sequence number of the offending segment are quoted. */
+#define QUOTE_MIN 8
+
+static struct strata_flow *find_flow(struct strata_instance *self,
+				     const struct strata_transport_error *error)
+{
+	struct strata_flow_key key = { .local = error->quote.src, .remote = error->quote.dst,
+				       .local_port = strata_get_be16(error->payload),
+				       .remote_port = strata_get_be16(error->payload + 2),
+				       .number = error->quote.number };
+
+	return strata_flow_exact(self->stack, &key, NULL);
+}
+
+/* The path takes less than was thought: learn it, cut smaller, send again (RFC 5927 section 7.2). */
+static void too_big(struct tcp_sock *tp, uint32_t mtu)
+{
+	const struct strata_network_ops *network;
+	uint32_t before = tp->cc.mss;
+
+	if (!tcp_in(tp, TCP_SYNCHRONISED) || !strata_addr_is_set(&tp->sock.flow.key.remote))
+		return;
+	network = tp->sock.network->module->network;
+	if (network->path_mtu_learn == NULL || tp->sock.df == STRATA_DF_DONT)
+		return;
+	network->path_mtu_learn(tp->sock.network, &tp->sock.flow.key.remote, mtu);
+	if (tcp_route(tp) < 0 || tp->cc.mss >= before)
+		return;
+	tcp_count(tp, TCP_COUNT_PMTU_LOWERED, 1);
+	tcp_recovery_mtu(tp);
+	tcp_schedule(tp);
+}
+
+/* RFC 1122 4.2.3.9: while a connection is being opened an error ends it, later it is only a hint, told
+ * should the connection time out. */
+static void unreachable(struct tcp_sock *tp, int error)
+{
+	bool opening = tcp_in(tp, TCP_MASK(TCP_SYN_SENT) | TCP_MASK(TCP_SYN_RECEIVED));
+
+	if (opening) {
+		/* The error may come from within our own output: the end waits for the batch's. */
+		tp->abort_pending = (int16_t)error;
+		tcp_schedule(tp);
+		return;
+	}
+	tp->soft_error = (int16_t)error;
+	if ((tp->sock.options & STRATA_SO_RECVERR) != 0 && !tcp_ownerless(tp))
+		strata_socket_set_error(&tp->sock, error);
+}
+
+static void socket_error(struct tcp_sock *tp, const struct strata_transport_error *error,
+			 uint32_t seq)
+{
+	if (!tcp_in(tp, TCP_SYNCHRONISED | TCP_MASK(TCP_SYN_SENT) | TCP_MASK(TCP_SYN_RECEIVED)) ||
+	    seq_lt(seq, tp->snd_una) || !seq_lt(seq, seq_max(tp->snd_nxt, tp->snd_una + 1))) {
+		tcp_count(tp, TCP_COUNT_ICMP_IGNORED, 1);
+		return;
+	}
+	if (error->kind == STRATA_ERR_TOO_BIG)
+		too_big(tp, error->info);
+	else
+		unreachable(tp, strata_net_error_errno(error->kind));
+}
+
+static void request_error(struct tcp_request *req, const struct strata_transport_error *error,
+			  uint32_t seq)
+{
+	if (seq != req->iss || error->kind == STRATA_ERR_TOO_BIG || error->local) {
+		strata_count(req->module->self, TCP_COUNT_ICMP_IGNORED, 1);
+		return;
+	}
+	strata_count(req->module->self, TCP_COUNT_ATTEMPT_FAILS, 1);
+	tcp_request_free(req);
+}
+
+void tcp_error(struct strata_instance *self, const struct strata_transport_error *error)
+{
+	struct strata_flow *flow = NULL;
+	uint32_t seq;
+
+	if (error->payload_length >= QUOTE_MIN)
+		flow = find_flow(self, error);
+	if (flow == NULL || flow->kind == TCP_FLOW_TIME_WAIT) {
+		strata_count(self, TCP_COUNT_ICMP_IGNORED, 1);
+		return;
+	}
+	seq = strata_get_be32(error->payload + 4);
+	if (flow->kind == TCP_FLOW_REQUEST)
+		request_error(strata_container_of(flow, struct tcp_request, flow), error, seq);
+	else
+		socket_error(strata_container_of(flow, struct tcp_sock, sock.flow), error, seq);
+}

@@ -1,0 +1,699 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What TCP's rooms share: the transmission control block (RFC 9293 3.3.1), the half-open and
+ * TIME-WAIT records, a segment's header in host order, and what each room offers the others.
+ */
+#ifndef TCP_INT_H
+#define TCP_INT_H
+
+#include <strata/congestion.h>
+#include <strata/transport.h>
+#include "tcp_seq.h"
+
+/* RFC 9293 3.1 */
+#define TCP_HEADER_MIN 20
+#define TCP_HEADER_MAX 60
+#define TCP_CHECKSUM_OFFSET 16
+/* RFC 9293 3.7.1, MUST-15: the peer's MSS where it gave none. */
+#define TCP_MSS_DEFAULT_V4 536
+/* RFC 7323 2.3: largest shift count. */
+#define TCP_WSCALE_MAX 14
+/* RFC 2018 section 3: most blocks in 40 bytes of options. */
+#define TCP_SACK_BLOCKS 4
+/* The option with its padding, on every segment but SYNs (RFC 7323, appendix A). */
+#define TCP_TIMESTAMP_SIZE 12
+/* RFC 5681 section 3.2, RFC 6675 section 2. */
+#define TCP_DUPACK_THRESHOLD 3
+
+enum tcp_flag {
+	TCP_FIN = 1 << 0,
+	TCP_SYN = 1 << 1,
+	TCP_RST = 1 << 2,
+	TCP_PSH = 1 << 3,
+	TCP_ACK = 1 << 4,
+	TCP_URG = 1 << 5,
+	TCP_ECE = 1 << 6,
+	TCP_CWR = 1 << 7,
+};
+
+/* RFC 9293 3.3.2, with Linux's numbers: struct tcp_info shows them. */
+enum tcp_state {
+	TCP_ESTABLISHED = 1,
+	TCP_SYN_SENT,
+	TCP_SYN_RECEIVED,
+	TCP_FIN_WAIT_1,
+	TCP_FIN_WAIT_2,
+	TCP_TIME_WAIT,
+	TCP_CLOSED,
+	TCP_CLOSE_WAIT,
+	TCP_LAST_ACK,
+	TCP_LISTEN,
+	TCP_CLOSING,
+	TCP_STATES,
+};
+#define TCP_IN(state, mask) ((1u << (state) & (mask)) != 0)
+#define TCP_MASK(state) (1u << (state))
+/* States in which both sequence spaces are agreed upon. */
+#define TCP_SYNCHRONISED \
+	(TCP_MASK(TCP_ESTABLISHED) | TCP_MASK(TCP_FIN_WAIT_1) | TCP_MASK(TCP_FIN_WAIT_2) | \
+	 TCP_MASK(TCP_CLOSE_WAIT) | TCP_MASK(TCP_CLOSING) | TCP_MASK(TCP_LAST_ACK))
+/* States in which the application may queue more data. */
+#define TCP_MAY_SEND (TCP_MASK(TCP_ESTABLISHED) | TCP_MASK(TCP_CLOSE_WAIT))
+/* States in which queued data and the FIN are still sent. */
+#define TCP_SENDS \
+	(TCP_MAY_SEND | TCP_MASK(TCP_FIN_WAIT_1) | TCP_MASK(TCP_CLOSING) | TCP_MASK(TCP_LAST_ACK))
+/* States in which the peer may still send data. */
+#define TCP_RECEIVES \
+	(TCP_MASK(TCP_ESTABLISHED) | TCP_MASK(TCP_FIN_WAIT_1) | TCP_MASK(TCP_FIN_WAIT_2))
+
+/* What a flow-table entry is embedded in. */
+enum tcp_flow_kind {
+	TCP_FLOW_SOCKET,	/* struct tcp_sock */
+	TCP_FLOW_REQUEST,	/* struct tcp_request: SYN-RECEIVED of a listener */
+	TCP_FLOW_TIME_WAIT,	/* struct tcp_time_wait */
+};
+
+enum tcp_drop {
+#define X(symbol, text, severity, mib) TCP_DROP_##symbol,
+#include "tcp_drops.def"
+#undef X
+	TCP_DROPS,
+};
+
+enum tcp_counter {
+#define X(symbol, name, help, mib) TCP_COUNT_##symbol,
+#include "tcp_counters.def"
+#undef X
+	TCP_COUNTERS,
+};
+
+/* ---- a segment's header ---- */
+
+enum tcp_option_bit {
+	TCP_HAS_MSS = 1 << 0,
+	TCP_HAS_WSCALE = 1 << 1,
+	TCP_HAS_SACK_PERMITTED = 1 << 2,
+	TCP_HAS_TIMESTAMP = 1 << 3,
+	TCP_HAS_SACK = 1 << 4,
+};
+
+/* Sequence numbers [start, end). */
+struct tcp_block {
+	uint32_t start, end;
+};
+
+/* In host order, options included. */
+struct tcp_header {
+	uint16_t source, destination;
+	uint32_t seq, ack;
+	uint8_t flags;			/* enum tcp_flag */
+	uint8_t length;			/* bytes of the header, options included; set by tcp_parse() */
+	uint8_t options;		/* enum tcp_option_bit: which of the following are there */
+	uint8_t wscale;
+	uint16_t window;		/* as in the header, not scaled */
+	uint16_t urgent;
+	uint16_t mss;
+	uint16_t sack_count;
+	uint32_t tsval, tsecr;
+	struct tcp_block sack[TCP_SACK_BLOCKS];
+};
+
+/* A segment being worked on. `seq`, `length` and `flags` shrink as it is trimmed to the window. */
+struct tcp_segment {
+	struct strata_pkt *pkt;		/* data at the payload; NULL once a queue has taken it */
+	struct tcp_header h;
+	uint32_t seq;			/* of the first byte of payload, or of the SYN */
+	uint32_t length;		/* bytes of payload */
+	enum tcp_drop reason;		/* set by the step that discards */
+	uint8_t flags;
+};
+
+/* ---- configuration and state of the module ---- */
+
+struct tcp_config {
+	const char *congestion;
+	bool sack, dsack, timestamps, window_scaling, nagle, rfc1337, limited_transmit, autotune;
+	uint64_t initial_window, mss_min, backlog_max, half_open_max;
+	uint64_t syn_retries, synack_retries, data_retries, orphan_retries;
+	uint64_t rto_initial, rto_min, rto_max;
+	uint64_t delayed_ack, cork_time;
+	uint64_t keepalive_time, keepalive_interval, keepalive_probes;
+	uint64_t time_wait, time_wait_max, fin_timeout, fin_wait_max;
+	uint64_t challenge_ack_interval;
+	uint64_t rcvbuf, rcvbuf_max, sndbuf, sndbuf_max;
+	uint64_t out_of_order_ranges, sack_holes, sack_holes_max;
+};
+
+struct tcp_sock;
+struct tcp_time_wait;
+
+/* State of an instance. */
+struct tcp_module {
+	struct strata_instance *self;
+	struct strata_stack *stack;
+	struct tcp_config *config;
+	struct strata_cache *requests, *time_waits, *slices, *ranges, *listeners;
+	struct strata_hash_key isn_key, stamp_key;
+	uint32_t half_open;		/* requests in existence */
+	uint32_t scoreboard_blocks;	/* SACK blocks held by all connections */
+	uint32_t orphans_waiting;	/* FIN-WAIT-2 without an owner */
+	/* Connections that ended without an owner, linked by accept_next: freed at the end of the batch, so
+	 * that no function on the way finds its connection gone. */
+	struct tcp_sock *dead;
+	struct strata_work reaper;
+	/* TIME-WAIT records, soonest to end first. */
+	struct tcp_time_wait *time_wait_head, *time_wait_tail;
+	uint32_t time_wait_count;
+	struct strata_timer time_wait_timer;
+};
+
+/* ---- queues ---- */
+
+/* Application data in the send queue: bytes of one chunk. */
+struct tcp_slice {
+	struct tcp_slice *next;
+	struct strata_chunk *chunk;
+	uint32_t seq;			/* of the first byte */
+	uint32_t offset, length;	/* in the chunk */
+};
+
+struct tcp_send_queue {
+	struct tcp_slice *head, *tail;
+	struct tcp_slice *send;		/* where snd_nxt was last found; NULL: unknown */
+	struct tcp_slice *retransmit;	/* the same for retransmissions */
+};
+
+/* One run of bytes received out of order. */
+struct tcp_range {
+	struct tcp_range *next;
+	struct strata_pkt *head, *tail;	/* consecutive packets, linked by pkt->next */
+	uint32_t start, end;
+	uint32_t stamp;			/* of the last change: the order of SACK blocks (RFC 2018 4) */
+};
+
+/* What the peer reports received beyond snd_una: sorted, disjoint, not touching. */
+struct tcp_scoreboard {
+	uint16_t count, room;
+	uint32_t sacked;		/* bytes in all blocks */
+	struct tcp_block blocks[];
+};
+
+/* ---- connections ---- */
+
+enum tcp_timer_id {
+	TCP_TIMER_RETRANSMIT,		/* RFC 6298; SYN and data alike */
+	TCP_TIMER_PERSIST,		/* RFC 9293 3.8.6.1, and the override of 3.8.6.2.1 */
+	TCP_TIMER_DELAYED_ACK,
+	TCP_TIMER_KEEPALIVE,
+	TCP_TIMER_CORK,			/* local: how long CORK holds a partial segment */
+	TCP_TIMER_FIN_WAIT,		/* FIN-WAIT-2 without an owner */
+	TCP_TIMERS,
+};
+
+/* Loss recovery; Linux's numbers, for tcpi_ca_state. */
+enum tcp_phase {
+	TCP_PHASE_OPEN,
+	TCP_PHASE_DISORDER,		/* duplicate ACKs or SACK blocks, no loss inferred yet */
+	TCP_PHASE_CWR,
+	TCP_PHASE_RECOVERY,		/* fast recovery: RFC 6582, RFC 6675 */
+	TCP_PHASE_LOSS,			/* after a retransmission timeout, until `recover` is passed */
+};
+
+/* What only a listener needs. */
+struct tcp_listener {
+	struct tcp_sock *accept_head, *accept_tail;	/* established, linked by accept_next */
+	struct tcp_request *requests;
+	uint32_t accept_count;
+	uint32_t backlog;
+};
+
+/* A half-open connection: SYN-RECEIVED of RFC 9293, before it is worth a socket. */
+struct tcp_request {
+	struct strata_flow flow;	/* first; kind TCP_FLOW_REQUEST */
+	struct tcp_request *next;	/* of the same listener */
+	struct tcp_request **link;
+	struct tcp_sock *listener;
+	struct tcp_module *module;
+	struct strata_timer timer;
+	uint64_t sent;			/* first SYN-ACK, for the round-trip time */
+	uint64_t challenge_next;	/* see tcp_sock */
+	uint32_t iss, irs;
+	uint32_t ts_recent, ts_offset;
+	uint32_t rcv_window;		/* as offered in the SYN-ACK */
+	uint16_t mss;			/* the peer's */
+	uint16_t advmss;		/* ours, as offered */
+	uint8_t options;		/* enum tcp_option_bit: agreed upon */
+	uint8_t snd_wscale, rcv_wscale;
+	uint8_t retransmits;
+	uint8_t deferred;		/* a bare ACK came (TCP_DEFER_ACCEPT) */
+};
+
+/* What is left of a connection in TIME-WAIT. */
+struct tcp_time_wait {
+	struct strata_flow flow;	/* first; kind TCP_FLOW_TIME_WAIT */
+	struct strata_port port;
+	struct tcp_time_wait *next, *prev;
+	struct tcp_module *module;
+	uint64_t deadline;
+	uint64_t challenge_next;
+	uint32_t snd_nxt, rcv_nxt, rcv_wnd;
+	uint32_t ts_recent, ts_offset;
+	uint8_t ts_ok;
+	uint8_t rcv_wscale;
+	uint8_t tos, ttl;
+};
+
+/* The transmission control block. Sequence variables are RFC 9293's; times are ns, *_ms are low
+ * 32 bits of the time in ms. */
+struct tcp_sock {
+	struct strata_socket sock;	/* first */
+
+	/* ---- send ---- */
+	uint32_t snd_una, snd_nxt;
+	uint32_t snd_end;		/* after the last byte the application gave; the FIN's number */
+	uint32_t snd_wnd, snd_wl1, snd_wl2;
+	uint32_t max_snd_wnd;		/* largest window ever offered */
+	uint32_t snd_sml;		/* end of the last segment below MSS sent (Minshall) */
+	uint32_t iss;
+
+	/* ---- receive ---- */
+	uint32_t rcv_nxt;
+	uint32_t rcv_adv;		/* right edge of the window offered: never moves left */
+	uint32_t rcv_wup;		/* rcv_nxt in the last ACK sent: Last.ACK.sent of RFC 7323 */
+	uint32_t rcv_fin;		/* number of the peer's FIN, with rcv_fin_known */
+	uint32_t irs;
+	uint32_t rcv_offset;		/* bytes of the first queued packet already read */
+	uint32_t rcv_bytes;		/* unread bytes in order */
+	uint32_t ooo_size;		/* truesize of what waits out of order */
+
+	/* ---- loss recovery (tcp_recovery.c) ---- */
+	uint32_t recover;		/* RFC 6582: snd_nxt when recovery began */
+	uint32_t high_rxt;		/* RFC 6675 HighRxt: unsacked bytes below were retransmitted */
+	uint32_t lost_edge;		/* unsacked bytes below are deemed lost */
+	uint32_t reno_sacked;		/* without SACK: bytes that duplicate ACKs stand for */
+	uint32_t prior_cwnd, prior_ssthresh;	/* before the last reduction */
+
+	/* ---- options agreed ---- */
+	uint32_t ts_recent, ts_recent_ms;
+	uint32_t ts_offset;		/* added to the clock in ms: TSval */
+
+	/* ---- times and counts ---- */
+	uint64_t rto, rttvar;
+	uint64_t rtt_start;		/* when rtt_seq was sent, with rtt_timing */
+	uint32_t rtt_seq;
+	uint32_t retransmit_ms;		/* first retransmission (or probe) without an answer */
+	uint32_t last_sent_ms, last_received_ms, last_ack_ms;
+	uint64_t challenge_next;	/* no challenge ACK before (RFC 5961) */
+	uint64_t deadline[TCP_TIMERS];	/* 0: not set */
+
+	struct tcp_send_queue sndq;
+	struct strata_pkt_queue rcvq;	/* in order */
+	struct tcp_range *ooo;		/* out of order, ascending */
+	struct tcp_scoreboard *scoreboard;
+	union {
+		struct tcp_listener *listener;	/* LISTEN */
+		struct tcp_sock *parent;	/* until accepted: the listener it waits at */
+	};
+	struct tcp_sock *accept_next;
+
+	struct strata_timer timer;
+	struct strata_work work;
+	struct strata_dst dst;
+
+	uint64_t bytes_acked, bytes_received;
+	uint32_t segs_out, segs_in, data_segs_out, data_segs_in;
+	uint32_t total_retrans;
+	uint32_t rcv_epoch_seq, rcv_epoch_ms;	/* receive-buffer growth, see tcp_rcv_grow() */
+	uint32_t dsack_start, dsack_end;	/* to be reported once (RFC 2883), if not equal */
+	uint32_t range_stamp;
+	uint32_t user_timeout_ms;
+	uint32_t notsent_lowat;
+	int32_t linger2;		/* seconds; 0: the module's, < 0: none */
+
+	uint16_t mss;			/* largest segment to send, before options (RFC 6691) */
+	uint16_t peer_mss, advmss;
+	uint16_t rcv_mss;		/* estimate of the peer's segment size */
+	uint16_t user_mss;		/* TCP_MAXSEG; 0: none */
+	uint16_t keepidle, keepintvl;	/* seconds; 0: the module's */
+	uint16_t defer_accept;		/* seconds */
+	uint16_t ooo_ranges;
+	uint16_t orphan_retries;
+	int16_t soft_error;		/* positive errno, told if the connection times out */
+	int16_t abort_pending;		/* positive errno: the work ends the connection with it */
+	uint8_t keepcnt, syncnt;	/* 0: the module's */
+	uint8_t state;			/* enum tcp_state; written by tcp_set_state() alone */
+	uint8_t phase;		/* enum tcp_phase */
+	uint8_t dupacks;
+	uint8_t backoff;		/* RTO doublings */
+	uint8_t retransmits;		/* of the same data, by timeout */
+	uint8_t probes;			/* keepalives or window probes without an answer */
+	uint8_t quick;			/* ACKs to be sent without delay */
+	uint8_t snd_wscale, rcv_wscale;
+	uint8_t batch_blocks;		/* out-of-order segments since the last ACK */
+
+	bool ts_ok : 1, sack_ok : 1, wscale_ok : 1;
+	bool ack_pending : 1;		/* something received wants an ACK, now or later */
+	bool ack_now : 1;		/* … at the end of this batch */
+	bool pingpong : 1;		/* interactive: ACKs ride on answers */
+	bool fin_queued : 1;		/* the application has closed its side */
+	bool rcv_fin_known : 1;
+	bool fin_received : 1;		/* … and everything before it */
+	bool rtt_timing : 1;
+	bool cwnd_limited : 1;		/* the window stopped the last output */
+	bool window_limited : 1;	/* the peer's did */
+	bool nodelay : 1, cork : 1, more : 1;
+	bool orphan : 1;		/* the application has closed the socket */
+	bool embryo : 1;		/* made for a listener, not yet in its queue */
+	bool queued : 1;		/* in a listener's accept queue */
+	bool connected : 1;		/* was established once */
+	bool auto_port : 1;		/* the port was chosen by connect() */
+	bool no_space : 1;		/* a send met a full buffer */
+	bool in_output : 1;
+	bool counted : 1;		/* in tcpCurrEstab */
+	bool fin_waiting : 1;		/* in orphans_waiting */
+	bool uncork : 1;		/* the next output ignores CORK */
+	bool mtu_loss : 1;		/* LOSS without a timeout: the path MTU fell */
+
+	struct strata_congestion cc;	/* cc.mss: segment payload, options taken off */
+	struct strata_instance *algorithm;	/* by TCP_CONGESTION; NULL: the route's or the module's */
+};
+
+/* An idle established connection may take 1 KiB in all. */
+_Static_assert(sizeof(struct tcp_sock) <= 1000, "an idle connection has grown too large");
+_Static_assert(sizeof(struct tcp_time_wait) <= 256, "a TIME-WAIT record has grown too large");
+
+static inline struct tcp_sock *tcp_of(struct strata_socket *sock)
+{
+	return (struct tcp_sock *)(void *)sock;
+}
+
+static inline struct tcp_module *tcp_module_of(const struct tcp_sock *tp)
+{
+	return tp->sock.transport->state;
+}
+
+static inline uint32_t tcp_ms(uint64_t now)
+{
+	return (uint32_t)(now / STRATA_MS);
+}
+
+static inline uint64_t tcp_now(const struct tcp_sock *tp)
+{
+	return strata_now(tp->sock.stack);
+}
+
+static inline uint32_t tcp_tsval(const struct tcp_sock *tp)
+{
+	return tcp_ms(tcp_now(tp)) + tp->ts_offset;
+}
+
+static inline void tcp_count(const struct tcp_sock *tp, enum tcp_counter counter, uint64_t n)
+{
+	strata_count(tp->sock.transport, counter, n);
+}
+
+static inline bool tcp_in(const struct tcp_sock *tp, unsigned int mask)
+{
+	return TCP_IN(tp->state, mask);
+}
+
+static inline bool tcp_fin_sent(const struct tcp_sock *tp)
+{
+	return tp->fin_queued && tp->snd_nxt == tp->snd_end + 1;
+}
+
+/* Window still open to the peer (RFC 9293: RCV.WND). */
+static inline uint32_t tcp_rcv_wnd(const struct tcp_sock *tp)
+{
+	return seq_span(tp->rcv_nxt, tp->rcv_adv);
+}
+
+/* ---- tcp_wire.c ---- */
+
+/* Checks everything about the header of a received segment, the checksum included, and fills `h`;
+ * the packet is changed only in that its header becomes linear. Returns false with the reason. */
+bool tcp_parse(struct strata_pkt *pkt, struct tcp_header *h, enum tcp_drop *reason);
+/* Bytes that tcp_emit() will write. */
+uint32_t tcp_emit_length(const struct tcp_header *h);
+/* Writes the header with its options, checksum 0. Returns its length. */
+uint32_t tcp_emit(const struct tcp_header *h, uint8_t *out);
+/* For segmentation (struct strata_transport_ops). */
+void tcp_segment_cut(struct strata_instance *self, const struct strata_pkt *whole,
+		     struct strata_pkt *segment, uint32_t offset, bool last);
+uint32_t tcp_header_length(const struct strata_pkt *pkt);
+
+/* ---- tcp_reply.c: segments that belong to no TCB ---- */
+
+/* A packet with this header and room below it; NULL when memory is short. */
+struct strata_pkt *tcp_pkt_new(struct strata_stack *stack, const struct tcp_header *h);
+/* Fills in the pseudo-header's sum and sends it the way of `dst`. Consumes. Returns 0 or -errno. */
+int tcp_pkt_output(const struct strata_dst *dst, struct strata_pkt *pkt,
+		   const struct strata_tx *tx);
+/* Sends a header without payload between the ends of `key`. Returns 0 or -errno. */
+int tcp_reply(struct tcp_module *m, const struct strata_flow_key *key, struct strata_iface *iface,
+	      const struct tcp_header *h, uint8_t ttl, uint8_t tos);
+/* Answers a segment that fits nothing with a RST (RFC 9293 3.10.7.1); a RST gets none. Borrows. */
+void tcp_reply_reset(struct tcp_module *m, const struct tcp_segment *seg);
+/* The ends of a received packet, seen from here. */
+struct strata_flow_key tcp_key_of(const struct strata_pkt *pkt, const struct tcp_header *h);
+/* One limit for challenge ACKs and ACKs of unacceptable segments (RFC 5961 section 7), by
+ * connection so that it is no side channel. True when one may be sent, which is then noted. */
+bool tcp_challenge_allowed(struct tcp_module *m, uint64_t *next);
+
+/* ---- tcp_conn.c: a TCB's life ---- */
+
+void tcp_set_state(struct tcp_sock *tp, enum tcp_state state);
+const char *tcp_state_name(enum tcp_state state);
+/* Fresh variables for a new connection; options set by the application stay. */
+void tcp_init_tcb(struct tcp_sock *tp);
+/* The initial sequence number of RFC 6528, and a time-stamp offset of the same making. */
+uint32_t tcp_isn(struct tcp_module *m, const struct strata_flow_key *key);
+uint32_t tcp_stamp_offset(struct tcp_module *m, const struct strata_flow_key *key);
+/* Makes tp->dst valid and the MSS what it says. Returns 0 or -errno. */
+int tcp_route(struct tcp_sock *tp);
+/* Works the MSS out anew: peer's, ours, the path's, the application's. */
+void tcp_update_mss(struct tcp_sock *tp);
+/* Largest segment an interface that `dst` leads over lets us receive. */
+uint16_t tcp_advertised_mss(const struct strata_dst *dst, uint16_t user);
+/* Shift count for a buffer's ceiling (RFC 7323 2.3). */
+uint8_t tcp_choose_wscale(const struct tcp_module *m, const struct strata_socket *sock);
+/* Attaches the congestion algorithm: the application's, the route's, the module's. */
+void tcp_congestion_begin(struct tcp_sock *tp);
+void tcp_congestion_end(struct tcp_sock *tp);
+/* Operations of the algorithm; NULL when it has been stopped. */
+const struct strata_congestion_ops *tcp_cc(const struct tcp_sock *tp);
+/* In FIN-WAIT-2 the owner goes: the wait for the peer's FIN becomes limited. */
+void tcp_fin_wait_2_orphan(struct tcp_sock *tp);
+/* Who will be told, and free it: nobody holds the connection but the module. */
+static inline bool tcp_ownerless(const struct tcp_sock *tp)
+{
+	return tp->orphan || tp->embryo;
+}
+/* The connection ends now with `error` (0: none) pending; nothing is sent. */
+void tcp_finish(struct tcp_sock *tp, int error);
+/* The same, telling the peer with a RST where the state asks for it. */
+void tcp_abort(struct tcp_sock *tp, int error);
+/* Gives everything back. Only where no caller still holds `tp`. */
+void tcp_free(struct tcp_sock *tp);
+/* Level state for the socket's owner; `edge`: events told again. */
+void tcp_events(struct tcp_sock *tp, uint32_t edge);
+/* Output and ACK: once per batch. */
+void tcp_schedule(struct tcp_sock *tp);
+/* Puts a connection in CLOSED, of which nobody has a descriptor, among the dead. */
+void tcp_bury(struct tcp_sock *tp);
+/* Frees the dead. */
+void tcp_reap(struct strata_stack *stack, struct strata_work *work);
+
+/* ---- tcp_time_wait.c ---- */
+
+/* Leaves a record for 2·MSL in the connection's place; the TCB goes to CLOSED. */
+void tcp_time_wait_enter(struct tcp_sock *tp);
+void tcp_time_wait_free(struct tcp_time_wait *tw);
+/* A segment for a record. True: it is a SYN that may open anew; the record is gone and `*iss` is
+ * what the new connection shall start from. Otherwise the segment was dealt with, `*verdict` says how. */
+bool tcp_time_wait_input(struct tcp_time_wait *tw, struct tcp_segment *seg, uint32_t *iss,
+			 enum strata_verdict *verdict);
+void tcp_time_wait_stop(struct tcp_module *m);
+
+/* ---- tcp_listen.c ---- */
+
+int tcp_listen(struct strata_socket *sock, int backlog);
+int tcp_accept(struct strata_socket *sock, struct strata_socket **out);
+/* Ends listening: half-open ones are forgotten, those nobody accepted are reset. */
+void tcp_listen_stop(struct tcp_sock *tp);
+/* A segment for a listener (RFC 9293 3.10.7.2); `iss` 0: to be chosen. Consumes. */
+enum strata_verdict tcp_listen_input(struct tcp_sock *tp, struct tcp_segment *seg, uint32_t iss);
+/* A segment for a half-open connection. Consumes. */
+enum strata_verdict tcp_request_input(struct tcp_request *req, struct tcp_segment *seg);
+void tcp_request_free(struct tcp_request *req);
+/* A connection for its listener's queue is established. */
+void tcp_accept_enqueue(struct tcp_sock *tp);
+
+/* ---- tcp_input.c, tcp_ack.c ---- */
+
+enum strata_verdict tcp_input(struct strata_instance *self, struct strata_pkt *pkt);
+/* RFC 9293 3.10.7.4 for a TCB in SYN-RECEIVED or beyond. Consumes. */
+enum strata_verdict tcp_segment_arrives(struct tcp_sock *tp, struct tcp_segment *seg);
+/* Ends a segment: discards with its reason, or frees what is left of it. */
+enum strata_verdict tcp_segment_drop(struct tcp_module *m, struct tcp_segment *seg);
+enum strata_verdict tcp_segment_done(struct tcp_segment *seg);
+/* Challenge ACK (RFC 5961), or an ACK for something unacceptable: limited. */
+void tcp_challenge_ack(struct tcp_sock *tp, enum tcp_counter counter);
+/* Takes an acceptable acknowledgement in: window, round trips, scoreboard, recovery, send queue. */
+void tcp_ack(struct tcp_sock *tp, const struct tcp_segment *seg);
+/* The old acknowledgement of a reordered segment: only its SACK blocks say something new. */
+void tcp_ack_old(struct tcp_sock *tp, const struct tcp_segment *seg);
+/* Options of the peer's SYN or SYN-ACK become the connection's. */
+void tcp_syn_options(struct tcp_sock *tp, const struct tcp_header *h);
+
+/* ---- tcp_error.c ---- */
+
+void tcp_error(struct strata_instance *self, const struct strata_transport_error *error);
+
+/* ---- tcp_output.c ---- */
+
+/* Sends whatever may be sent now: what is lost, then what is new, then the FIN. */
+void tcp_output(struct tcp_sock *tp);
+/* One segment (or super-packet) of [seq, seq + length) and `flags`; a length past the queue's end
+ * takes the FIN along. Returns 0 or -errno (-ENOBUFS: nothing was made). */
+int tcp_xmit(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint8_t flags);
+void tcp_send_ack(struct tcp_sock *tp);
+/* A segment without data at snd_una - 1, which the peer must answer: window and keepalive probe. */
+void tcp_send_probe(struct tcp_sock *tp);
+void tcp_send_reset(struct tcp_sock *tp);
+/* Sends the SYN, or SYN-ACK in SYN-RECEIVED. */
+void tcp_send_syn(struct tcp_sock *tp);
+/* At the end of a batch: an ACK that is due, or the timer for one that may wait. */
+void tcp_ack_flush(struct tcp_sock *tp);
+/* The window to offer now, in bytes, as it stands beyond rcv_nxt. */
+uint32_t tcp_window(const struct tcp_sock *tp);
+/* Bytes a segment takes at most, options of now taken off. */
+uint32_t tcp_segment_room(const struct tcp_sock *tp);
+/* Arms the persist timer where unsent data waits for the window and nothing is in flight. */
+void tcp_check_persist(struct tcp_sock *tp);
+
+/* ---- tcp_queue.c: the send queue ---- */
+
+/* Copies up to `n` bytes from byte `skip` of the iovec on. Returns how many; less when memory is short. */
+uint32_t tcp_sndq_write(struct tcp_sock *tp, const struct iovec *iov, size_t count, size_t skip,
+			uint32_t n);
+/* Appends references to [seq, seq + length) to a packet. Returns how many bytes found room. */
+uint32_t tcp_sndq_append(struct tcp_sock *tp, struct strata_pkt *pkt, uint32_t seq,
+			 uint32_t length, bool retransmission);
+/* Forgets what lies before `una`. */
+void tcp_sndq_ack(struct tcp_sock *tp, uint32_t una);
+void tcp_sndq_purge(struct tcp_sock *tp);
+/* Room the application has left, in bytes. */
+uint32_t tcp_sndq_room(const struct tcp_sock *tp);
+bool tcp_sndq_writable(const struct tcp_sock *tp);
+
+/* ---- tcp_reasm.c: the receive queues ---- */
+
+/* Takes in the segment's payload, which begins within the window and ends within it. Consumes
+ * seg->pkt. Returns false with seg->reason when it was discarded. */
+bool tcp_reasm_input(struct tcp_sock *tp, struct tcp_segment *seg);
+/* Discards what is out of order. */
+void tcp_reasm_purge(struct tcp_sock *tp);
+/* Blocks to report, the most recent first (RFC 2018 4, RFC 2883). Returns how many. */
+unsigned int tcp_reasm_blocks(const struct tcp_sock *tp, struct tcp_block *out, unsigned int max);
+/* Notes a duplicate to be reported once. */
+void tcp_dsack(struct tcp_sock *tp, uint32_t start, uint32_t end);
+/* Copies unread bytes; `peek` leaves them, no iovec discards them. Returns how many. */
+uint32_t tcp_rcvq_read(struct tcp_sock *tp, const struct iovec *iov, size_t count, uint32_t n,
+		       bool peek);
+void tcp_rcvq_purge(struct tcp_sock *tp);
+
+/* ---- tcp_sack.c: the scoreboard ---- */
+
+/* Takes SACK blocks in. Returns bytes newly reported received. */
+uint32_t tcp_sack_input(struct tcp_sock *tp, const struct tcp_header *h);
+/* Drops what lies before snd_una. */
+void tcp_sack_advance(struct tcp_sock *tp);
+void tcp_sack_clear(struct tcp_sock *tp);
+uint32_t tcp_sacked(const struct tcp_sock *tp);
+/* Bytes of [from, to) not reported received. */
+uint32_t tcp_sack_missing(const struct tcp_sock *tp, uint32_t from, uint32_t to);
+/* First hole at or after `from` and before `to`. */
+bool tcp_sack_hole(const struct tcp_sock *tp, uint32_t from, uint32_t to, struct tcp_block *hole);
+/* RFC 6675 IsLost: everything unsacked below the result is lost; snd_una when nothing is. */
+uint32_t tcp_sack_lost_edge(const struct tcp_sock *tp);
+/* The first reported block begins at snd_una: the peer took its word back (RFC 2018 8). */
+bool tcp_sack_reneged(const struct tcp_sock *tp);
+
+/* ---- tcp_recovery.c ---- */
+
+struct tcp_ack_event {
+	uint32_t acked;			/* bytes newly acknowledged cumulatively */
+	uint32_t sacked;		/* bytes newly sacked */
+	bool duplicate;			/* a duplicate ACK by RFC 5681 section 2 */
+	bool sack_present;
+};
+/* Bytes thought to be in the network (RFC 6675 SetPipe). */
+uint32_t tcp_pipe(const struct tcp_sock *tp);
+void tcp_recovery_ack(struct tcp_sock *tp, const struct tcp_ack_event *event);
+/* The retransmission timer went off. */
+void tcp_recovery_timeout(struct tcp_sock *tp);
+/* The path MTU fell: what is in flight cannot arrive. */
+void tcp_recovery_mtu(struct tcp_sock *tp);
+/* Retransmits what is deemed lost as far as the window lets it. */
+void tcp_recovery_output(struct tcp_sock *tp);
+/* May data never sent before be sent in this state? */
+bool tcp_recovery_allows_new(const struct tcp_sock *tp);
+void tcp_recovery_init(struct tcp_sock *tp);
+
+/* ---- tcp_rtt.c ---- */
+
+void tcp_rtt_init(struct tcp_sock *tp);
+/* A round-trip time was measured (RFC 6298 section 2). */
+void tcp_rtt_sample(struct tcp_sock *tp, uint64_t rtt);
+/* Times [seq, end) just sent, unless something is being timed. */
+void tcp_rtt_begin(struct tcp_sock *tp, uint32_t end);
+/* Retransmitted: what is being timed may not count (Karn). */
+void tcp_rtt_cancel(struct tcp_sock *tp, uint32_t seq);
+/* The sample an ACK gives, taken in; 0: none. */
+uint64_t tcp_rtt_ack(struct tcp_sock *tp, const struct tcp_header *h, uint32_t ack);
+/* RTO with its backoff. */
+uint64_t tcp_rto(const struct tcp_sock *tp);
+
+/* ---- tcp_timer.c ---- */
+
+void tcp_timer_set(struct tcp_sock *tp, enum tcp_timer_id id, uint64_t deadline);
+static inline void tcp_timer_clear(struct tcp_sock *tp, enum tcp_timer_id id)
+{
+	tp->deadline[id] = 0;	/* the wheel's timer may fire early, and then finds nothing due */
+}
+static inline bool tcp_timer_is_set(const struct tcp_sock *tp, enum tcp_timer_id id)
+{
+	return tp->deadline[id] != 0;
+}
+void tcp_timer_fire(struct strata_stack *stack, struct strata_timer *timer);
+void tcp_timer_stop_all(struct tcp_sock *tp);
+/* Starts the retransmission timer from now. */
+void tcp_timer_retransmit(struct tcp_sock *tp);
+/* Starts, or stops, keepalive by the socket's options. */
+void tcp_timer_keepalive(struct tcp_sock *tp);
+uint64_t tcp_keepidle(const struct tcp_sock *tp);
+uint64_t tcp_keepintvl(const struct tcp_sock *tp);
+unsigned int tcp_keepcnt(const struct tcp_sock *tp);
+
+/* ---- tcp_user.c, tcp_sockopt.c: calls of the application ---- */
+
+int tcp_open(struct strata_socket *sock);
+void tcp_close(struct strata_socket *sock);
+int tcp_connect(struct strata_socket *sock, const struct strata_addr *addr, uint16_t port);
+int tcp_disconnect(struct strata_socket *sock);
+int tcp_shutdown(struct strata_socket *sock, int how);
+ssize_t tcp_send(struct strata_socket *sock, const struct msghdr *msg, const struct strata_addr *to,
+		 uint16_t port, int flags);
+ssize_t tcp_recv(struct strata_socket *sock, struct msghdr *msg, struct strata_addr *from,
+		 uint16_t *port, int flags);
+int tcp_ioctl(struct strata_socket *sock, unsigned long request, int *value);
+int tcp_setsockopt(struct strata_socket *sock, int name, const void *value, socklen_t length);
+int tcp_getsockopt(struct strata_socket *sock, int name, void *value, socklen_t *length);
+void tcp_option_changed(struct strata_socket *sock, int name);
+/* The receive buffer may grow: see the function. */
+void tcp_rcv_grow(struct tcp_sock *tp);
+/* The send buffer follows the congestion window. */
+void tcp_snd_grow(struct tcp_sock *tp);
+
+#endif

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Listeners and half-open connections. A SYN makes a small record; the ACK that completes the
+ * handshake makes a socket of it, which waits to be accepted. Read RFC 9293 3.10.7.2 and RFC 4987
+ * before editing.
+ */
+#include <errno.h>
+#include <strata/trace.h>
+#include "tcp_int.h"
+
+/* ---- half-open connections ---- */
+
+void tcp_request_free(struct tcp_request *req)
+{
+	struct tcp_module *m = req->module;
+
+	*req->link = req->next;
+	if (req->next != NULL)
+		req->next->link = req->link;
+	strata_timer_stop(m->stack, &req->timer);
+	strata_flow_remove(m->stack, &req->flow);
+	strata_cache_free(m->requests, req);
+	m->half_open--;
+	strata_count(m->self, TCP_COUNT_HALF_OPEN, UINT64_MAX);
+}
+
+/* Ends without having become a connection. */
+static void request_fail(struct tcp_request *req)
+{
+	strata_count(req->module->self, TCP_COUNT_ATTEMPT_FAILS, 1);
+	tcp_request_free(req);
+}
+
+static int send_syn_ack(struct tcp_request *req)
+{
+	struct tcp_module *m = req->module;
+	const struct strata_socket *sock = &req->listener->sock;
+	struct tcp_header h = {
+		.source = req->flow.key.local_port, .destination = req->flow.key.remote_port,
+		.seq = req->iss, .ack = req->irs + 1, .flags = TCP_SYN | TCP_ACK,
+		.window = (uint16_t)req->rcv_window, .options = req->options | TCP_HAS_MSS,
+		.mss = req->advmss, .wscale = req->rcv_wscale,
+		.tsval = tcp_ms(strata_now(m->stack)) + req->ts_offset, .tsecr = req->ts_recent,
+	};
+
+	return tcp_reply(m, &req->flow.key, req->flow.iface, &h, sock->ttl, sock->tos);
+}
+
+static void request_timer(struct tcp_request *req)
+{
+	const struct tcp_config *config = req->module->config;
+	uint64_t rto = config->rto_initial << req->retransmits;
+
+	if (rto > config->rto_max)
+		rto = config->rto_max;
+	strata_timer_start(req->module->stack, &req->timer, strata_now(req->module->stack) + rto);
+}
+
+static void request_fire(struct strata_stack *stack, struct strata_timer *timer)
+{
+	struct tcp_request *req = strata_container_of(timer, struct tcp_request, timer);
+
+	(void)stack;
+	if (req->retransmits >= req->module->config->synack_retries) {
+		request_fail(req);
+		return;
+	}
+	req->retransmits++;
+	strata_count(req->module->self, TCP_COUNT_RETRANS_SEGS, 1);
+	send_syn_ack(req);
+	request_timer(req);
+}
+
+/* RFC 7323 1.3, RFC 2018 2: what the SYN offers and we take. */
+static void request_options(struct tcp_request *req, const struct tcp_header *h)
+{
+	const struct tcp_config *config = req->module->config;
+
+	req->mss = h->options & TCP_HAS_MSS ? h->mss : TCP_MSS_DEFAULT_V4;
+	if ((h->options & TCP_HAS_TIMESTAMP) != 0 && config->timestamps) {
+		req->options |= TCP_HAS_TIMESTAMP;
+		req->ts_recent = h->tsval;
+	}
+	if ((h->options & TCP_HAS_SACK_PERMITTED) != 0 && config->sack)
+		req->options |= TCP_HAS_SACK_PERMITTED;
+	if ((h->options & TCP_HAS_WSCALE) != 0 && config->window_scaling) {
+		req->options |= TCP_HAS_WSCALE;
+		req->snd_wscale = h->wscale;
+		req->rcv_wscale = tcp_choose_wscale(req->module, &req->listener->sock);
+	}
+}
+
+/* The MSS to offer, by the way back. False: there is none. */
+static bool request_route(struct tcp_request *req)
+{
+	struct strata_dst dst = { 0 };
+	struct strata_addr src;
+
+	if (strata_route_output(req->module->stack, &req->flow.key.remote, &req->flow.key.local,
+				req->flow.iface, &dst, &src) < 0)
+		return false;
+	req->advmss = tcp_advertised_mss(&dst, req->listener->user_mss);
+	strata_dst_release(&dst);
+	return true;
+}
+
+static struct tcp_request *request_new(struct tcp_sock *listener, const struct tcp_segment *seg,
+				       uint32_t iss)
+{
+	struct tcp_module *m = tcp_module_of(listener);
+	struct tcp_request *req = strata_cache_alloc(m->requests), **head;
+
+	if (req == NULL)
+		return NULL;
+	req->module = m;
+	req->listener = listener;
+	req->flow.kind = TCP_FLOW_REQUEST;
+	req->flow.key = tcp_key_of(seg->pkt, &seg->h);
+	req->flow.iface = listener->sock.flow.iface;
+	req->timer.fire = request_fire;
+	req->irs = seg->h.seq;
+	req->iss = iss != 0 ? iss : tcp_isn(m, &req->flow.key);
+	req->ts_offset = tcp_stamp_offset(m, &req->flow.key);
+	req->sent = strata_now(m->stack);
+	req->rcv_window = tcp_min32(listener->sock.rcvbuf / 2, 65535);
+	request_options(req, &seg->h);
+	head = &listener->listener->requests;
+	req->next = *head;
+	req->link = head;
+	if (req->next != NULL)
+		req->next->link = &req->next;
+	*head = req;
+	m->half_open++;
+	strata_count(m->self, TCP_COUNT_HALF_OPEN, 1);
+	return req;
+}
+
+/* tcp.md 9: an address that cannot be a peer's. Where the packet came from outside, our own cannot. */
+static bool source_bad(const struct strata_pkt *pkt)
+{
+	const struct strata_address_ops *ops = strata_address_ops(pkt->stack, pkt->src.family);
+	enum strata_addr_class class = ops != NULL ? ops->classify(&pkt->src) : STRATA_ADDR_RESERVED;
+
+	if (class != STRATA_ADDR_UNICAST && class != STRATA_ADDR_LOOPBACK)
+		return true;
+	if (pkt->flags & STRATA_PKT_LOOPED)
+		return false;
+	if (pkt->iface != NULL &&
+	    strata_addr_locality(pkt->iface, &pkt->src) == STRATA_LOCAL_BROADCAST)
+		return true;
+	return strata_ifaddr_find(pkt->stack, &pkt->src) != NULL &&
+	       (pkt->iface == NULL || (pkt->iface->flags & STRATA_IFACE_LOOPBACK) == 0);
+}
+
+static bool accept_full(const struct tcp_listener *l)
+{
+	return l->accept_count > l->backlog;
+}
+
+enum strata_verdict tcp_listen_input(struct tcp_sock *tp, struct tcp_segment *seg, uint32_t iss)
+{
+	struct tcp_module *m = tcp_module_of(tp);
+	struct tcp_request *req;
+
+	/* RFC 9293 3.10.7.2, first: RST; second: ACK */
+	seg->reason = TCP_DROP_RST_IGNORED;
+	if (seg->h.flags & TCP_RST)
+		return tcp_segment_drop(m, seg);
+	if (seg->h.flags & TCP_ACK) {
+		tcp_reply_reset(m, seg);
+		seg->reason = TCP_DROP_NO_CONNECTION;
+		return tcp_segment_drop(m, seg);
+	}
+	/* Third: SYN; with a FIN it is no honest one (as Linux). */
+	seg->reason = TCP_DROP_BAD_FLAGS;
+	if ((seg->h.flags & (TCP_SYN | TCP_FIN)) != TCP_SYN)
+		return tcp_segment_drop(m, seg);
+	seg->reason = TCP_DROP_BAD_SOURCE;
+	if (source_bad(seg->pkt))
+		return tcp_segment_drop(m, seg);
+	seg->reason = TCP_DROP_LISTEN_OVERFLOW;
+	if (accept_full(tp->listener))
+		return tcp_segment_drop(m, seg);
+	seg->reason = TCP_DROP_HALF_OPEN_LIMIT;
+	if (m->half_open >= m->config->half_open_max)
+		return tcp_segment_drop(m, seg);
+	seg->reason = TCP_DROP_NO_MEMORY;
+	req = request_new(tp, seg, iss);
+	if (req == NULL)
+		return tcp_segment_drop(m, seg);
+	if (strata_flow_add(m->stack, &req->flow) < 0) {
+		request_fail(req);
+		return tcp_segment_drop(m, seg);
+	}
+	seg->reason = TCP_DROP_NO_ROUTE;
+	if (!request_route(req)) {
+		request_fail(req);
+		return tcp_segment_drop(m, seg);
+	}
+	strata_trace(m->self, seg->pkt, "SYN seq %u: half-open, answers SYN ACK", seg->h.seq);
+	send_syn_ack(req);
+	request_timer(req);
+	return tcp_segment_done(seg);
+}
+
+/* ---- the handshake's end ---- */
+
+static void inherit(struct tcp_sock *tp, const struct tcp_sock *from)
+{
+	tp->nodelay = from->nodelay;
+	tp->cork = from->cork;
+	tp->keepidle = from->keepidle;
+	tp->keepintvl = from->keepintvl;
+	tp->keepcnt = from->keepcnt;
+	tp->user_mss = from->user_mss;
+	tp->user_timeout_ms = from->user_timeout_ms;
+	tp->notsent_lowat = from->notsent_lowat;
+	tp->linger2 = from->linger2;
+	tp->algorithm = from->algorithm;
+}
+
+/* The TCB as it would stand in SYN-RECEIVED. */
+static void tcb_of_request(struct tcp_sock *tp, const struct tcp_request *req)
+{
+	tp->sock.flow.key = req->flow.key;
+	tp->sock.flow.iface = req->flow.iface;
+	tp->iss = tp->snd_una = req->iss;
+	tp->snd_nxt = tp->snd_end = tp->snd_sml = req->iss + 1;
+	tp->irs = req->irs;
+	tp->rcv_nxt = tp->rcv_wup = req->irs + 1;
+	tp->rcv_adv = tp->rcv_nxt + req->rcv_window;
+	tp->peer_mss = req->mss;
+	tp->advmss = req->advmss;
+	tp->ts_ok = (req->options & TCP_HAS_TIMESTAMP) != 0;
+	tp->ts_recent = req->ts_recent;
+	tp->ts_recent_ms = tcp_ms(tcp_now(tp));
+	tp->ts_offset = req->ts_offset;
+	tp->sack_ok = (req->options & TCP_HAS_SACK_PERMITTED) != 0;
+	tp->wscale_ok = (req->options & TCP_HAS_WSCALE) != 0;
+	tp->snd_wscale = req->snd_wscale;
+	tp->rcv_wscale = req->rcv_wscale;
+	tp->total_retrans = req->retransmits;
+	if (req->retransmits == 0) {
+		/* The handshake gives the first round-trip time. */
+		tp->rtt_timing = true;
+		tp->rtt_seq = tp->snd_nxt;
+		tp->rtt_start = req->sent;
+	}
+}
+
+/* A socket takes the record's place, in SYN-RECEIVED; NULL when memory is short. */
+static struct tcp_sock *promote(struct tcp_request *req)
+{
+	struct tcp_module *m = req->module;
+	struct tcp_sock *listener = req->listener, *tp;
+	struct strata_socket *sock = strata_socket_spawn(&listener->sock);
+
+	if (sock == NULL)
+		return NULL;
+	tp = tcp_of(sock);
+	tp->state = TCP_CLOSED;
+	tcp_init_tcb(tp);
+	inherit(tp, listener);
+	tcb_of_request(tp, req);
+	tp->parent = listener;
+	tp->embryo = true;
+	sock->port.local = sock->flow.key.local;
+	strata_port_share(m->stack, &listener->sock.port, &sock->port);
+	tcp_request_free(req);
+	tcp_set_state(tp, TCP_SYN_RECEIVED);
+	if (strata_flow_add(m->stack, &sock->flow) < 0 || tcp_route(tp) < 0) {
+		tcp_finish(tp, 0);
+		return NULL;
+	}
+	tcp_timer_retransmit(tp);
+	strata_count(m->self, TCP_COUNT_PASSIVE_OPENS, 1);
+	return tp;
+}
+
+static enum strata_verdict request_ack(struct tcp_request *req, struct tcp_segment *seg)
+{
+	struct tcp_module *m = req->module;
+	struct tcp_sock *tp;
+
+	/* tcp.md 4: only what acknowledges our SYN. */
+	if (seg->h.ack != req->iss + 1) {
+		tcp_reply_reset(m, seg);
+		seg->reason = TCP_DROP_BAD_ACK;
+		return tcp_segment_drop(m, seg);
+	}
+	if (req->listener->defer_accept != 0 && seg->length == 0 &&
+	    (seg->h.flags & TCP_FIN) == 0 && req->retransmits == 0) {
+		req->deferred = true;
+		seg->reason = TCP_DROP_ACCEPT_DEFERRED;
+		return tcp_segment_drop(m, seg);
+	}
+	/* tcp.md 19: with the queue full the ACK is forgotten; the SYN-ACK's timer asks again. */
+	seg->reason = TCP_DROP_LISTEN_OVERFLOW;
+	if (accept_full(req->listener->listener))
+		return tcp_segment_drop(m, seg);
+	tp = promote(req);
+	if (tp == NULL) {
+		seg->reason = TCP_DROP_NO_MEMORY;
+		return tcp_segment_drop(m, seg);
+	}
+	return tcp_segment_arrives(tp, seg);
+}
+
+static enum strata_verdict request_refuse(struct tcp_request *req, struct tcp_segment *seg,
+					  enum tcp_drop reason)
+{
+	struct tcp_header h = {
+		.source = req->flow.key.local_port, .destination = req->flow.key.remote_port,
+		.seq = req->iss + 1, .ack = req->irs + 1, .flags = TCP_ACK,
+		.window = (uint16_t)(req->rcv_window >> req->rcv_wscale),
+	};
+
+	if (tcp_challenge_allowed(req->module, &req->challenge_next)) {
+		if (req->options & TCP_HAS_TIMESTAMP) {
+			h.options = TCP_HAS_TIMESTAMP;
+			h.tsval = tcp_ms(strata_now(req->module->stack)) + req->ts_offset;
+			h.tsecr = req->ts_recent;
+		}
+		tcp_reply(req->module, &req->flow.key, req->flow.iface, &h,
+			  req->listener->sock.ttl, req->listener->sock.tos);
+	}
+	seg->reason = reason;
+	return tcp_segment_drop(req->module, seg);
+}
+
+enum strata_verdict tcp_request_input(struct tcp_request *req, struct tcp_segment *seg)
+{
+	struct tcp_module *m = req->module;
+	uint32_t ahead = seg->h.seq - (req->irs + 1);
+	bool syn = (seg->h.flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
+
+	if (syn && seg->h.seq == req->irs) {
+		/* The SYN again: our answer was lost. */
+		if (tcp_challenge_allowed(m, &req->challenge_next))
+			send_syn_ack(req);
+		seg->reason = TCP_DROP_SYN_RECEIVED_DUPLICATE;
+		return tcp_segment_drop(m, seg);
+	}
+	if ((req->options & seg->h.options & TCP_HAS_TIMESTAMP) != 0 &&
+	    (seg->h.flags & TCP_RST) == 0 && seq_lt(seg->h.tsval, req->ts_recent))
+		return request_refuse(req, seg, TCP_DROP_OLD_TIMESTAMP);
+	if (ahead >= req->rcv_window && ahead != 0) {
+		seg->reason = TCP_DROP_RST_OUT_OF_WINDOW;
+		if (seg->h.flags & TCP_RST)
+			return tcp_segment_drop(m, seg);
+		return request_refuse(req, seg, TCP_DROP_OUT_OF_WINDOW);
+	}
+	if (seg->h.flags & TCP_RST) {
+		/* RFC 9293 3.10.7.4, second: back to LISTEN (RFC 5961 3.2: by the exact number only). */
+		if (ahead != 0)
+			return request_refuse(req, seg, TCP_DROP_RST_CHALLENGED);
+		request_fail(req);
+		return tcp_segment_done(seg);
+	}
+	if (seg->h.flags & TCP_SYN)
+		return request_refuse(req, seg, TCP_DROP_SYN_IN_WINDOW);
+	if ((seg->h.flags & TCP_ACK) == 0) {
+		seg->reason = TCP_DROP_NO_ACK;
+		return tcp_segment_drop(m, seg);
+	}
+	return request_ack(req, seg);
+}
+
+/* ---- the queue of connections nobody has accepted ---- */
+
+void tcp_accept_enqueue(struct tcp_sock *tp)
+{
+	struct tcp_sock *parent = tp->parent;
+	struct tcp_listener *l = parent->listener;
+
+	tp->embryo = false;
+	tp->queued = true;
+	tp->accept_next = NULL;
+	if (l->accept_tail != NULL)
+		l->accept_tail->accept_next = tp;
+	else
+		l->accept_head = tp;
+	l->accept_tail = tp;
+	l->accept_count++;
+	tcp_events(parent, EPOLLIN);
+}
+
+static struct tcp_sock *accept_pop(struct tcp_listener *l)
+{
+	struct tcp_sock *tp = l->accept_head;
+
+	if (tp == NULL)
+		return NULL;
+	l->accept_head = tp->accept_next;
+	if (l->accept_head == NULL)
+		l->accept_tail = NULL;
+	l->accept_count--;
+	tp->accept_next = NULL;
+	tp->parent = NULL;
+	tp->queued = false;
+	return tp;
+}
+
+int tcp_accept(struct strata_socket *sock, struct strata_socket **out)
+{
+	struct tcp_sock *listener = tcp_of(sock), *tp;
+
+	if (listener->state != TCP_LISTEN)
+		return -EINVAL;
+	tp = accept_pop(listener->listener);
+	if (tp == NULL)
+		return -EAGAIN;
+	tcp_events(listener, 0);
+	tcp_events(tp, 0);
+	*out = &tp->sock;
+	return 0;
+}
+
+int tcp_listen(struct strata_socket *sock, int backlog)
+{
+	struct tcp_sock *tp = tcp_of(sock);
+	struct tcp_module *m = tcp_module_of(tp);
+	uint64_t wanted = backlog < 0 ? m->config->backlog_max : (uint64_t)backlog;
+	int error;
+
+	if (wanted > m->config->backlog_max)
+		wanted = m->config->backlog_max;
+	if (tp->state == TCP_LISTEN) {
+		tp->listener->backlog = (uint32_t)wanted;
+		return 0;
+	}
+	if (tp->state != TCP_CLOSED)
+		return -EINVAL;
+	error = strata_port_listen(sock->stack, &sock->port);
+	if (error < 0)
+		return error;
+	tp->listener = strata_cache_alloc(m->listeners);
+	if (tp->listener == NULL)
+		return -ENOBUFS;
+	tcp_init_tcb(tp);
+	sock->flow.reuse_port = (sock->options & STRATA_SO_REUSEPORT) != 0;
+	error = strata_flow_listen(sock->stack, &sock->flow);
+	if (error < 0) {
+		strata_cache_free(m->listeners, tp->listener);
+		tp->listener = NULL;
+		return error;
+	}
+	tp->listener->backlog = (uint32_t)wanted;
+	tcp_set_state(tp, TCP_LISTEN);
+	tcp_events(tp, 0);
+	return 0;
+}
+
+void tcp_listen_stop(struct tcp_sock *tp)
+{
+	struct tcp_listener *l = tp->listener;
+	struct tcp_sock *child;
+
+	while (l->requests != NULL)
+		tcp_request_free(l->requests);
+	/* tcp.md 61: reset what nobody accepted. */
+	while ((child = accept_pop(l)) != NULL) {
+		child->orphan = true;
+		if (child->state == TCP_CLOSED)
+			tcp_bury(child);
+		else
+			tcp_abort(child, 0);
+	}
+	strata_cache_free(tcp_module_of(tp)->listeners, l);
+	tp->listener = NULL;
+}

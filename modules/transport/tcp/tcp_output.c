@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What may be sent, and when; and how a segment is made. Read RFC 9293 3.7.4 (Nagle), 3.8.6 (windows,
+ * silly ones too), RFC 1122 4.2.3.4 and RFC 5681 4.2 (delayed ACK) before editing.
+ */
+#include <errno.h>
+#include <strata/trace.h>
+#include "tcp_int.h"
+
+/* Headers of the network below a super-packet, options included, at most. */
+#define NETWORK_HEADER_MAX 60
+
+/* ---- the window we offer ---- */
+
+/* local choice, as Linux's tcp_adv_win_scale 1: half of the buffer is for overhead. */
+static uint32_t window_of_space(uint32_t space)
+{
+	return space / 2;
+}
+
+uint32_t tcp_window(const struct tcp_sock *tp)
+{
+	uint32_t used = tp->rcvq.bytes + tp->ooo_size, full = window_of_space(tp->sock.rcvbuf);
+	uint32_t space = used < tp->sock.rcvbuf ? window_of_space(tp->sock.rcvbuf - used) : 0;
+	uint32_t step = tcp_min32(tp->rcv_mss, full / 2), now = tcp_rcv_wnd(tp), window;
+	uint32_t unit = UINT32_C(1) << tp->rcv_wscale, limit = UINT32_C(65535) << tp->rcv_wscale;
+
+	if (space >= now + step) {
+		window = space - space % unit;
+	} else {
+		/* RFC 9293 3.8.6.2.2: the right edge moves by a segment or half the buffer, or not at all; and
+		 * never left (3.8.6, SHLD-14): rounded up where memory is there for it. Else scaling costs
+		 * less than a unit (RFC 7323 2.4); up to the edge of before, data is taken all the same. */
+		window = now - now % unit;
+		if (window != now && space >= window + unit)
+			window += unit;
+	}
+	return tcp_min32(window, limit);
+}
+
+/* The window field of a segment leaving now, which moves the edge. */
+static uint16_t window_field(struct tcp_sock *tp, bool syn)
+{
+	uint32_t window = tcp_window(tp);
+
+	/* RFC 7323 2.2: never scaled in a SYN. */
+	if (syn)
+		window = tcp_min32(window, 65535);
+	tp->rcv_adv = seq_max(tp->rcv_adv, tp->rcv_nxt + window);
+	return (uint16_t)(syn ? window : window >> tp->rcv_wscale);
+}
+
+/* ---- a segment ---- */
+
+/* What every segment of the connection carries. */
+static void header_init(struct tcp_sock *tp, struct tcp_header *h, uint32_t seq, uint8_t flags)
+{
+	const struct strata_flow_key *key = &tp->sock.flow.key;
+
+	memset(h, 0, sizeof(*h));
+	h->source = key->local_port;
+	h->destination = key->remote_port;
+	h->seq = seq;
+	h->flags = flags;
+	if (flags & TCP_ACK)
+		h->ack = tp->rcv_nxt;
+	if (tp->ts_ok) {
+		h->options |= TCP_HAS_TIMESTAMP;
+		h->tsval = tcp_tsval(tp);
+		h->tsecr = flags & TCP_ACK ? tp->ts_recent : 0;
+	}
+}
+
+/* RFC 2018 section 4: as many blocks as there is room for beside the time stamp. */
+static unsigned int sack_room(const struct tcp_sock *tp)
+{
+	return tp->ts_ok ? TCP_SACK_BLOCKS - 1 : TCP_SACK_BLOCKS;
+}
+
+static void header_sack(struct tcp_sock *tp, struct tcp_header *h)
+{
+	if (!tp->sack_ok || (tp->ooo == NULL && tp->dsack_start == tp->dsack_end))
+		return;
+	h->sack_count = (uint16_t)tcp_reasm_blocks(tp, h->sack, sack_room(tp));
+	if (h->sack_count != 0)
+		h->options |= TCP_HAS_SACK;
+	tp->dsack_start = tp->dsack_end = 0;
+}
+
+uint32_t tcp_segment_room(const struct tcp_sock *tp)
+{
+	struct tcp_block blocks[TCP_SACK_BLOCKS];
+	uint32_t room = tp->cc.mss, n;
+
+	if (!tp->sack_ok || (tp->ooo == NULL && tp->dsack_start == tp->dsack_end))
+		return room;
+	n = tcp_reasm_blocks(tp, blocks, sack_room(tp));
+	n = n != 0 ? 4 + 8 * n : 0;
+	/* With the smallest MSS, 8 bytes are left all the same (CVE-2019-11477 wants them to be few). */
+	return room > n + 8 ? room - n : 8;
+}
+
+/* An acknowledgement leaves, alone or on data. */
+static void ack_sent(struct tcp_sock *tp)
+{
+	tp->rcv_wup = tp->rcv_nxt;
+	tp->ack_pending = tp->ack_now = false;
+	tp->batch_blocks = 0;
+	if (tp->quick != 0)
+		tp->quick--;
+	tcp_timer_clear(tp, TCP_TIMER_DELAYED_ACK);
+}
+
+static void trace_segment(const struct tcp_sock *tp, struct strata_pkt *pkt,
+			  const struct tcp_header *h, uint32_t length)
+{
+	strata_trace(tp->sock.transport, pkt, "%s: %s%s%s%s%sseq %u ack %u win %u length %u%s",
+		     tcp_state_name(tp->state), h->flags & TCP_SYN ? "SYN " : "",
+		     h->flags & TCP_FIN ? "FIN " : "", h->flags & TCP_RST ? "RST " : "",
+		     h->flags & TCP_PSH ? "PSH " : "", h->flags & TCP_ACK ? "ACK " : "", h->seq,
+		     h->ack, h->window, length,
+		     seq_lt(h->seq, tp->snd_nxt) && length != 0 ? " (again)" : "");
+}
+
+/* Hands a finished segment down. */
+static int segment_output(struct tcp_sock *tp, struct strata_pkt *pkt, const struct tcp_header *h)
+{
+	struct strata_tx tx;
+	int error;
+
+	strata_socket_tx(&tp->sock, &tx);
+	tx.number = tp->sock.flow.key.number;
+	if (h->flags & TCP_ACK)
+		ack_sent(tp);
+	tp->in_output = true;
+	error = tcp_pkt_output(&tp->dst, pkt, &tx);
+	tp->in_output = false;
+	return error;
+}
+
+/* A segment without payload. */
+static int send_bare(struct tcp_sock *tp, struct tcp_header *h)
+{
+	struct strata_pkt *pkt;
+	int error = tcp_route(tp);
+
+	if (error < 0)
+		return error;
+	pkt = tcp_pkt_new(tp->sock.stack, h);
+	if (pkt == NULL)
+		return -ENOBUFS;
+	if (tp->sock.stack->tracing)
+		trace_segment(tp, pkt, h, 0);
+	tp->segs_out++;
+	tcp_count(tp, TCP_COUNT_OUT_SEGS, 1);
+	if (h->flags & TCP_RST)
+		tcp_count(tp, TCP_COUNT_OUT_RSTS, 1);
+	return segment_output(tp, pkt, h);
+}
+
+void tcp_send_ack(struct tcp_sock *tp)
+{
+	struct tcp_header h;
+
+	header_init(tp, &h, tp->snd_nxt, TCP_ACK);
+	header_sack(tp, &h);
+	h.window = window_field(tp, false);
+	if (send_bare(tp, &h) < 0 && tp->ack_pending)
+		/* Not made: it is tried again, rather than leave the peer without an answer. */
+		tcp_timer_set(tp, TCP_TIMER_DELAYED_ACK,
+			      tcp_now(tp) + tcp_module_of(tp)->config->delayed_ack);
+}
+
+void tcp_send_probe(struct tcp_sock *tp)
+{
+	struct tcp_header h;
+
+	header_init(tp, &h, tp->snd_una - 1, TCP_ACK);
+	h.window = window_field(tp, false);
+	send_bare(tp, &h);
+}
+
+void tcp_send_reset(struct tcp_sock *tp)
+{
+	struct tcp_header h;
+
+	header_init(tp, &h, tp->snd_nxt, TCP_RST | TCP_ACK);
+	send_bare(tp, &h);
+}
+
+void tcp_send_syn(struct tcp_sock *tp)
+{
+	const struct tcp_config *config = tcp_module_of(tp)->config;
+	bool answer = tp->state == TCP_SYN_RECEIVED;
+	struct tcp_header h;
+
+	header_init(tp, &h, tp->iss, answer ? TCP_SYN | TCP_ACK : TCP_SYN);
+	h.options = TCP_HAS_MSS;
+	h.mss = tp->advmss;
+	/* RFC 7323 1.3, RFC 2018 2: in an answer only what the SYN offered. */
+	if (answer ? tp->ts_ok : config->timestamps) {
+		h.options |= TCP_HAS_TIMESTAMP;
+		h.tsval = tcp_tsval(tp);
+		h.tsecr = answer ? tp->ts_recent : 0;
+	}
+	if (answer ? tp->sack_ok : config->sack)
+		h.options |= TCP_HAS_SACK_PERMITTED;
+	if (answer ? tp->wscale_ok : config->window_scaling) {
+		h.options |= TCP_HAS_WSCALE;
+		h.wscale = tp->rcv_wscale;
+	}
+	h.window = window_field(tp, true);
+	if (tp->retransmits != 0) {
+		tp->total_retrans++;
+		tcp_count(tp, TCP_COUNT_RETRANS_SEGS, 1);
+		tcp_rtt_cancel(tp, tp->iss);
+	} else {
+		tcp_rtt_begin(tp, tp->iss + 1);
+	}
+	tp->snd_nxt = tp->iss + 1;
+	send_bare(tp, &h);
+}
+
+/* Accounts for [seq, seq + length) having been sent, once or again. */
+static void sent(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint32_t room)
+{
+	uint32_t segments = (length + room - 1) / room, now = tcp_ms(tcp_now(tp));
+
+	if (segments == 0)
+		segments = 1;
+	tp->segs_out += segments;
+	tp->data_segs_out += segments;
+	if (seq_lt(seq, tp->snd_nxt)) {
+		tp->total_retrans += segments;
+		tcp_count(tp, TCP_COUNT_RETRANS_SEGS, segments);
+		tcp_rtt_cancel(tp, seq);
+		tp->high_rxt = seq_max(tp->high_rxt, seq + length);
+		return;
+	}
+	tcp_count(tp, TCP_COUNT_OUT_SEGS, segments);
+	tp->snd_nxt = seq + length;
+	tcp_rtt_begin(tp, seq + tcp_min32(length, room));
+	/* Interactive traffic: data goes out soon after data came in, and takes the ACKs along. */
+	if (now - tp->last_received_ms < tcp_module_of(tp)->config->delayed_ack / STRATA_MS)
+		tp->pingpong = true;
+	tp->last_sent_ms = now;
+}
+
+int tcp_xmit(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint8_t flags)
+{
+	uint32_t room = tcp_segment_room(tp), payload = seq_span(seq, seq_min(seq + length, tp->snd_end));
+	uint32_t most = (STRATA_PKT_MAX - NETWORK_HEADER_MAX - TCP_HEADER_MAX) / room * room, got;
+	bool again = seq_lt(seq, tp->snd_nxt), fin;
+	struct strata_pkt *pkt;
+	struct tcp_header h;
+	int error = tcp_route(tp);
+
+	if (error < 0)
+		return error;
+	header_init(tp, &h, seq, flags);
+	header_sack(tp, &h);
+	h.window = window_field(tp, false);
+	pkt = tcp_pkt_new(tp->sock.stack, &h);
+	if (pkt == NULL)
+		return -ENOBUFS;
+	payload = tcp_min32(payload, tcp_max32(most, room));
+	got = tcp_sndq_append(tp, pkt, seq, payload, again);
+	/* Out of fragments: whole segments only, as far as they reach. */
+	if (got < payload && got > room)
+		strata_pkt_trim(pkt, strata_pkt_length(pkt) - got % room);
+	payload = strata_pkt_length(pkt) - tcp_emit_length(&h);
+	fin = tp->fin_queued && seq + payload == tp->snd_end && seq_gt(seq + length, tp->snd_end);
+	if (payload == 0 && !fin) {
+		strata_pkt_free(pkt);
+		return -ENOBUFS;
+	}
+	if (fin)
+		pkt->data[13] |= TCP_FIN;
+	if (payload != 0 && seq + payload == tp->snd_end)
+		pkt->data[13] |= TCP_PSH;
+	h.flags = pkt->data[13];
+	if (payload > room) {
+		pkt->seg_type = STRATA_SEG_STREAM;
+		pkt->seg_size = (uint16_t)room;
+	}
+	/* Minshall's Nagle: where the last segment below the MSS ended. */
+	if (payload % room != 0 && !again)
+		tp->snd_sml = seq + payload;
+	if (tp->sock.stack->tracing)
+		trace_segment(tp, pkt, &h, payload);
+	error = segment_output(tp, pkt, &h);
+	sent(tp, seq, payload + fin, room);
+	/* Refused below: lost like any other, repaired by the timer (tcp.md 50). */
+	(void)error;
+	return (int)(payload + fin);
+}
+
+/* ---- what may be sent ---- */
+
+/* After an idle time of more than an RTO the window says nothing of the path any more (RFC 5681 4.1;
+ * halved for each RTO, as Linux). */
+static void restart_window(struct tcp_sock *tp)
+{
+	const struct strata_congestion_ops *ops = tcp_cc(tp);
+	uint32_t restart = (uint32_t)tcp_module_of(tp)->config->initial_window * tp->cc.mss;
+	uint64_t idle = (uint64_t)(tcp_ms(tcp_now(tp)) - tp->last_sent_ms) * STRATA_MS;
+
+	if (tp->snd_una != tp->snd_nxt || tp->data_segs_out == 0 || idle <= tp->rto)
+		return;
+	if (ops != NULL && ops->restart != NULL) {
+		ops->restart(&tp->cc, idle);
+		return;
+	}
+	for (; idle > tp->rto && tp->cc.cwnd > restart; idle -= tp->rto)
+		tp->cc.cwnd = tcp_max32(tp->cc.cwnd / 2, restart);
+}
+
+/* May a last segment below the MSS leave (RFC 9293 3.7.4, in Minshall's version, which Linux uses)? */
+static bool nagle_allows(const struct tcp_sock *tp)
+{
+	if (tp->fin_queued || tp->uncork)
+		return true;
+	if (tp->cork || tp->more)
+		return false;
+	return tp->nodelay || seq_leq(tp->snd_sml, tp->snd_una);
+}
+
+/* How much new data goes into the next segment; 0: none now. */
+static uint32_t new_length(struct tcp_sock *tp, uint32_t room)
+{
+	uint32_t unsent = seq_span(tp->snd_nxt, tp->snd_end), pipe = tcp_pipe(tp), length, rest;
+	uint32_t window = seq_span(tp->snd_nxt, tp->snd_una + tp->snd_wnd);
+	uint32_t space = tp->cc.cwnd > pipe ? tp->cc.cwnd - pipe : 0;
+
+	/* The path MTU may have grown a segment beyond the window: one segment is always allowed. */
+	if (pipe == 0)
+		space = tcp_max32(space, room);
+	tp->window_limited = window < unsent;
+	length = tcp_min32(unsent, tcp_min32(window, space));
+	if (space < unsent && space <= window)
+		tp->cwnd_limited = true;
+	rest = length % room;
+	if (rest == 0)
+		return length;
+	if (length > room)
+		/* A super-packet of whole segments; with the last one where all is sent and it may go. */
+		return length == unsent && nagle_allows(tp) ? length : length - rest;
+	if (length == unsent)
+		return nagle_allows(tp) ? length : 0;
+	/* RFC 9293 3.8.6.2.1 (3): a segment below MSS for half of the largest window ever seen. */
+	return length == window && length >= tp->max_snd_wnd / 2 ? length : 0;
+}
+
+/* Does the FIN go with, or after, what was sent? RFC 9293 3.10.4: once all data has been. */
+static bool fin_due(const struct tcp_sock *tp)
+{
+	return tp->fin_queued && tp->snd_nxt == tp->snd_end &&
+	       seq_gt(tp->snd_una + tp->snd_wnd, tp->snd_end);
+}
+
+/* Returns 0, or -errno when a segment could not be made. */
+static int send_new(struct tcp_sock *tp)
+{
+	uint32_t room = tcp_segment_room(tp), length;
+	int taken = 0;
+
+	while (seq_lt(tp->snd_nxt, tp->snd_end)) {
+		length = new_length(tp, room);
+		if (length == 0)
+			return 0;
+		/* The FIN rides on the last byte where the window takes it. */
+		if (tp->fin_queued && tp->snd_nxt + length == tp->snd_end &&
+		    seq_gt(tp->snd_una + tp->snd_wnd, tp->snd_end))
+			length++;
+		taken = tcp_xmit(tp, tp->snd_nxt, length, TCP_ACK);
+		if (taken < 0)
+			return taken;
+		room = tcp_segment_room(tp);
+	}
+	if (fin_due(tp))
+		taken = tcp_xmit(tp, tp->snd_nxt, 1, TCP_ACK);
+	return taken < 0 ? taken : 0;
+}
+
+/* Something is queued that was never sent. */
+static bool unsent(const struct tcp_sock *tp)
+{
+	return seq_lt(tp->snd_nxt, tp->snd_end) || (tp->fin_queued && !tcp_fin_sent(tp));
+}
+
+void tcp_check_persist(struct tcp_sock *tp)
+{
+	if (!unsent(tp) || tp->snd_una != tp->snd_nxt || tcp_timer_is_set(tp, TCP_TIMER_PERSIST))
+		return;
+	if (!tp->window_limited && seq_gt(tp->snd_una + tp->snd_wnd, tp->snd_nxt))
+		return;	/* held back by Nagle's rules or CORK, not by the peer */
+	tcp_timer_set(tp, TCP_TIMER_PERSIST, tcp_now(tp) + tcp_rto(tp));
+}
+
+/* CORK and MSG_MORE hold a partial segment for no longer than `cork_time`. */
+static void check_cork(struct tcp_sock *tp)
+{
+	if ((tp->cork || tp->more) && seq_lt(tp->snd_nxt, tp->snd_end)) {
+		if (!tcp_timer_is_set(tp, TCP_TIMER_CORK))
+			tcp_timer_set(tp, TCP_TIMER_CORK,
+				      tcp_now(tp) + tcp_module_of(tp)->config->cork_time);
+		return;
+	}
+	tcp_timer_clear(tp, TCP_TIMER_CORK);
+}
+
+void tcp_output(struct tcp_sock *tp)
+{
+	uint32_t before = tp->snd_nxt;
+	int error;
+
+	if (!tcp_in(tp, TCP_SENDS))
+		return;
+	error = tcp_route(tp);
+	if (error == 0) {
+		tcp_recovery_output(tp);
+		if (tcp_recovery_allows_new(tp)) {
+			tp->cwnd_limited = tp->window_limited = false;
+			restart_window(tp);
+			error = send_new(tp);
+		}
+	}
+	tp->uncork = false;
+	check_cork(tp);
+	if (tp->snd_nxt != before)
+		tcp_timer_clear(tp, TCP_TIMER_PERSIST);
+	if (tp->snd_una == tp->snd_nxt) {
+		/* No route or no memory, and no ACK to come: the persist timer tries again. */
+		if (error < 0 && unsent(tp) && !tcp_timer_is_set(tp, TCP_TIMER_PERSIST))
+			tcp_timer_set(tp, TCP_TIMER_PERSIST, tcp_now(tp) + tcp_rto(tp));
+		tcp_check_persist(tp);
+	} else if (!tcp_timer_is_set(tp, TCP_TIMER_RETRANSMIT)) {
+		/* RFC 6298 (5.1) */
+		tcp_timer_retransmit(tp);
+	}
+}
+
+/* ---- acknowledgements ---- */
+
+/* RFC 5681 4.2, with the cases of tcp.md: a second segment's worth, a segment above the MSS, the first
+ * ones of a connection. */
+static bool ack_due(const struct tcp_sock *tp)
+{
+	if (tp->ack_now || tp->rcv_nxt - tp->rcv_wup > tp->rcv_mss)
+		return true;
+	return tp->quick != 0 && !tp->pingpong;
+}
+
+void tcp_ack_flush(struct tcp_sock *tp)
+{
+	if (!tp->ack_pending)
+		return;
+	if (ack_due(tp))
+		tcp_send_ack(tp);
+	else if (!tcp_timer_is_set(tp, TCP_TIMER_DELAYED_ACK))
+		tcp_timer_set(tp, TCP_TIMER_DELAYED_ACK,
+			      tcp_now(tp) + tcp_module_of(tp)->config->delayed_ack);
+}

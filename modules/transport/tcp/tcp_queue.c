@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The send queue: slices of chunks. Data is copied in once; every transmission refers to the same
+ * bytes. Cursors make the segment at snd_nxt, and the next retransmission, cheap to find.
+ */
+#include "tcp_int.h"
+
+/* local choice: the first chunk of an empty queue is no larger than this needs to be. */
+#define CHUNK_MIN 512
+static void slice_free(struct tcp_module *m, struct tcp_slice *slice)
+{
+	strata_chunk_put(slice->chunk);
+	strata_cache_free(m->slices, slice);
+}
+
+static uint32_t slice_room(const struct tcp_slice *slice)
+{
+	return slice->chunk->size - slice->offset - slice->length;
+}
+
+/* A new chunk at the end; `want` bytes are still to come. Chunks grow with the queue, so that few
+ * bytes take little memory and many need few fragments. */
+static struct tcp_slice *slice_new(struct tcp_sock *tp, uint32_t want)
+{
+	struct tcp_module *m = tcp_module_of(tp);
+	uint32_t queued = tp->snd_end - tp->snd_una;
+	uint32_t size = tcp_max32(CHUNK_MIN, tcp_max32(want, queued));
+	struct tcp_slice *slice = strata_cache_alloc(m->slices);
+
+	if (slice == NULL)
+		return NULL;
+	slice->chunk = strata_chunk_alloc(m->stack, tcp_min32(size, STRATA_CHUNK_SIZE));
+	if (slice->chunk == NULL) {
+		strata_cache_free(m->slices, slice);
+		return NULL;
+	}
+	slice->seq = tp->snd_end;
+	if (tp->sndq.tail != NULL)
+		tp->sndq.tail->next = slice;
+	else
+		tp->sndq.head = slice;
+	tp->sndq.tail = slice;
+	return slice;
+}
+
+/* Copies `n` bytes from where the iovec stands, and moves on. */
+static void iov_copy(uint8_t *out, const struct iovec **iov, size_t *at, uint32_t n)
+{
+	size_t part;
+
+	while (n != 0) {
+		part = (*iov)->iov_len - *at;
+		if (part == 0) {
+			(*iov)++;
+			*at = 0;
+			continue;
+		}
+		if (part > n)
+			part = n;
+		memcpy(out, (const uint8_t *)(*iov)->iov_base + *at, part);
+		out += part;
+		*at += part;
+		n -= (uint32_t)part;
+	}
+}
+
+uint32_t tcp_sndq_write(struct tcp_sock *tp, const struct iovec *iov, size_t count, size_t skip,
+			uint32_t n)
+{
+	struct tcp_slice *slice = tp->sndq.tail;
+	uint32_t done = 0, part;
+	size_t at = skip;
+
+	(void)count;
+	while (at >= iov->iov_len && n != 0) {
+		at -= iov->iov_len;
+		iov++;
+	}
+	while (done < n) {
+		if (slice == NULL || slice_room(slice) == 0) {
+			slice = slice_new(tp, n - done);
+			if (slice == NULL)
+				break;
+		}
+		part = tcp_min32(n - done, slice_room(slice));
+		iov_copy(slice->chunk->data + slice->offset + slice->length, &iov, &at, part);
+		slice->length += part;
+		tp->snd_end += part;
+		done += part;
+	}
+	return done;
+}
+
+/* The slice with byte `seq`, looked for from the cursor on where that helps. */
+static struct tcp_slice *sndq_find(const struct tcp_sock *tp, struct tcp_slice *cursor, uint32_t seq)
+{
+	struct tcp_slice *slice = cursor;
+
+	if (slice == NULL || seq_lt(seq, slice->seq))
+		slice = tp->sndq.head;
+	while (slice != NULL && seq_geq(seq, slice->seq + slice->length))
+		slice = slice->next;
+	return slice;
+}
+
+uint32_t tcp_sndq_append(struct tcp_sock *tp, struct strata_pkt *pkt, uint32_t seq,
+			 uint32_t length, bool retransmission)
+{
+	struct tcp_slice **cursor = retransmission ? &tp->sndq.retransmit : &tp->sndq.send;
+	struct tcp_slice *slice = sndq_find(tp, *cursor, seq);
+	uint32_t done = 0, part, skip;
+
+	for (; slice != NULL && done < length; slice = slice->next) {
+		skip = seq + done - slice->seq;
+		part = tcp_min32(length - done, slice->length - skip);
+		if (strata_pkt_append_chunk(pkt, slice->chunk, slice->offset + skip, part) < 0)
+			break;
+		done += part;
+		*cursor = slice;
+	}
+	return done;
+}
+
+void tcp_sndq_ack(struct tcp_sock *tp, uint32_t una)
+{
+	struct tcp_module *m = tcp_module_of(tp);
+	struct tcp_send_queue *q = &tp->sndq;
+	struct tcp_slice *slice = q->head;
+	uint32_t part;
+
+	while (slice != NULL && seq_leq(slice->seq + slice->length, una)) {
+		q->head = slice->next;
+		if (q->send == slice)
+			q->send = slice->next;
+		if (q->retransmit == slice)
+			q->retransmit = slice->next;
+		slice_free(m, slice);
+		slice = q->head;
+	}
+	if (slice == NULL) {
+		q->tail = NULL;
+		return;
+	}
+	part = seq_span(slice->seq, una);
+	slice->seq += part;
+	slice->offset += part;
+	slice->length -= part;
+}
+
+void tcp_sndq_purge(struct tcp_sock *tp)
+{
+	struct tcp_slice *slice;
+
+	while ((slice = tp->sndq.head) != NULL) {
+		tp->sndq.head = slice->next;
+		slice_free(tcp_module_of(tp), slice);
+	}
+	memset(&tp->sndq, 0, sizeof(tp->sndq));
+}
+
+/* Bytes queued that the peer has not acknowledged: what sndbuf limits. Chunks hold little more. */
+static uint32_t sndq_used(const struct tcp_sock *tp)
+{
+	return seq_span(tp->snd_una, tp->snd_end);
+}
+
+uint32_t tcp_sndq_room(const struct tcp_sock *tp)
+{
+	uint32_t used = sndq_used(tp), unsent = seq_span(tp->snd_nxt, tp->snd_end);
+
+	/* TCP_NOTSENT_LOWAT: no more than this may wait behind what is under way. */
+	if (used >= tp->sock.sndbuf || (tp->notsent_lowat != 0 && unsent >= tp->notsent_lowat))
+		return 0;
+	return tp->sock.sndbuf - used;
+}
+
+bool tcp_sndq_writable(const struct tcp_sock *tp)
+{
+	uint32_t used = sndq_used(tp), unsent = seq_span(tp->snd_nxt, tp->snd_end);
+
+	/* A writer is woken when a third of the buffer is free, as on Linux. */
+	if (tp->notsent_lowat != 0 && unsent >= tp->notsent_lowat)
+		return false;
+	return used < tp->sock.sndbuf && tp->sock.sndbuf - used >= used / 2;
+}

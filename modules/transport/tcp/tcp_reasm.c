@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The receive queues: payload in order until the application takes it, and payload out of order in
+ * runs until the hole before them is filled. Read RFC 9293 3.10.7.4 (seventh), RFC 2018 and RFC 2883
+ * before editing. The first copy of a byte wins (tcp.md 34).
+ */
+#include "tcp_int.h"
+
+/* Small payloads are copied into the packet before them, so that a peer that sends single bytes
+ * does not make each of them occupy a packet (SegmentSmack, CVE-2018-5390). */
+static bool coalesce(struct strata_pkt *tail, struct strata_pkt *pkt)
+{
+	uint32_t length = strata_pkt_length(pkt);
+
+	if (tail == NULL || tail->refs != 1 || strata_pkt_tailroom(tail) < length)
+		return false;
+	strata_pkt_read(pkt, 0, strata_pkt_put(tail, length), length);
+	strata_pkt_free(pkt);
+	return true;
+}
+
+/* A packet of few bytes that keeps much memory busy (a chunk of a large read) is copied. */
+static struct strata_pkt *compact(struct strata_pkt *pkt)
+{
+	uint32_t length = strata_pkt_length(pkt);
+	struct strata_pkt *copy;
+
+	if (pkt->frag_count == 0 || length > STRATA_PKT_LARGE / 4 ||
+	    strata_pkt_truesize(pkt) < 2 * STRATA_PKT_LARGE)
+		return pkt;
+	copy = strata_pkt_alloc(pkt->stack, 0, STRATA_PKT_LARGE);
+	if (copy == NULL)
+		return pkt;
+	strata_pkt_read(pkt, 0, strata_pkt_put(copy, length), length);
+	strata_pkt_free(pkt);
+	return copy;
+}
+
+/* ---- in order ---- */
+
+static void rcvq_append(struct tcp_sock *tp, struct strata_pkt *pkt)
+{
+	uint32_t length = strata_pkt_length(pkt);
+
+	tp->rcv_nxt += length;
+	tp->rcv_bytes += length;
+	tp->bytes_received += length;
+	if (!coalesce(tp->rcvq.tail, pkt))
+		strata_pkt_enqueue(&tp->rcvq, compact(pkt));
+}
+
+uint32_t tcp_rcvq_read(struct tcp_sock *tp, const struct iovec *iov, size_t count, uint32_t n,
+		       bool peek)
+{
+	struct strata_pkt *pkt = tp->rcvq.head;
+	uint32_t offset = tp->rcv_offset, done = 0, part;
+
+	while (pkt != NULL && done < n) {
+		part = tcp_min32(n - done, strata_pkt_length(pkt) - offset);
+		if (iov != NULL)
+			strata_pkt_read_iov(pkt, offset, iov, count, done, part);
+		done += part;
+		offset += part;
+		if (offset < strata_pkt_length(pkt))
+			break;
+		pkt = pkt->next;
+		offset = 0;
+		if (!peek)
+			strata_pkt_free(strata_pkt_dequeue(&tp->rcvq));
+	}
+	if (!peek) {
+		tp->rcv_offset = offset;
+		tp->rcv_bytes -= done;
+	}
+	return done;
+}
+
+void tcp_rcvq_purge(struct tcp_sock *tp)
+{
+	strata_pkt_queue_purge(&tp->rcvq);
+	tp->rcv_offset = 0;
+	tp->rcv_bytes = 0;
+}
+
+/* ---- out of order ---- */
+
+static void range_free(struct tcp_sock *tp, struct tcp_range *range)
+{
+	struct strata_pkt *pkt;
+
+	while ((pkt = range->head) != NULL) {
+		range->head = pkt->next;
+		tp->ooo_size -= strata_pkt_truesize(pkt);
+		strata_pkt_free(pkt);
+	}
+	strata_cache_free(tcp_module_of(tp)->ranges, range);
+	tp->ooo_ranges--;
+}
+
+void tcp_reasm_purge(struct tcp_sock *tp)
+{
+	struct tcp_range *range;
+
+	while ((range = tp->ooo) != NULL) {
+		tp->ooo = range->next;
+		range_free(tp, range);
+	}
+}
+
+/* Moves the first run, which begins at or before rcv_nxt, to the queue in order. */
+static void pull_first(struct tcp_sock *tp)
+{
+	struct tcp_range *range = tp->ooo;
+	struct strata_pkt *pkt;
+
+	tp->ooo = range->next;
+	while ((pkt = range->head) != NULL) {
+		range->head = pkt->next;
+		tp->ooo_size -= strata_pkt_truesize(pkt);
+		rcvq_append(tp, pkt);
+	}
+	range_free(tp, range);
+}
+
+static void range_append(struct tcp_sock *tp, struct tcp_range *range, struct strata_pkt *pkt)
+{
+	range->end += strata_pkt_length(pkt);
+	if (coalesce(range->tail, pkt))
+		return;
+	pkt = compact(pkt);
+	tp->ooo_size += strata_pkt_truesize(pkt);
+	pkt->next = NULL;
+	range->tail->next = pkt;
+	range->tail = pkt;
+}
+
+static void range_prepend(struct tcp_sock *tp, struct tcp_range *range, struct strata_pkt *pkt)
+{
+	range->start -= strata_pkt_length(pkt);
+	pkt = compact(pkt);
+	tp->ooo_size += strata_pkt_truesize(pkt);
+	pkt->next = range->head;
+	range->head = pkt;
+}
+
+/* A new run between `prev` (NULL: none) and what follows it. */
+static struct tcp_range *range_new(struct tcp_sock *tp, struct tcp_range *prev, uint32_t seq,
+				   struct strata_pkt *pkt)
+{
+	struct tcp_range *range = strata_cache_alloc(tcp_module_of(tp)->ranges);
+
+	if (range == NULL)
+		return NULL;
+	range->start = seq;
+	range->end = seq + strata_pkt_length(pkt);
+	pkt = compact(pkt);
+	tp->ooo_size += strata_pkt_truesize(pkt);
+	pkt->next = NULL;
+	range->head = range->tail = pkt;
+	range->next = prev != NULL ? prev->next : tp->ooo;
+	if (prev != NULL)
+		prev->next = range;
+	else
+		tp->ooo = range;
+	tp->ooo_ranges++;
+	return range;
+}
+
+/* Joins `range` with the one behind it, which it touches. */
+static void range_join(struct tcp_sock *tp, struct tcp_range *range)
+{
+	struct tcp_range *next = range->next;
+
+	range->tail->next = next->head;
+	range->tail = next->tail;
+	range->end = next->end;
+	range->next = next->next;
+	next->head = NULL;
+	range_free(tp, next);
+}
+
+/* Puts bytes that no run has, at `seq` between `prev` and its successor. Consumes. Returns the run
+ * they are now in, NULL when there is no room for one more: then they are discarded. */
+static struct tcp_range *fill_gap(struct tcp_sock *tp, struct tcp_range *prev, uint32_t seq,
+				  struct strata_pkt *pkt)
+{
+	struct tcp_module *m = tcp_module_of(tp);
+	struct tcp_range *next = prev != NULL ? prev->next : tp->ooo, *range;
+	uint32_t end = seq + strata_pkt_length(pkt);
+
+	if (prev != NULL && prev->end == seq) {
+		range_append(tp, prev, pkt);
+		range = prev;
+	} else if (next != NULL && next->start == end) {
+		range_prepend(tp, next, pkt);
+		range = next;
+	} else {
+		range = NULL;
+		if (tp->ooo_ranges < m->config->out_of_order_ranges)
+			range = range_new(tp, prev, seq, pkt);
+		if (range == NULL) {
+			strata_pkt_free(pkt);
+			return NULL;
+		}
+	}
+	if (range->next != NULL && range->next->start == range->end)
+		range_join(tp, range);
+	range->stamp = ++tp->range_stamp;
+	return range;
+}
+
+/* The packet's first `length` bytes, the rest staying in `*pkt`; NULL when memory is short. */
+static struct strata_pkt *cut_front(struct strata_pkt **pkt, uint32_t length)
+{
+	struct strata_pkt *front;
+
+	if (length == strata_pkt_length(*pkt)) {
+		front = *pkt;
+		*pkt = NULL;
+		return front;
+	}
+	front = strata_pkt_slice(*pkt, 0, length, 0);
+	strata_pkt_pull(*pkt, length);
+	return front;
+}
+
+/* Queues [seq, end) where runs have left gaps. Returns bytes that were new. */
+static uint32_t queue_out_of_order(struct tcp_sock *tp, uint32_t seq, struct strata_pkt *pkt)
+{
+	uint32_t end = seq + strata_pkt_length(pkt), upto, added = 0;
+	struct tcp_range *prev = NULL, *next, *range;
+	struct strata_pkt *part;
+
+	for (next = tp->ooo; next != NULL && seq_lt(next->end, seq); next = next->next)
+		prev = next;
+	while (pkt != NULL && seq_lt(seq, end)) {
+		next = prev != NULL ? prev->next : tp->ooo;
+		if (next != NULL && seq_leq(next->start, seq))
+			prev = next;
+		if (prev != NULL && seq_gt(prev->end, seq)) {
+			/* Held already, as far as this run goes: the first copy wins. */
+			upto = seq_min(prev->end, end);
+			strata_pkt_pull(pkt, upto - seq);
+			prev->stamp = ++tp->range_stamp;
+			seq = upto;
+			continue;
+		}
+		next = prev != NULL ? prev->next : tp->ooo;
+		upto = next != NULL ? seq_min(next->start, end) : end;
+		part = cut_front(&pkt, upto - seq);
+		range = part != NULL ? fill_gap(tp, prev, seq, part) : NULL;
+		if (range == NULL)
+			break;
+		added += upto - seq;
+		seq = upto;
+		prev = range;
+	}
+	strata_pkt_free(pkt);
+	return added;
+}
+
+/* ---- both ---- */
+
+/* RFC 9293 3.8.6: what was advertised is accepted, so this meets those who make much of little. */
+static bool buffer_full(const struct tcp_sock *tp)
+{
+	return tp->rcvq.bytes + tp->ooo_size > tp->sock.rcvbuf;
+}
+
+/* Moves over what is in order now. */
+static void pull_ready(struct tcp_sock *tp)
+{
+	while (tp->ooo != NULL && tp->ooo->start == tp->rcv_nxt)
+		pull_first(tp);
+}
+
+bool tcp_reasm_input(struct tcp_sock *tp, struct tcp_segment *seg)
+{
+	uint32_t added;
+
+	if (buffer_full(tp) && (seg->seq != tp->rcv_nxt || tp->rcvq.head != NULL)) {
+		/* Bytes out of order were not promised to be kept (RFC 2018 8): the ones in order go first. */
+		if (seg->seq == tp->rcv_nxt && tp->ooo != NULL)
+			tcp_reasm_purge(tp);
+		if (buffer_full(tp)) {
+			seg->reason = TCP_DROP_RCVBUF_FULL;
+			return false;
+		}
+	}
+	if (seg->seq == tp->rcv_nxt && (tp->ooo == NULL || seq_leq(seg->seq + seg->length,
+								    tp->ooo->start))) {
+		rcvq_append(tp, seg->pkt);
+		seg->pkt = NULL;
+		pull_ready(tp);
+		return true;
+	}
+	added = queue_out_of_order(tp, seg->seq, seg->pkt);
+	seg->pkt = NULL;
+	tcp_count(tp, TCP_COUNT_OUT_OF_ORDER, 1);
+	pull_ready(tp);
+	if (added == 0)
+		tcp_dsack(tp, seg->seq, seg->seq + seg->length);
+	return true;
+}
+
+void tcp_dsack(struct tcp_sock *tp, uint32_t start, uint32_t end)
+{
+	if (!tp->sack_ok || !tcp_module_of(tp)->config->dsack)
+		return;
+	tp->dsack_start = start;
+	tp->dsack_end = end;
+}
+
+unsigned int tcp_reasm_blocks(const struct tcp_sock *tp, struct tcp_block *out, unsigned int max)
+{
+	const struct tcp_range *range, *best;
+	uint32_t below = 0;
+	unsigned int n = 0;
+	bool first = true;
+
+	/* RFC 2883 section 4: the duplicate comes first. */
+	if (tp->dsack_start != tp->dsack_end && n < max) {
+		out[n].start = tp->dsack_start;
+		out[n++].end = tp->dsack_end;
+	}
+	/* RFC 2018 section 4: the run changed last first, then those changed before it. */
+	while (n < max) {
+		best = NULL;
+		for (range = tp->ooo; range != NULL; range = range->next)
+			if ((first || seq_lt(range->stamp, below)) &&
+			    (best == NULL || seq_gt(range->stamp, best->stamp)))
+				best = range;
+		if (best == NULL)
+			break;
+		out[n].start = best->start;
+		out[n++].end = best->end;
+		below = best->stamp;
+		first = false;
+	}
+	return n;
+}

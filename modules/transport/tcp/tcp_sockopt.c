@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Options of tcp(7), with Linux's numbers, ranges and errors; and struct tcp_info, in which a field that
+ * is not kept stays 0.
+ */
+#include <errno.h>
+#include <linux/tcp.h>
+#include "tcp_int.h"
+
+/* As Linux: MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT, MAX_TCP_SYNCNT. */
+#define SECONDS_MAX 32767
+#define COUNT_MAX 127
+/* As Linux: TCP_CA_NAME_MAX. */
+#define CONGESTION_NAME 16
+
+static int take_int(const void *value, socklen_t length, int *out)
+{
+	if (length < sizeof(int))
+		return -EINVAL;
+	memcpy(out, value, sizeof(int));
+	return 0;
+}
+
+static int put(void *value, socklen_t *length, const void *from, size_t size)
+{
+	if (*length > size)
+		*length = (socklen_t)size;
+	memcpy(value, from, *length);
+	return 0;
+}
+
+/* An integer of `min` … `max` into a field of 16 bits or less. */
+#define SET_RANGE(field, v, min, max, type) \
+	((v) < (min) || (v) > (max) ? -EINVAL : ((field) = (type)(v), 0))
+
+static int set_congestion(struct tcp_sock *tp, const void *value, socklen_t length)
+{
+	char name[CONGESTION_NAME] = "";
+	struct strata_instance *algorithm;
+
+	if (length == 0)
+		return -EINVAL;
+	memcpy(name, value, length < sizeof(name) - 1 ? length : sizeof(name) - 1);
+	algorithm = strata_congestion_find(tp->sock.stack, name);
+	if (algorithm == NULL)
+		return -ENOENT;
+	tp->algorithm = algorithm;
+	if (tp->cc.algorithm == NULL || tp->cc.algorithm == algorithm)
+		return 0;
+	tcp_congestion_end(tp);
+	tcp_congestion_begin(tp);
+	return 0;
+}
+
+static int set_quickack(struct tcp_sock *tp, int v)
+{
+	tp->pingpong = v == 0;
+	if (v == 0)
+		return 0;
+	if (tp->ack_pending) {
+		tp->ack_now = true;
+		tcp_schedule(tp);
+	}
+	tp->quick = tp->quick != 0 ? tp->quick : 1;
+	return 0;
+}
+
+static int set_nodelay(struct tcp_sock *tp, int v)
+{
+	tp->nodelay = v != 0;
+	/* tcp.md 46: what Nagle's rules held back goes now. */
+	if (v != 0) {
+		tp->uncork = true;
+		tcp_schedule(tp);
+	}
+	return 0;
+}
+
+static int set_cork(struct tcp_sock *tp, int v)
+{
+	tp->cork = v != 0;
+	if (v == 0) {
+		tp->more = false;
+		tp->uncork = true;
+		tcp_schedule(tp);
+	}
+	return 0;
+}
+
+static int set_maxseg(struct tcp_sock *tp, int v)
+{
+	const struct tcp_config *config = tcp_module_of(tp)->config;
+
+	/* 0 takes it back, as on Linux; the range is ours to 32767. */
+	if (v != 0 && (v < (int)config->mss_min || v > SECONDS_MAX))
+		return -EINVAL;
+	tp->user_mss = (uint16_t)v;
+	if (tcp_in(tp, TCP_SYNCHRONISED) && tcp_route(tp) == 0)
+		tcp_update_mss(tp);
+	return 0;
+}
+
+static int set_keepidle(struct tcp_sock *tp, int v)
+{
+	int error = SET_RANGE(tp->keepidle, v, 1, SECONDS_MAX, uint16_t);
+
+	if (error == 0)
+		tcp_timer_keepalive(tp);
+	return error;
+}
+
+int tcp_setsockopt(struct strata_socket *sock, int name, const void *value, socklen_t length)
+{
+	struct tcp_sock *tp = tcp_of(sock);
+	int v, error;
+
+	if (name == TCP_CONGESTION)
+		return set_congestion(tp, value, length);
+	error = take_int(value, length, &v);
+	if (error < 0)
+		return error;
+	switch (name) {
+	case TCP_NODELAY:
+		return set_nodelay(tp, v);
+	case TCP_CORK:
+		return set_cork(tp, v);
+	case TCP_MAXSEG:
+		return set_maxseg(tp, v);
+	case TCP_KEEPIDLE:
+		return set_keepidle(tp, v);
+	case TCP_KEEPINTVL:
+		return SET_RANGE(tp->keepintvl, v, 1, SECONDS_MAX, uint16_t);
+	case TCP_KEEPCNT:
+		return SET_RANGE(tp->keepcnt, v, 1, COUNT_MAX, uint8_t);
+	case TCP_SYNCNT:
+		return SET_RANGE(tp->syncnt, v, 1, COUNT_MAX, uint8_t);
+	case TCP_LINGER2:
+		tp->linger2 = v < 0 ? -1 : v;
+		return 0;
+	case TCP_DEFER_ACCEPT:
+		tp->defer_accept = (uint16_t)(v < 0 ? 0 : v > SECONDS_MAX ? SECONDS_MAX : v);
+		return 0;
+	case TCP_USER_TIMEOUT:
+		if (v < 0)
+			return -EINVAL;
+		tp->user_timeout_ms = (uint32_t)v;
+		return 0;
+	case TCP_NOTSENT_LOWAT:
+		tp->notsent_lowat = (uint32_t)v;
+		tcp_events(tp, 0);
+		return 0;
+	case TCP_QUICKACK:
+		return set_quickack(tp, v);
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+static uint32_t us(uint64_t ns)
+{
+	return ns == STRATA_NEVER ? 0 : (uint32_t)(ns / STRATA_US);
+}
+
+static uint32_t in_segments(uint32_t bytes, uint32_t mss)
+{
+	return mss != 0 ? (bytes + mss - 1) / mss : 0;
+}
+
+/* The options of struct tcp_info's tcpi_options. */
+static uint8_t info_options(const struct tcp_sock *tp)
+{
+	return (uint8_t)((tp->ts_ok ? TCPI_OPT_TIMESTAMPS : 0) | (tp->sack_ok ? TCPI_OPT_SACK : 0) |
+			 (tp->wscale_ok ? TCPI_OPT_WSCALE : 0));
+}
+
+static void info_send(const struct tcp_sock *tp, struct tcp_info *info)
+{
+	uint32_t mss = tp->cc.mss, now = tcp_ms(tcp_now(tp));
+
+	info->tcpi_ca_state = tp->phase;
+	info->tcpi_retransmits = tp->retransmits;
+	info->tcpi_probes = tp->probes;
+	info->tcpi_backoff = tp->backoff;
+	info->tcpi_rto = us(tcp_rto(tp));
+	info->tcpi_snd_mss = mss;
+	info->tcpi_unacked = in_segments(tp->snd_nxt - tp->snd_una, mss);
+	info->tcpi_sacked = in_segments(tcp_sacked(tp) + tp->reno_sacked, mss);
+	if (tp->phase >= TCP_PHASE_RECOVERY)
+		info->tcpi_lost = in_segments(tcp_sack_missing(tp, tp->snd_una, tp->lost_edge), mss);
+	info->tcpi_last_data_sent = now - tp->last_sent_ms;
+	info->tcpi_rtt = us(tp->cc.srtt);
+	info->tcpi_rttvar = us(tp->rttvar);
+	info->tcpi_min_rtt = us(tp->cc.min_rtt);
+	info->tcpi_snd_ssthresh = tp->cc.ssthresh == UINT32_MAX ? 0x7fffffff :
+				  in_segments(tp->cc.ssthresh, mss);
+	info->tcpi_snd_cwnd = in_segments(tp->cc.cwnd, mss);
+	info->tcpi_reordering = TCP_DUPACK_THRESHOLD;
+	info->tcpi_total_retrans = tp->total_retrans;
+	info->tcpi_pacing_rate = tp->cc.pacing_rate != 0 ? tp->cc.pacing_rate : UINT64_MAX;
+	info->tcpi_max_pacing_rate = UINT64_MAX;
+	info->tcpi_bytes_acked = tp->bytes_acked;
+	info->tcpi_segs_out = tp->segs_out;
+	info->tcpi_data_segs_out = tp->data_segs_out;
+	info->tcpi_notsent_bytes = seq_span(tp->snd_nxt, tp->snd_end);
+	info->tcpi_snd_wnd = tp->snd_wnd;
+}
+
+static void info_receive(const struct tcp_sock *tp, struct tcp_info *info)
+{
+	uint32_t now = tcp_ms(tcp_now(tp));
+
+	info->tcpi_ato = us(tcp_module_of(tp)->config->delayed_ack);
+	info->tcpi_rcv_mss = tp->rcv_mss;
+	info->tcpi_last_data_recv = now - tp->last_received_ms;
+	info->tcpi_last_ack_recv = now - tp->last_ack_ms;
+	info->tcpi_pmtu = tp->dst.mtu;
+	info->tcpi_advmss = tp->advmss;
+	info->tcpi_rcv_space = tcp_rcv_wnd(tp);
+	info->tcpi_bytes_received = tp->bytes_received;
+	info->tcpi_segs_in = tp->segs_in;
+	info->tcpi_data_segs_in = tp->data_segs_in;
+}
+
+static struct tcp_info get_info(const struct tcp_sock *tp)
+{
+	struct tcp_info info = { 0 };
+
+	info.tcpi_state = tp->state;
+	info.tcpi_options = info_options(tp);
+	info.tcpi_snd_wscale = tp->snd_wscale & 0xfu;
+	info.tcpi_rcv_wscale = tp->rcv_wscale & 0xfu;
+	if (tp->state == TCP_LISTEN) {
+		/* As Linux: length and limit of the accept queue. */
+		info.tcpi_unacked = tp->listener->accept_count;
+		info.tcpi_sacked = tp->listener->backlog;
+		return info;
+	}
+	info_send(tp, &info);
+	info_receive(tp, &info);
+	return info;
+}
+
+static int get_congestion(const struct tcp_sock *tp, void *value, socklen_t *length)
+{
+	const char *name = tcp_module_of(tp)->config->congestion;
+	char text[CONGESTION_NAME] = "";
+	size_t i;
+
+	if (tp->cc.algorithm != NULL)
+		name = tp->cc.algorithm->name;
+	else if (tp->algorithm != NULL)
+		name = tp->algorithm->name;
+	for (i = 0; i < sizeof(text) - 1 && name[i] != '\0'; i++)
+		text[i] = name[i];
+	return put(value, length, text, sizeof(text));
+}
+
+static int seconds(uint64_t ns)
+{
+	return (int)(ns / STRATA_SEC);
+}
+
+static int get_maxseg(const struct tcp_sock *tp)
+{
+	if (tcp_in(tp, TCP_SYNCHRONISED))
+		return (int)tp->cc.mss;
+	return tp->user_mss != 0 ? tp->user_mss : TCP_MSS_DEFAULT_V4;
+}
+
+int tcp_getsockopt(struct strata_socket *sock, int name, void *value, socklen_t *length)
+{
+	const struct tcp_sock *tp = tcp_of(sock);
+	const struct tcp_config *config = tcp_module_of(tp)->config;
+	struct tcp_info info;
+	int v;
+
+	switch (name) {
+	case TCP_INFO:
+		info = get_info(tp);
+		return put(value, length, &info, sizeof(info));
+	case TCP_CONGESTION:
+		return get_congestion(tp, value, length);
+	case TCP_NODELAY:
+		v = tp->nodelay;
+		break;
+	case TCP_CORK:
+		v = tp->cork;
+		break;
+	case TCP_MAXSEG:
+		v = get_maxseg(tp);
+		break;
+	case TCP_KEEPIDLE:
+		v = seconds(tcp_keepidle(tp));
+		break;
+	case TCP_KEEPINTVL:
+		v = seconds(tcp_keepintvl(tp));
+		break;
+	case TCP_KEEPCNT:
+		v = (int)tcp_keepcnt(tp);
+		break;
+	case TCP_SYNCNT:
+		v = tp->syncnt != 0 ? tp->syncnt : (int)config->syn_retries;
+		break;
+	case TCP_LINGER2:
+		v = tp->linger2 != 0 ? tp->linger2 : seconds(config->fin_timeout);
+		break;
+	case TCP_DEFER_ACCEPT:
+		v = tp->defer_accept;
+		break;
+	case TCP_USER_TIMEOUT:
+		v = (int)tp->user_timeout_ms;
+		break;
+	case TCP_NOTSENT_LOWAT:
+		v = (int)tp->notsent_lowat;
+		break;
+	case TCP_QUICKACK:
+		v = !tp->pingpong;
+		break;
+	default:
+		return -ENOPROTOOPT;
+	}
+	return put(value, length, &v, sizeof(v));
+}
+
+void tcp_option_changed(struct strata_socket *sock, int name)
+{
+	struct tcp_sock *tp = tcp_of(sock);
+
+	if (name == SO_KEEPALIVE && tp->state != TCP_LISTEN)
+		tcp_timer_keepalive(tp);
+	if ((name == SO_RCVBUF || name == SO_RCVBUFFORCE) &&
+	    tcp_in(tp, TCP_MASK(TCP_CLOSED) | TCP_MASK(TCP_LISTEN)))
+		tp->rcv_wscale = tcp_choose_wscale(tcp_module_of(tp), sock);
+	if (name == SO_RCVLOWAT || name == SO_SNDBUF || name == SO_SNDBUFFORCE)
+		tcp_events(tp, 0);
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The user's calls: OPEN, SEND, RECEIVE, CLOSE, ABORT (RFC 9293 3.10.1 to 3.10.5), in the shape and with
+ * the errors of Linux's sockets.
+ */
+#include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include "tcp_int.h"
+
+/* ---- open ---- */
+
+int tcp_open(struct strata_socket *sock)
+{
+	struct tcp_sock *tp = tcp_of(sock);
+	const struct tcp_config *config = tcp_module_of(tp)->config;
+
+	tp->state = TCP_CLOSED;
+	tp->nodelay = !config->nagle;
+	sock->rcvbuf = (uint32_t)config->rcvbuf;
+	sock->sndbuf = (uint32_t)config->sndbuf;
+	tcp_init_tcb(tp);
+	tcp_events(tp, 0);
+	return 0;
+}
+
+/* The ends of a connection about to be opened; claims a port where none is bound. */
+static int choose_ends(struct tcp_sock *tp, const struct strata_addr *addr, uint16_t port)
+{
+	struct strata_socket *sock = &tp->sock;
+	struct strata_flow_key *key = &sock->flow.key;
+	bool bound = (sock->bound & STRATA_BOUND_ADDRESS) != 0;
+	struct strata_addr src;
+	int error;
+
+	error = strata_route_output(sock->stack, addr, bound ? &sock->port.local : NULL,
+				    sock->flow.iface, &tp->dst, &src);
+	if (error < 0)
+		return error;
+	error = -ENETUNREACH;
+	if (tp->dst.kind != STRATA_DST_UNICAST && tp->dst.kind != STRATA_DST_LOCAL)
+		goto out_release;
+	key->remote = *addr;
+	key->remote_port = port;
+	key->local = bound ? sock->port.local : src;
+	key->number = (uint8_t)sock->transport->number;
+	if (sock->port.link == NULL) {
+		error = strata_port_claim_flow(sock->stack, &sock->port, key);
+		if (error < 0)
+			goto out_unset;
+		tp->auto_port = true;
+	}
+	key->local_port = sock->port.port;
+	error = strata_flow_add(sock->stack, &sock->flow);
+	if (error == 0)
+		return 0;
+	error = -EADDRNOTAVAIL;
+out_unset:
+	memset(&key->remote, 0, sizeof(key->remote));
+	key->remote_port = 0;
+out_release:
+	strata_dst_release(&tp->dst);
+	return error;
+}
+
+static void start_handshake(struct tcp_sock *tp)
+{
+	struct tcp_module *m = tcp_module_of(tp);
+	const struct strata_flow_key *key = &tp->sock.flow.key;
+
+	tp->iss = tcp_isn(m, key);
+	tp->ts_offset = tcp_stamp_offset(m, key);
+	tp->snd_una = tp->iss;
+	tp->snd_nxt = tp->snd_end = tp->snd_sml = tp->iss + 1;
+	tp->rcv_nxt = tp->rcv_adv = tp->rcv_wup = 0;
+	tp->advmss = tcp_advertised_mss(&tp->dst, tp->user_mss);
+	tcp_update_mss(tp);
+	tcp_recovery_init(tp);
+	tcp_set_state(tp, TCP_SYN_SENT);
+	tcp_count(tp, TCP_COUNT_ACTIVE_OPENS, 1);
+	tcp_send_syn(tp);
+	tcp_timer_retransmit(tp);
+	tcp_events(tp, 0);
+}
+
+int tcp_connect(struct strata_socket *sock, const struct strata_addr *addr, uint16_t port)
+{
+	struct tcp_sock *tp = tcp_of(sock);
+	int error;
+
+	if (tcp_in(tp, TCP_MASK(TCP_SYN_SENT) | TCP_MASK(TCP_SYN_RECEIVED)))
+		return -EALREADY;
+	if (tp->state != TCP_CLOSED)
+		return -EISCONN;
+	error = strata_socket_take_error(sock);
+	if (error < 0)
+		return error;
+	/* tcp.md 10 */
+	if (port == 0)
+		return -ECONNREFUSED;
+	tcp_rcvq_purge(tp);
+	tcp_init_tcb(tp);
+	error = choose_ends(tp, addr, port);
+	if (error < 0) {
+		tcp_events(tp, 0);
+		return error;
+	}
+	start_handshake(tp);
+	return -EINPROGRESS;
+}
+
+/* ---- send ---- */
+
+void tcp_snd_grow(struct tcp_sock *tp)
+{
+	const struct tcp_config *config = tcp_module_of(tp)->config;
+	/* As Linux: twice the window, so that the next flight is at hand while this one is under way. */
+	uint64_t want = 2 * (uint64_t)tcp_max32(tp->cc.cwnd, 10u * tp->cc.mss);
+
+	if ((tp->sock.options & STRATA_SO_SNDBUF_LOCKED) != 0 || !config->autotune)
+		return;
+	if (want > config->sndbuf_max)
+		want = config->sndbuf_max;
+	if (want > tp->sock.sndbuf)
+		tp->sock.sndbuf = (uint32_t)want;
+}
+
+static size_t iov_total(const struct msghdr *msg)
+{
+	size_t total = 0, i;
+
+	for (i = 0; i < msg->msg_iovlen; i++)
+		total += msg->msg_iov[i].iov_len;
+	return total;
+}
+
+/* What stands against sending; 0: nothing. */
+static int send_refused(struct tcp_sock *tp, int flags)
+{
+	int error = strata_socket_take_error(&tp->sock);
+
+	if (error < 0)
+		return error;
+	if (tp->sock.shutdown & 2)
+		return -EPIPE;
+	if (tcp_in(tp, TCP_MASK(TCP_SYN_SENT) | TCP_MASK(TCP_SYN_RECEIVED)))
+		return -EAGAIN;
+	if (!tcp_in(tp, TCP_MAY_SEND))
+		return -EPIPE;
+	/* Urgent data is received in line, but not sent (RFC 6093 section 5). */
+	return flags & MSG_OOB ? -EOPNOTSUPP : 0;
+}
+
+ssize_t tcp_send(struct strata_socket *sock, const struct msghdr *msg, const struct strata_addr *to,
+		 uint16_t port, int flags)
+{
+	struct tcp_sock *tp = tcp_of(sock);
+	size_t total = iov_total(msg);
+	uint32_t room, done = 0;
+	int error = send_refused(tp, flags);
+
+	(void)to;
+	(void)port;
+	if (error < 0)
+		return error;
+	room = tcp_sndq_room(tp);
+	if (total == 0)
+		return 0;
+	if (room != 0)
+		done = tcp_sndq_write(tp, msg->msg_iov, msg->msg_iovlen, 0,
+				      total < room ? (uint32_t)total : room);
+	if (room != 0 && done == 0)
+		return -ENOBUFS;
+	if (done < total)
+		tp->no_space = true;
+	tp->more = (flags & MSG_MORE) != 0 && done == total;
+	tcp_events(tp, 0);
+	tcp_schedule(tp);
+	return done != 0 ? (ssize_t)done : -EAGAIN;
+}
+
+/* ---- receive ---- */
+
+/* Where the application keeps up and the sender fills the window in about a round trip, the window may
+ * be what limits it: the buffer doubles, to its maximum. */
+void tcp_rcv_grow(struct tcp_sock *tp)
+{
+	const struct tcp_config *config = tcp_module_of(tp)->config;
+	uint32_t now = tcp_ms(tcp_now(tp)), took = now - tp->rcv_epoch_ms;
+	uint64_t quick = 2 * tp->cc.srtt / STRATA_MS + 10, want = 2 * (uint64_t)tp->sock.rcvbuf;
+
+	if (seq_lt(tp->rcv_nxt, tp->rcv_epoch_seq))
+		return;
+	tp->rcv_epoch_ms = now;
+	if (config->autotune && (tp->sock.options & STRATA_SO_RCVBUF_LOCKED) == 0 &&
+	    tp->rcvq.bytes <= tp->sock.rcvbuf / 4 && (tp->cc.srtt == 0 || took <= quick)) {
+		if (want > config->rcvbuf_max)
+			want = config->rcvbuf_max;
+		if (want > tp->sock.rcvbuf)
+			tp->sock.rcvbuf = (uint32_t)want;
+	}
+	tp->rcv_epoch_seq = tp->rcv_nxt + tcp_window(tp);
+}
+
+/* The application has taken data: does the peer learn of the room now? As Linux: where the window
+ * would at least double. */
+static void window_update(struct tcp_sock *tp)
+{
+	uint32_t now = tcp_rcv_wnd(tp), window;
+
+	if (!tcp_in(tp, TCP_RECEIVES))
+		return;
+	tcp_rcv_grow(tp);
+	window = tcp_window(tp);
+	if (window != 0 && window >= 2 * (uint64_t)now) {
+		tp->ack_pending = tp->ack_now = true;
+		tcp_schedule(tp);
+	}
+}
+
+/* Nothing to read: why, or for how long. */
+static ssize_t nothing_to_read(struct tcp_sock *tp)
+{
+	int error = strata_socket_take_error(&tp->sock);
+
+	if (error < 0)
+		return error;
+	if (!tp->connected && tcp_in(tp, TCP_MASK(TCP_CLOSED) | TCP_MASK(TCP_LISTEN)))
+		return -ENOTCONN;
+	return tp->sock.shutdown & 1 ? 0 : -EAGAIN;
+}
+
+ssize_t tcp_recv(struct strata_socket *sock, struct msghdr *msg, struct strata_addr *from,
+		 uint16_t *port, int flags)
+{
+	struct tcp_sock *tp = tcp_of(sock);
+	size_t total = iov_total(msg);
+	uint32_t n = total < UINT32_MAX ? (uint32_t)total : UINT32_MAX, done;
+
+	(void)from;
+	(void)port;
+	if (tp->state == TCP_LISTEN)
+		return -ENOTCONN;
+	if (flags & MSG_OOB)
+		return -EINVAL;
+	if (total == 0)
+		return 0;
+	if (tp->rcv_bytes == 0)
+		return nothing_to_read(tp);
+	/* tcp(7): MSG_TRUNC discards. */
+	done = tcp_rcvq_read(tp, flags & MSG_TRUNC ? NULL : msg->msg_iov, msg->msg_iovlen, n,
+			     (flags & MSG_PEEK) != 0);
+	if (flags & MSG_PEEK)
+		return (ssize_t)done;
+	window_update(tp);
+	tcp_events(tp, 0);
+	return (ssize_t)done;
+}
+
+/* ---- close ---- */
+
+/* Our FIN joins the queue (RFC 9293 3.10.4). */
+static void queue_fin(struct tcp_sock *tp)
+{
+	tp->fin_queued = true;
+	if (tp->state == TCP_ESTABLISHED)
+		tcp_set_state(tp, TCP_FIN_WAIT_1);
+	else if (tp->state == TCP_CLOSE_WAIT)
+		tcp_set_state(tp, TCP_LAST_ACK);
+	/* In SYN-RECEIVED it waits for ESTABLISHED. */
+	tcp_schedule(tp);
+}
+
+int tcp_disconnect(struct strata_socket *sock)
+{
+	struct tcp_sock *tp = tcp_of(sock);
+
+	tcp_abort(tp, 0);
+	strata_socket_take_error(sock);
+	tcp_rcvq_purge(tp);
+	tcp_init_tcb(tp);
+	memset(&sock->flow.key.remote, 0, sizeof(sock->flow.key.remote));
+	sock->flow.key.remote_port = 0;
+	tcp_events(tp, 0);
+	return 0;
+}
+
+int tcp_shutdown(struct strata_socket *sock, int how)
+{
+	struct tcp_sock *tp = tcp_of(sock);
+
+	switch (tp->state) {
+	case TCP_CLOSED:
+		return -ENOTCONN;
+	case TCP_LISTEN:
+		/* As Linux: the receive side of a listener is its queue (tcp.md 19). */
+		if (how != SHUT_WR)
+			tcp_finish(tp, 0);
+		return 0;
+	case TCP_SYN_SENT:
+		return tcp_disconnect(sock);
+	default:
+		break;
+	}
+	if (how != SHUT_WR) {
+		sock->shutdown |= 1;
+		tcp_rcvq_purge(tp);
+	}
+	if (how != SHUT_RD && (sock->shutdown & 2) == 0) {
+		sock->shutdown |= 2;
+		queue_fin(tp);
+	}
+	tcp_events(tp, 0);
+	return 0;
+}
+
+/* A connection whose owner goes: orderly, unless data would be lost without the peer knowing. */
+static void close_connection(struct tcp_sock *tp)
+{
+	bool unread = tp->rcv_bytes != 0;
+	bool abrupt = (tp->sock.options & STRATA_SO_LINGER) != 0 && tp->sock.linger == 0;
+
+	tcp_rcvq_purge(tp);
+	if (unread || abrupt) {
+		/* RFC 9293 3.10.4, RFC 2525 2.17: unread data is told by a RST; SO_LINGER of 0 asks for one. */
+		tcp_abort(tp, 0);
+		return;
+	}
+	tp->sock.shutdown = 3;
+	tp->cork = tp->more = false;
+	if (!tp->fin_queued)
+		queue_fin(tp);
+	else if (tp->state == TCP_FIN_WAIT_2)
+		tcp_fin_wait_2_orphan(tp);
+}
+
+void tcp_close(struct strata_socket *sock)
+{
+	struct tcp_sock *tp = tcp_of(sock);
+
+	/* Ended before: nobody holds it any more. */
+	if (tp->state == TCP_CLOSED) {
+		tcp_free(tp);
+		return;
+	}
+	tp->orphan = true;
+	if (tcp_in(tp, TCP_MASK(TCP_LISTEN) | TCP_MASK(TCP_SYN_SENT)))
+		tcp_finish(tp, 0);
+	else
+		close_connection(tp);
+}
+
+/* ---- queues ---- */
+
+int tcp_ioctl(struct strata_socket *sock, unsigned long request, int *value)
+{
+	const struct tcp_sock *tp = tcp_of(sock);
+
+	if (tp->state == TCP_LISTEN)
+		return -EINVAL;
+	switch (request) {
+	case SIOCINQ:
+		*value = (int)tp->rcv_bytes;
+		return 0;
+	case SIOCOUTQ:
+		*value = (int)seq_span(tp->snd_una, tp->snd_end);
+		return 0;
+	case SIOCOUTQNSD:
+		*value = (int)seq_span(tp->snd_nxt, tp->snd_end);
+		return 0;
+	default:
+		return -ENOTTY;
+	}
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The header on the wire: checked completely, read into host order, written, and cut into segments.
+ * Read RFC 9293 3.1 and 3.2, RFC 7323 2.2 and 3.2, RFC 2018 2 and 3 before editing.
+ */
+#include "tcp_int.h"
+
+/* RFC 9293 3.2, RFC 7323, RFC 2018: kinds and their lengths. */
+enum {
+	OPTION_END = 0,
+	OPTION_NOP = 1,
+	OPTION_MSS = 2,
+	OPTION_WSCALE = 3,
+	OPTION_SACK_PERMITTED = 4,
+	OPTION_SACK = 5,
+	OPTION_TIMESTAMP = 8,
+};
+enum {
+	LENGTH_MSS = 4,
+	LENGTH_WSCALE = 3,
+	LENGTH_SACK_PERMITTED = 2,
+	LENGTH_TIMESTAMP = 10,
+};
+/* "nop, nop, timestamp", the form of every segment of most connections. */
+#define TIMESTAMP_WORD UINT32_C(0x0101080a)
+
+static bool parse_sack(const uint8_t *option, unsigned int length, struct tcp_header *h)
+{
+	unsigned int i, count = (length - 2) / 8;
+
+	if (count == 0 || count > TCP_SACK_BLOCKS || (length - 2) % 8 != 0)
+		return false;
+	for (i = 0; i < count; i++) {
+		h->sack[i].start = strata_get_be32(option + 2 + 8 * i);
+		h->sack[i].end = strata_get_be32(option + 6 + 8 * i);
+	}
+	h->sack_count = (uint16_t)count;
+	h->options |= TCP_HAS_SACK;
+	return true;
+}
+
+/* One option of a known kind; false when its length is wrong. Options that only a SYN may carry are
+ * ignored elsewhere (RFC 7323 1.3, RFC 2018 2). */
+static bool parse_option(const uint8_t *option, unsigned int length, struct tcp_header *h)
+{
+	bool syn = (h->flags & TCP_SYN) != 0;
+
+	switch (option[0]) {
+	case OPTION_MSS:
+		if (length != LENGTH_MSS)
+			return false;
+		h->mss = strata_get_be16(option + 2);
+		/* An MSS of 0 says nothing (tcp.md 8). */
+		if (syn && h->mss != 0)
+			h->options |= TCP_HAS_MSS;
+		return true;
+	case OPTION_WSCALE:
+		if (length != LENGTH_WSCALE)
+			return false;
+		/* RFC 7323 2.3: a larger count is read as 14. */
+		h->wscale = option[2] > TCP_WSCALE_MAX ? TCP_WSCALE_MAX : option[2];
+		if (syn)
+			h->options |= TCP_HAS_WSCALE;
+		return true;
+	case OPTION_SACK_PERMITTED:
+		if (length != LENGTH_SACK_PERMITTED)
+			return false;
+		if (syn)
+			h->options |= TCP_HAS_SACK_PERMITTED;
+		return true;
+	case OPTION_TIMESTAMP:
+		if (length != LENGTH_TIMESTAMP)
+			return false;
+		h->tsval = strata_get_be32(option + 2);
+		h->tsecr = strata_get_be32(option + 6);
+		h->options |= TCP_HAS_TIMESTAMP;
+		return true;
+	case OPTION_SACK:
+		return parse_sack(option, length, h);
+	default:
+		return true;
+	}
+}
+
+/* RFC 9293 3.1, MUST-5 … MUST-7, MUST-68: unknown options are skipped by their length; an illegal
+ * length must do no harm, so nothing of such a segment is believed. */
+static bool parse_options(const uint8_t *option, const uint8_t *end, struct tcp_header *h)
+{
+	unsigned int length;
+
+	while (option < end && option[0] != OPTION_END) {
+		if (option[0] == OPTION_NOP) {
+			option++;
+			continue;
+		}
+		if (end - option < 2)
+			return false;
+		length = option[1];
+		if (length < 2 || length > (unsigned int)(end - option) ||
+		    !parse_option(option, length, h))
+			return false;
+		option += length;
+	}
+	return true;
+}
+
+static bool checksum_good(const struct strata_pkt *pkt)
+{
+	uint32_t length = strata_pkt_length(pkt), sum;
+
+	if (pkt->csum != STRATA_CSUM_NONE)
+		return true;
+	sum = strata_csum_pseudo(&pkt->src, &pkt->dst, pkt->number, length);
+	return strata_csum_fold(strata_pkt_csum(pkt, 0, length, sum)) == 0xffff;
+}
+
+bool tcp_parse(struct strata_pkt *pkt, struct tcp_header *h, enum tcp_drop *reason)
+{
+	uint32_t length = strata_pkt_length(pkt), header;
+	const uint8_t *p;
+
+	*reason = TCP_DROP_TRUNCATED;
+	if (length < TCP_HEADER_MIN)
+		return false;
+	*reason = TCP_DROP_NO_MEMORY;
+	p = strata_pkt_header(pkt, TCP_HEADER_MIN);
+	if (p == NULL)
+		return false;
+	header = (uint32_t)(p[12] >> 4) * 4;
+	if (header < TCP_HEADER_MIN || header > length) {
+		*reason = TCP_DROP_BAD_OFFSET;
+		return false;
+	}
+	p = strata_pkt_header(pkt, header);
+	if (p == NULL)
+		return false;
+	*reason = TCP_DROP_BAD_CHECKSUM;
+	if (!checksum_good(pkt))
+		return false;
+	h->source = strata_get_be16(p);
+	h->destination = strata_get_be16(p + 2);
+	h->seq = strata_get_be32(p + 4);
+	h->ack = strata_get_be32(p + 8);
+	h->flags = p[13];
+	h->length = (uint8_t)header;
+	h->window = strata_get_be16(p + 14);
+	h->urgent = strata_get_be16(p + 18);
+	h->options = 0;
+	h->sack_count = 0;
+	*reason = TCP_DROP_BAD_PORT;
+	if (h->source == 0 || h->destination == 0)
+		return false;
+	if (header == TCP_HEADER_MIN + TCP_TIMESTAMP_SIZE &&
+	    strata_get_be32(p + TCP_HEADER_MIN) == TIMESTAMP_WORD) {
+		h->options = TCP_HAS_TIMESTAMP;
+		h->tsval = strata_get_be32(p + 24);
+		h->tsecr = strata_get_be32(p + 28);
+		return true;
+	}
+	*reason = TCP_DROP_BAD_OPTION;
+	return parse_options(p + TCP_HEADER_MIN, p + header, h);
+}
+
+static uint8_t *emit_timestamp(const struct tcp_header *h, uint8_t *out)
+{
+	out[0] = OPTION_TIMESTAMP;
+	out[1] = LENGTH_TIMESTAMP;
+	strata_put_be32(out + 2, h->tsval);
+	strata_put_be32(out + 6, h->tsecr);
+	return out + LENGTH_TIMESTAMP;
+}
+
+static uint8_t *emit_nops(uint8_t *out, unsigned int n)
+{
+	memset(out, OPTION_NOP, n);
+	return out + n;
+}
+
+/* The order in which Linux writes them, which middleboxes know: mss, sackOK, timestamp, nop, wscale. */
+static uint8_t *emit_syn_options(const struct tcp_header *h, uint8_t *out)
+{
+	bool sack = (h->options & TCP_HAS_SACK_PERMITTED) != 0;
+	bool stamp = (h->options & TCP_HAS_TIMESTAMP) != 0;
+
+	if (h->options & TCP_HAS_MSS) {
+		out[0] = OPTION_MSS;
+		out[1] = LENGTH_MSS;
+		strata_put_be16(out + 2, h->mss);
+		out += LENGTH_MSS;
+	}
+	if (sack != stamp)
+		out = emit_nops(out, 2);
+	if (sack) {
+		out[0] = OPTION_SACK_PERMITTED;
+		out[1] = LENGTH_SACK_PERMITTED;
+		out += LENGTH_SACK_PERMITTED;
+	}
+	if (stamp)
+		out = emit_timestamp(h, out);
+	if (h->options & TCP_HAS_WSCALE) {
+		out = emit_nops(out, 1);
+		out[0] = OPTION_WSCALE;
+		out[1] = LENGTH_WSCALE;
+		out[2] = h->wscale;
+		out += LENGTH_WSCALE;
+	}
+	return out;
+}
+
+static uint8_t *emit_data_options(const struct tcp_header *h, uint8_t *out)
+{
+	unsigned int i;
+
+	if (h->options & TCP_HAS_TIMESTAMP)
+		out = emit_timestamp(h, emit_nops(out, 2));
+	if (h->options & TCP_HAS_SACK) {
+		out = emit_nops(out, 2);
+		out[0] = OPTION_SACK;
+		out[1] = (uint8_t)(2 + 8 * h->sack_count);
+		out += 2;
+		for (i = 0; i < h->sack_count; i++, out += 8) {
+			strata_put_be32(out, h->sack[i].start);
+			strata_put_be32(out + 4, h->sack[i].end);
+		}
+	}
+	return out;
+}
+
+uint32_t tcp_emit_length(const struct tcp_header *h)
+{
+	uint32_t n = TCP_HEADER_MIN;
+
+	if (h->flags & TCP_SYN) {
+		if (h->options & TCP_HAS_MSS)
+			n += LENGTH_MSS;
+		if (h->options & TCP_HAS_TIMESTAMP)
+			n += TCP_TIMESTAMP_SIZE;
+		else if (h->options & TCP_HAS_SACK_PERMITTED)
+			n += 2 + LENGTH_SACK_PERMITTED;
+		if (h->options & TCP_HAS_WSCALE)
+			n += 1 + LENGTH_WSCALE;
+		return n;
+	}
+	if (h->options & TCP_HAS_TIMESTAMP)
+		n += TCP_TIMESTAMP_SIZE;
+	if (h->options & TCP_HAS_SACK)
+		n += 4 + 8 * (uint32_t)h->sack_count;
+	return n;
+}
+
+uint32_t tcp_emit(const struct tcp_header *h, uint8_t *out)
+{
+	uint32_t length = tcp_emit_length(h);
+
+	strata_put_be16(out, h->source);
+	strata_put_be16(out + 2, h->destination);
+	strata_put_be32(out + 4, h->seq);
+	strata_put_be32(out + 8, h->ack);
+	out[12] = (uint8_t)(length / 4 << 4);
+	out[13] = h->flags;
+	strata_put_be16(out + 14, h->window);
+	strata_put_be16(out + TCP_CHECKSUM_OFFSET, 0);
+	strata_put_be16(out + 18, h->urgent);
+	if (h->flags & TCP_SYN)
+		emit_syn_options(h, out + TCP_HEADER_MIN);
+	else
+		emit_data_options(h, out + TCP_HEADER_MIN);
+	return length;
+}
+
+uint32_t tcp_header_length(const struct strata_pkt *pkt)
+{
+	return pkt->len < TCP_HEADER_MIN ? 0 : (uint32_t)(pkt->data[12] >> 4) * 4;
+}
+
+void tcp_segment_cut(struct strata_instance *self, const struct strata_pkt *whole,
+		     struct strata_pkt *segment, uint32_t offset, bool last)
+{
+	uint8_t *p = segment->data;
+
+	(void)self;
+	(void)whole;
+	strata_put_be32(p + 4, strata_get_be32(p + 4) + offset);
+	/* What ends the data belongs to its last segment; RFC 3168 6.1.2: CWR to the first. */
+	if (!last)
+		p[13] = (uint8_t)(p[13] & ~(TCP_FIN | TCP_PSH));
+	if (offset != 0)
+		p[13] = (uint8_t)(p[13] & ~TCP_CWR);
+}
