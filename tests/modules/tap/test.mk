@@ -10,3 +10,13 @@ tests_modules_tap_test_vnet_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS)
 tests_modules_tap_test_vnet_LDFLAGS = $(test_ldflags)
 tests_modules_tap_test_vnet_LDADD = $(test_libs)
 
+
+test_programs += tests/modules/tap/test_io
+tests_modules_tap_test_io_SOURCES = \
+	tests/modules/tap/test_io.c \
+	modules/link/tap/tap_io.c \
+	modules/link/tap/tap_vnet.c
+tests_modules_tap_test_io_CPPFLAGS = $(tap_test_cppflags)
+tests_modules_tap_test_io_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS)
+tests_modules_tap_test_io_LDFLAGS = $(test_ldflags)
+tests_modules_tap_test_io_LDADD = $(test_libs)

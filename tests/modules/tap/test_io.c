@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Frames of the TAP driver through a socket pair that stands for the device: a message is a frame with
+ * its virtio header. The interface is the fixture's, driven by the tap module for the time of the test.
+ */
+#include "fixture.h"
+
+#include <linux/virtio_net.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "tap_int.h"
+
+#define SUPER 40000
+
+/** The fixture's interface under the tap driver, and the host's end of the device. */
+struct rig {
+	struct tap tap;
+	struct tap_config config;
+	struct fixture *fx;
+	int host;
+	struct strata_instance *driver;	/* what the interface had before */
+	void *old_config, *old_state;
+	uint32_t old_caps;
+	/* of the last packet that came in */
+	unsigned int seen;
+	struct strata_pkt last;
+	uint8_t bytes[70000];
+};
+
+static void sniff(void *ctx, struct strata_iface *iface, const struct strata_pkt *pkt, bool out)
+{
+	struct rig *rig = ctx;
+
+	(void)iface;
+	if (out)
+		return;
+	rig->seen++;
+	rig->last = *pkt;
+	strata_pkt_read(pkt, 0, rig->bytes, sizeof(rig->bytes));
+}
+
+static void never(struct strata_stack *stack, struct strata_watch *watch, uint32_t events)
+{
+	(void)stack;
+	(void)watch;
+	(void)events;
+}
+
+static void no_timer(struct strata_stack *stack, struct strata_timer *timer)
+{
+	(void)stack;
+	(void)timer;
+}
+
+static struct rig *rig_open(struct fixture *fx)
+{
+	struct rig *rig = calloc(1, sizeof(*rig));
+	struct strata_iface *iface = fx->iface;
+	int ends[2], size = 1 << 20;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+	setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	rig->fx = fx;
+	rig->host = ends[1];
+	rig->config.offload = true;
+	rig->config.backlog = 16;
+	rig->tap.iface = iface;
+	rig->tap.device = "tap0";
+	rig->tap.fd = ends[0];
+	rig->tap.vnet = true;
+	rig->tap.uso = true;
+	rig->tap.watch.ready = never;
+	rig->tap.resend.fire = no_timer;
+	rig->driver = iface->driver;
+	rig->old_config = iface->config;
+	rig->old_state = iface->state;
+	rig->old_caps = iface->caps;
+	iface->driver = strata_instance_by_name(fx->stack, STRATA_LINK, "tap");
+	iface->config = &rig->config;
+	iface->state = &rig->tap;
+	iface->caps = STRATA_CAP_TX_CSUM | STRATA_CAP_FRAGS | STRATA_CAP_SEG_STREAM |
+		      STRATA_CAP_SEG_DATAGRAM;
+	assert_int_equal(tap_io_init(&rig->tap), 0);
+	assert_int_equal(strata_watch_add(fx->stack, &rig->tap.watch, ends[0], EPOLLIN), 0);
+	strata_iface_set_sniffer(iface, sniff, rig);
+	return rig;
+}
+
+static void rig_close(struct rig *rig)
+{
+	struct strata_iface *iface = rig->fx->iface;
+
+	strata_iface_set_sniffer(iface, NULL, NULL);
+	strata_watch_remove(rig->fx->stack, &rig->tap.watch);
+	tap_io_fini(&rig->tap);
+	close(rig->tap.fd);
+	close(rig->host);
+	iface->driver = rig->driver;
+	iface->config = rig->old_config;
+	iface->state = rig->old_state;
+	iface->caps = rig->old_caps;
+	free(rig);
+}
+
+#define MODULES "tap ethernet arp ipv4 icmp"
+
+/* The host writes a frame behind its virtio header. */
+static void host_writes(struct rig *rig, const struct virtio_net_hdr *vnet, const void *frame,
+			size_t length)
+{
+	struct iovec iov[2] = { { (void *)(uintptr_t)vnet, vnet != NULL ? sizeof(*vnet) : 0 },
+				{ (void *)(uintptr_t)frame, length } };
+
+	assert_true(writev(rig->host, iov, 2) >= 0);
+}
+
+static int receive(struct rig *rig)
+{
+	int result = tap_io_receive(&rig->tap);
+
+	fx_run(rig->fx);
+	return result;
+}
+
+/* An echo request of `payload` bytes as a frame; returns its length. */
+static size_t echo_request(uint8_t *frame, size_t payload)
+{
+	uint8_t message[2048] = { 8 };
+	const struct fx_ip ip = { .proto = FX_IP_ICMP };
+
+	fx_pattern_fill(message + 8, payload, 0);
+	strata_put_be16(message + 2, fx_sum_finish(fx_sum(0, message, 8 + payload)));
+	fx_build_eth(frame, STACK_MAC, PEER_MAC, FX_ETH_IP);
+	return 14 + fx_build_ip(frame + 14, &ip, 1, message, 8 + payload);
+}
+
+/* What the host reads, taken apart: the next frame's length; 0: none. */
+static size_t host_reads(struct rig *rig, struct virtio_net_hdr *vnet, uint8_t *frame, size_t size)
+{
+	struct iovec iov[2] = { { vnet, sizeof(*vnet) }, { frame, size } };
+	ssize_t n = readv(rig->host, iov, 2);
+
+	return n < (ssize_t)sizeof(*vnet) ? 0 : (size_t)n - sizeof(*vnet);
+}
+
+/* ---- receive ---- */
+
+static void a_small_frame_costs_a_small_packet(void **state)
+{
+	struct fixture *fx = fx_open(.modules = MODULES);
+	struct rig *rig = rig_open(fx);
+	const struct virtio_net_hdr vnet = { 0 };
+	uint8_t frame[2048], reply[2048];
+	struct virtio_net_hdr out;
+	struct fx_pkt pkt;
+	size_t length = echo_request(frame, 56);
+
+	(void)state;
+	host_writes(rig, &vnet, frame, length);
+	assert_int_equal(receive(rig), 0);
+	assert_int_equal(rig->seen, 1);
+	assert_true(rig->last.room < STRATA_PKT_LARGE);
+	assert_int_equal(rig->last.len, length);
+	assert_memory_equal(rig->bytes, frame, length);
+	/* The network header lies on a multiple of 16. */
+	assert_int_equal(((uintptr_t)rig->last.data + 14) % 16, 0);
+
+	length = host_reads(rig, &out, reply, sizeof(reply));
+	assert_int_equal(out.flags, 0);
+	assert_null(fx_decode(&pkt, reply, length, false));	/* checksums are complete */
+	assert_int_equal(pkt.icmp.type, 0);
+	rig_close(rig);
+	fx_close(fx);
+}
+
+static void a_full_frame_stays_where_it_was_read(void **state)
+{
+	struct fixture *fx = fx_open(.modules = MODULES);
+	struct rig *rig = rig_open(fx);
+	const struct virtio_net_hdr vnet = { 0 };
+	const uint8_t *buf = rig->tap.rx_pkt->data;
+	uint8_t frame[2048];
+
+	(void)state;
+	host_writes(rig, &vnet, frame, echo_request(frame, 1400));
+	assert_int_equal(receive(rig), 0);
+	assert_ptr_equal(rig->last.data, buf);
+	assert_int_equal(rig->last.frag_count, 0);
+	rig_close(rig);
+	fx_close(fx);
+}
+
+/* A TCP super-packet of SUPER bytes with a segment size of 1448. */
+static size_t super_packet(uint8_t *frame, struct virtio_net_hdr *vnet)
+{
+	static uint8_t segment[SUPER];
+	const struct fx_ip ip = { .proto = FX_IP_TCP };
+
+	fx_pattern_fill(segment, sizeof(segment), 0);
+	segment[12] = 0x50;
+	fx_build_eth(frame, STACK_MAC, PEER_MAC, FX_ETH_IP);
+	*vnet = (struct virtio_net_hdr){
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+		.hdr_len = 54, .gso_size = 1448, .csum_start = 34, .csum_offset = 16,
+	};
+	return 14 + fx_build_ip(frame + 14, &ip, 1, segment, sizeof(segment));
+}
+
+static void a_super_packet_keeps_its_payload_in_chunks(void **state)
+{
+	struct fixture *fx = fx_open(.modules = MODULES);
+	struct rig *rig = rig_open(fx);
+	static uint8_t frame[70000];
+	struct virtio_net_hdr vnet;
+	size_t length = super_packet(frame, &vnet);
+	struct strata_chunk *first, *last;
+
+	(void)state;
+	receive(rig);	/* nothing there: but now there are chunks */
+	first = rig->tap.rx_chunks[0];
+	last = rig->tap.rx_chunks[3];
+	host_writes(rig, &vnet, frame, length);
+	assert_int_equal(receive(rig), 0);
+	assert_int_equal(rig->last.frag_count, 3);
+	assert_ptr_equal(rig->last.frags[0].chunk, first);
+	assert_int_equal(rig->last.len + rig->last.frags_len, length);
+	assert_memory_equal(rig->bytes, frame, length);
+	assert_int_equal(rig->last.seg_type, STRATA_SEG_STREAM);
+	assert_int_equal(rig->last.seg_size, 1448);
+	assert_int_equal(rig->last.csum, STRATA_CSUM_PARTIAL);
+	assert_int_equal(rig->last.csum_start, TAP_HEADROOM + 34);
+	assert_ptr_equal(rig->tap.rx_chunks[3], last);	/* not needed: kept for the next */
+	rig_close(rig);
+	fx_close(fx);
+}
+
+static void the_largest_frame_fits(void **state)
+{
+	struct fixture *fx = fx_open(.modules = MODULES);
+	struct rig *rig = rig_open(fx);
+	static uint8_t frame[65535 + 18];
+	const struct virtio_net_hdr vnet = { 0 };
+
+	(void)state;
+	fx_pattern_fill(frame, sizeof(frame), 0);
+	memcpy(frame, STACK_MAC, 6);
+	frame[6] = 2;
+	host_writes(rig, &vnet, frame, sizeof(frame));
+	assert_int_equal(receive(rig), 0);
+	assert_int_equal(rig->seen, 1);
+	assert_int_equal(rig->last.len + rig->last.frags_len, sizeof(frame));
+	assert_memory_equal(rig->bytes, frame, sizeof(frame));
+	rig_close(rig);
+	fx_close(fx);
+}
+
+static void a_malformed_header_costs_its_frame_alone(void **state)
+{
+	struct fixture *fx = fx_open(.modules = MODULES);
+	struct rig *rig = rig_open(fx);
+	struct virtio_net_hdr vnet = { .flags = 0x80 };
+	uint8_t frame[2048];
+	size_t length = echo_request(frame, 56);
+
+	(void)state;
+	host_writes(rig, &vnet, frame, length);
+	host_writes(rig, NULL, "short", 5);
+	vnet.flags = 0;
+	host_writes(rig, &vnet, frame, length);
+	assert_int_equal(receive(rig), 0);
+	assert_int_equal(rig->seen, 1);
+	assert_int_equal(fx_drops(fx, "tap", "vnet_flags"), 1);
+	assert_int_equal(fx_drops(fx, "tap", "vnet_short"), 1);
+	assert_int_equal(fx->iface->counters.rx_errors, 2);
+	rig_close(rig);
+	fx_close(fx);
+}
+
+static void a_batch_ends_before_a_flood_does(void **state)
+{
+	struct fixture *fx = fx_open(.modules = MODULES);
+	struct rig *rig = rig_open(fx);
+	const struct virtio_net_hdr vnet = { 0 };
+	uint8_t frame[64] = { 2 };
+	unsigned int i;
+
+	(void)state;
+	frame[6] = 2;
+	for (i = 0; i < 200; i++)
+		host_writes(rig, &vnet, frame, 60);
+	assert_int_equal(receive(rig), 0);
+	assert_int_equal(rig->seen, 128);
+	assert_int_equal(fx_counter(fx, "tap", "batch_full"), 1);
+	assert_int_equal(receive(rig), 0);
+	assert_int_equal(rig->seen, 200);
+	assert_int_equal(fx_counter(fx, "tap", "batch_full"), 1);
+	rig_close(rig);
+	fx_close(fx);
+}
+
+static void without_memory_a_frame_is_dropped_and_the_next_is_read(void **state)
+{
+	static uint8_t frame[70000];
+	unsigned int k;
+
+	(void)state;
+	for (k = 1; k < 8; k++) {
+		struct fixture *fx = fx_open(.modules = MODULES);
+		struct rig *rig = rig_open(fx);
+		struct virtio_net_hdr vnet;
+		size_t length = super_packet(frame, &vnet);
+
+		fx_fail_at(fx, k, true);
+		host_writes(rig, &vnet, frame, length);
+		assert_int_equal(receive(rig), 0);
+		fx_fail_at(fx, 0, false);
+		host_writes(rig, &vnet, frame, length);
+		assert_int_equal(receive(rig), 0);
+		assert_int_equal(fx_drops(fx, "tap", "no_memory") + fx_drops(fx, "tap", "truncated") +
+				 rig->seen, 2);
+		assert_memory_equal(rig->bytes, frame, length);
+		rig_close(rig);
+		fx_close(fx);
+	}
+}
+
+/* ---- send ---- */
+
+/* A frame for the host, numbered. */
+static struct strata_pkt *numbered(struct fixture *fx, unsigned int number)
+{
+	struct strata_pkt *pkt = strata_pkt_alloc(fx->stack, 64, 1000);
+	uint8_t *frame = strata_pkt_put(pkt, 1000);
+
+	memset(frame, 0, 1000);
+	fx_build_eth(frame, PEER_MAC, STACK_MAC, 0x88b5);
+	strata_put_be16(frame + 14, (uint16_t)number);
+	pkt->iface = fx->iface;
+	return pkt;
+}
+
+static void what_the_device_does_not_take_waits_in_order(void **state)
+{
+	struct fixture *fx = fx_open(.modules = MODULES);
+	struct rig *rig = rig_open(fx);
+	unsigned int sent = 0, got = 0;
+	struct virtio_net_hdr vnet;
+	uint8_t frame[2048];
+	int size = 4096;
+
+	(void)state;
+	setsockopt(rig->tap.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	while (rig->tap.tx.count < rig->config.backlog) {
+		assert_true(sent < 1000);
+		assert_int_equal(tap_io_send(&rig->tap, numbered(fx, sent++)), 0);
+	}
+	assert_int_equal(fx_counter(fx, "tap", "back_pressure"), 1);
+	assert_true(rig->tap.watch.events & EPOLLOUT);
+	tap_io_send(&rig->tap, numbered(fx, 9999));
+	assert_int_equal(fx_drops(fx, "tap", "queue_full"), 1);
+	assert_int_equal(tap_io_resend(&rig->tap), 0);	/* still full */
+	assert_int_equal(rig->tap.tx.count, rig->config.backlog);
+	while (got < sent) {
+		if (host_reads(rig, &vnet, frame, sizeof(frame)) == 0) {
+			assert_int_equal(tap_io_resend(&rig->tap), 0);
+			continue;
+		}
+		assert_int_equal(strata_get_be16(frame + 14), got++);
+	}
+	assert_int_equal(tap_io_resend(&rig->tap), 0);
+	assert_int_equal(rig->tap.watch.events, EPOLLIN);
+	assert_int_equal(host_reads(rig, &vnet, frame, sizeof(frame)), 0);
+	rig_close(rig);
+	fx_close(fx);
+}
+
+static void what_waits_is_dropped_when_the_device_goes(void **state)
+{
+	struct fixture *fx = fx_open(.modules = MODULES);
+	struct rig *rig = rig_open(fx);
+	int size = 4096;
+	unsigned int sent = 0;
+
+	(void)state;
+	setsockopt(rig->tap.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	while (rig->tap.tx.count < 5)
+		tap_io_send(&rig->tap, numbered(fx, sent++));
+	tap_io_purge(&rig->tap);
+	assert_int_equal(fx_drops(fx, "tap", "link_down"), 5);
+	assert_int_equal(rig->tap.tx.count, 0);
+	rig_close(rig);
+	fx_close(fx);
+}
+
+static void a_descriptor_gone_bad_is_told(void **state)
+{
+	struct fixture *fx = fx_open(.modules = MODULES);
+	struct rig *rig = rig_open(fx);
+	int fd = rig->tap.fd;
+
+	(void)state;
+	rig->tap.fd = 12345;
+	assert_int_equal(tap_io_send(&rig->tap, numbered(fx, 1)), -EBADF);
+	assert_int_equal(tap_io_receive(&rig->tap), -EBADF);
+	rig->tap.fd = fd;
+	assert_int_equal(fx_drops(fx, "tap", "link_down"), 1);
+	assert_int_equal(fx->iface->counters.tx_errors, 1);
+	rig_close(rig);
+	fx_close(fx);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_small_frame_costs_a_small_packet),
+		cmocka_unit_test(a_full_frame_stays_where_it_was_read),
+		cmocka_unit_test(a_super_packet_keeps_its_payload_in_chunks),
+		cmocka_unit_test(the_largest_frame_fits),
+		cmocka_unit_test(a_malformed_header_costs_its_frame_alone),
+		cmocka_unit_test(a_batch_ends_before_a_flood_does),
+		cmocka_unit_test(without_memory_a_frame_is_dropped_and_the_next_is_read),
+		cmocka_unit_test(what_the_device_does_not_take_waits_in_order),
+		cmocka_unit_test(what_waits_is_dropped_when_the_device_goes),
+		cmocka_unit_test(a_descriptor_gone_bad_is_told),
+	};
+
+	return fx_main(tests);
+}
