@@ -12,3 +12,9 @@ tests_lib_libtest_la_SOURCES = \
 tests_lib_libtest_la_CPPFLAGS = $(test_cppflags)
 tests_lib_libtest_la_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 endif
+
+test_programs += tests/lib/test_frame
+tests_lib_test_frame_SOURCES = tests/lib/test_frame.c
+tests_lib_test_frame_CPPFLAGS = $(test_cppflags)
+tests_lib_test_frame_LDFLAGS = $(test_ldflags)
+tests_lib_test_frame_LDADD = $(test_libs)
