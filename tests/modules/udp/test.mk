@@ -1,1 +1,24 @@
 # Tests of the udp module.
+test_programs += tests/modules/udp/test_udp_input
+tests_modules_udp_test_udp_input_SOURCES = \
+	tests/modules/udp/test_udp_input.c \
+	tests/modules/udp/udp_test.h
+tests_modules_udp_test_udp_input_CPPFLAGS = $(test_cppflags)
+tests_modules_udp_test_udp_input_LDFLAGS = $(test_ldflags)
+tests_modules_udp_test_udp_input_LDADD = $(test_libs)
+
+test_programs += tests/modules/udp/test_udp_socket
+tests_modules_udp_test_udp_socket_SOURCES = \
+	tests/modules/udp/test_udp_socket.c \
+	tests/modules/udp/udp_test.h
+tests_modules_udp_test_udp_socket_CPPFLAGS = $(test_cppflags)
+tests_modules_udp_test_udp_socket_LDFLAGS = $(test_ldflags)
+tests_modules_udp_test_udp_socket_LDADD = $(test_libs)
+
+test_programs += tests/modules/udp/test_udp_error
+tests_modules_udp_test_udp_error_SOURCES = \
+	tests/modules/udp/test_udp_error.c \
+	tests/modules/udp/udp_test.h
+tests_modules_udp_test_udp_error_CPPFLAGS = $(test_cppflags)
+tests_modules_udp_test_udp_error_LDFLAGS = $(test_ldflags)
+tests_modules_udp_test_udp_error_LDADD = $(test_libs)
