@@ -188,7 +188,9 @@ static bool find_symbol(const struct elf_file *f, const char *symbol, GElf_Sym *
 				return true;
 			}
 			size_t length = strlen(name), suffix = strlen(DESCRIPTOR_SUFFIX);
-			if (length > suffix && strcmp(name + length - suffix, DESCRIPTOR_SUFFIX) == 0)
+			/* No dot: not one that a sanitizer made. */
+			if (length > suffix && strchr(name, '.') == NULL &&
+			    strcmp(name + length - suffix, DESCRIPTOR_SUFFIX) == 0)
 				*other = name;
 		}
 	}

@@ -3,8 +3,9 @@
  * Switching a module off and on while the stack runs. A disabled module stays loaded, with its options
  * and counters; what came through it has ended, all else goes on.
  *
- * The addresses of a network module's family go with it (their sockets end, their connected routes go)
- * and come back with it, on interfaces that are still there; other routes stay.
+ * The sockets of a network module's family end with it. Its addresses stay, as they would in a manifest
+ * without the module, where another module reads that family (docs/adr/0002); else they go, with
+ * their connected routes, and come back with it on interfaces that are still there.
  */
 #include <errno.h>
 
@@ -56,11 +57,18 @@ static int check_users(struct kernel *k, const struct module *m, struct strata_e
 	return result;
 }
 
-/* Whether the module's family is its own: then it owns the addresses of that family. */
-static uint16_t own_family(const struct module *m)
+/* The family that nobody can read without `m`; 0: none. */
+static uint16_t sole_family(struct kernel *k, const struct module *m)
 {
 	const struct strata_address_ops *ops = m->pub.module->network->address;
-	return ops != NULL && ops->family == m->pub.number ? ops->family : 0;
+	const struct strata_instance *other = NULL;
+	if (ops == NULL)
+		return 0;
+	while ((other = registry_next(k, STRATA_NETWORK, other)) != NULL)
+		if (other != &m->pub && other->module->network->address != NULL &&
+		    other->module->network->address->family == ops->family)
+			return 0;
+	return ops->family;
 }
 
 /* Takes the addresses of `family` off and keeps them. Returns 0, or -ENOMEM before any was taken. */
@@ -111,8 +119,8 @@ static void leave_network(struct kernel *k, struct module *m)
 	addr_ops_changed(k);
 	if (ops->resolves != 0)
 		neigh_family_gone(k, ops->resolves);
-	if (own_family(m) != 0)
-		neigh_family_gone(k, own_family(m));
+	if (ops->address != NULL && ops->address->family == m->pub.number)
+		neigh_family_gone(k, ops->address->family);
 }
 
 /* Tells a network module that came late of what there is. */
@@ -121,6 +129,7 @@ static void join_network(struct kernel *k, struct module *m)
 	const struct strata_network_ops *ops = m->pub.module->network;
 	struct strata_iface *iface;
 	addr_ops_changed(k);
+	/* As if all came now; modules that look for themselves when they start are told twice. */
 	for (iface = strata_iface_next(&k->pub, NULL); iface != NULL;
 	     iface = strata_iface_next(&k->pub, iface)) {
 		if (ops->iface_event != NULL && iface_usable(iface))
@@ -139,7 +148,7 @@ static int disable(struct kernel *k, struct module *m, struct strata_error *erro
 	if (result < 0)
 		return result;
 	if (kind_of(m) == STRATA_NETWORK) {
-		uint16_t family = own_family(m);
+		uint16_t family = sole_family(k, m);
 		if (family != 0 && save_addresses(k, m, family) < 0) {
 			strata_error_add(error, "module \"%s\": out of memory", m->pub.name);
 			return -ENOMEM;

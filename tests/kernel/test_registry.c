@@ -359,29 +359,58 @@ static void a_manifest_brings_up_interfaces_addresses_and_routes(void **state)
 	made_accepted(network);
 }
 
-static void addresses_go_with_their_network_and_come_back(void **state)
+/* Switches ipv4 off and on, and looks at what is left meanwhile. */
+static void switch_network(const char *manifest, unsigned int addresses, unsigned int routes)
 {
 	struct made made;
 	struct strata_error error = { 0 };
 
-	(void)state;
 	made_init(&made);
-	assert_int_equal(made_from(&made, network), 0);
+	assert_int_equal(made_from(&made, manifest), 0);
 	for (int i = 0; i < 100; i++) {
 		if (strata_module_disable(made.stack, "ipv4", &error) != 0)
 			fail_msg("%s", strata_error_text(&error));
-		assert_int_equal(count_addresses(made.stack), 0);
 		assert_null(strata_instance_by_number(made.stack, STRATA_NETWORK, 0x0800));
+		assert_int_equal(count_addresses(made.stack), addresses);
+		assert_int_equal(count_routes(made.stack), routes);
 		strata_run(made.stack, strata_now(made.stack) + STRATA_SEC);
 		assert_int_equal(strata_module_enable(made.stack, "ipv4", &error), 0);
 		assert_int_equal(count_addresses(made.stack), 2);
 		assert_int_equal(count_routes(made.stack), 3);
 		strata_run(made.stack, strata_now(made.stack) + STRATA_SEC);
 	}
-	assert_int_equal(strata_module_disable(made.stack, "arp", &error), 0);
-	assert_int_equal(count_addresses(made.stack), 2);
-	assert_int_equal(strata_module_enable(made.stack, "arp", &error), 0);
 	assert_int_equal(strata_module_disable(made.stack, "ipv4", &error), 0);
+	made_end(&made);
+}
+
+static void addresses_stay_while_another_module_reads_them(void **state)
+{
+	(void)state;
+	switch_network(network, 2, 3);
+}
+
+static void addresses_go_with_the_only_module_that_reads_them_and_come_back(void **state)
+{
+	(void)state;
+	switch_network("strata: 1\nmodules: [{name: wire}, {name: ethernet}, {name: ipv4}]\n"
+		       "interfaces:\n  - {name: w0, driver: wire, addresses: [192.0.2.1/24, 198.51.100.1/24]}\n"
+		       "routes: [{to: 0.0.0.0/0, via: 192.0.2.9}]\n", 0, 1);
+}
+
+static void a_resolver_is_switched_off_and_on(void **state)
+{
+	struct made made;
+
+	(void)state;
+	made_init(&made);
+	assert_int_equal(made_from(&made, network), 0);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(strata_module_disable(made.stack, "arp", NULL), 0);
+		assert_int_equal(count_addresses(made.stack), 2);
+		strata_run(made.stack, strata_now(made.stack) + STRATA_SEC);
+		assert_int_equal(strata_module_enable(made.stack, "arp", NULL), 0);
+		strata_run(made.stack, strata_now(made.stack) + STRATA_SEC);
+	}
 	made_end(&made);
 }
 
@@ -574,7 +603,9 @@ int main(void)
 		cmocka_unit_test(what_others_need_is_not_switched_off),
 		cmocka_unit_test(a_module_that_cannot_start_again_stays_off),
 		cmocka_unit_test(a_manifest_brings_up_interfaces_addresses_and_routes),
-		cmocka_unit_test(addresses_go_with_their_network_and_come_back),
+		cmocka_unit_test(addresses_stay_while_another_module_reads_them),
+		cmocka_unit_test(addresses_go_with_the_only_module_that_reads_them_and_come_back),
+		cmocka_unit_test(a_resolver_is_switched_off_and_on),
 		cmocka_unit_test(an_interface_may_stay_down),
 		cmocka_unit_test(tells_what_is_wrong_with_interfaces),
 		cmocka_unit_test(tells_what_is_wrong_with_routes),
