@@ -287,7 +287,7 @@ static void socket_become_gone(struct strata_socket *sock, int error)
 {
 	sock->gone = 1;
 	sock->error = error;
-	events_replace(sock, EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLRDHUP, EPOLLERR);
+	events_replace(sock, EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLRDHUP, UINT32_MAX);
 }
 
 void strata_socket_free(struct strata_socket *sock)

@@ -10,3 +10,10 @@ tests_kernel_test_port_SOURCES = tests/kernel/test_port.c $(core_rig)
 tests_kernel_test_port_CPPFLAGS = $(kernel_test_cppflags)
 tests_kernel_test_port_LDFLAGS = $(kernel_test_ldflags)
 tests_kernel_test_port_LDADD = $(kernel_test_libs)
+
+# Through the public interface, over the modules.
+test_programs += tests/kernel/test_socket
+tests_kernel_test_socket_SOURCES = tests/kernel/test_socket.c
+tests_kernel_test_socket_CPPFLAGS = $(test_cppflags)
+tests_kernel_test_socket_LDFLAGS = $(test_ldflags)
+tests_kernel_test_socket_LDADD = $(test_libs)
