@@ -226,6 +226,12 @@ static bool tap_cuts(const struct strata_iface *iface, const struct strata_pkt *
 	return tap_vnet_cuts(pkt, tap->uso);
 }
 
+static const char *const tap_checksums[] = {
+	[TAP_CHECKSUM_DEVICE] = "device",
+	[TAP_CHECKSUM_STACK] = "stack",
+	[TAP_CHECKSUMS] = NULL,
+};
+
 static const struct strata_option tap_options[] = {
 	{
 		.name = "device", .type = STRATA_OPT_STRING,
@@ -240,6 +246,13 @@ static const struct strata_option tap_options[] = {
 		.name = "offload", .type = STRATA_OPT_BOOL,
 		.offset = offsetof(struct tap_config, offload), .fallback = "true",
 		.help = "Exchange packets larger than the MTU, and checksums left open, with the host.",
+	},
+	{
+		.name = "checksum", .type = STRATA_OPT_CHOICE,
+		.offset = offsetof(struct tap_config, checksum), .fallback = "device",
+		.choices = tap_checksums,
+		.help = "Who completes the checksums of packets larger than the MTU; stack: slower, but right "
+			"in captures on the host.",
 	},
 	{
 		.name = "queue_length", .type = STRATA_OPT_UINT,

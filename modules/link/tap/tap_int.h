@@ -20,11 +20,19 @@
 /** Bytes of the link header of a TAP device's frames (linux/if_ether.h: ETH_HLEN). */
 #define TAP_LINK_HEADER 14
 
+/** Who completes the checksums of packets larger than the MTU. */
+enum tap_checksum {
+	TAP_CHECKSUM_DEVICE,
+	TAP_CHECKSUM_STACK,
+	TAP_CHECKSUMS,
+};
+
 /** Options of an interface. */
 struct tap_config {
 	const char *device;
 	const char *host;
 	bool offload;
+	uint32_t checksum;		/* enum tap_checksum */
 	uint64_t queue_length;
 	uint64_t backlog;
 };
@@ -87,9 +95,9 @@ int tap_vnet_parse(const uint8_t header[TAP_VNET_SIZE], const uint8_t *frame, ui
 		   uint32_t length, struct tap_offload *out);
 
 /** Writes the virtio header of an outgoing frame. A checksum is left to the device only together with
- *  segmentation; else it is completed here, so that whoever looks at the device sees it right.
- *  Returns 0, or as tap_vnet_parse(). */
-int tap_vnet_emit(struct strata_pkt *pkt, bool uso, uint8_t header[TAP_VNET_SIZE]);
+ *  segmentation, and not even then where `complete` is set; else it is completed here, so that whoever
+ *  looks at the device sees it right. Returns 0, or as tap_vnet_parse(). */
+int tap_vnet_emit(struct strata_pkt *pkt, bool uso, bool complete, uint8_t header[TAP_VNET_SIZE]);
 
 /** Whether the device can cut the packet: of the protocols there are it knows two. */
 bool tap_vnet_cuts(const struct strata_pkt *pkt, bool uso);

@@ -232,6 +232,7 @@ int tap_io_receive(struct tap *tap)
  * the frame cannot be sent at all. */
 static int tap_write(struct tap *tap, struct strata_pkt *pkt, enum tap_drop *reason)
 {
+	const struct tap_config *config = tap->iface->config;
 	struct iovec iov[2 + STRATA_PKT_FRAGS];
 	uint8_t vnet[TAP_VNET_SIZE];
 	size_t length = strata_pkt_length(pkt);
@@ -239,7 +240,7 @@ static int tap_write(struct tap *tap, struct strata_pkt *pkt, enum tap_drop *rea
 	ssize_t n;
 
 	if (tap->vnet) {
-		result = tap_vnet_emit(pkt, tap->uso, vnet);
+		result = tap_vnet_emit(pkt, tap->uso, config->checksum == TAP_CHECKSUM_STACK, vnet);
 		if (result < 0) {
 			*reason = (enum tap_drop)tap_vnet_reason(result);
 			return -EPROTO;

@@ -214,7 +214,7 @@ bool tap_vnet_cuts(const struct strata_pkt *pkt, bool uso)
 	return tap_emit_segments(pkt, uso, &vnet) == 0;
 }
 
-int tap_vnet_emit(struct strata_pkt *pkt, bool uso, uint8_t header[TAP_VNET_SIZE])
+int tap_vnet_emit(struct strata_pkt *pkt, bool uso, bool complete, uint8_t header[TAP_VNET_SIZE])
 {
 	struct virtio_net_hdr vnet;
 	int result;
@@ -225,8 +225,12 @@ int tap_vnet_emit(struct strata_pkt *pkt, bool uso, uint8_t header[TAP_VNET_SIZE
 		if (result < 0)
 			return result;
 	}
-	if (vnet.gso_type == VIRTIO_NET_HDR_GSO_NONE)
+	if (vnet.gso_type == VIRTIO_NET_HDR_GSO_NONE || complete) {
 		strata_pkt_csum_complete(pkt);
+		vnet.flags = 0;
+		vnet.csum_start = 0;
+		vnet.csum_offset = 0;
+	}
 	memcpy(header, &vnet, sizeof(vnet));
 	return 0;
 }

@@ -328,7 +328,7 @@ static void a_small_packet_leaves_with_its_checksum(void **state)
 	uint8_t header[TAP_VNET_SIZE], zero[TAP_VNET_SIZE] = { 0 };
 
 	(void)state;
-	assert_int_equal(tap_vnet_emit(pkt, true, header), 0);
+	assert_int_equal(tap_vnet_emit(pkt, true, false, header), 0);
 	assert_memory_equal(header, zero, sizeof(header));
 	assert_int_equal(pkt->csum, STRATA_CSUM_NONE);
 	assert_int_equal(strata_csum_fold(strata_pkt_csum(pkt, 34, 132, 0)), 0xffff);
@@ -344,7 +344,7 @@ static void a_super_packet_leaves_its_checksum_to_the_device(void **state)
 	uint8_t header[TAP_VNET_SIZE];
 
 	(void)state;
-	assert_int_equal(tap_vnet_emit(pkt, true, header), 0);
+	assert_int_equal(tap_vnet_emit(pkt, true, false, header), 0);
 	memcpy(&vnet, header, sizeof(vnet));
 	assert_int_equal(vnet.flags, VIRTIO_NET_HDR_F_NEEDS_CSUM);
 	assert_int_equal(vnet.gso_type, VIRTIO_NET_HDR_GSO_TCPV4);
@@ -353,6 +353,24 @@ static void a_super_packet_leaves_its_checksum_to_the_device(void **state)
 	assert_int_equal(vnet.csum_start, 34);
 	assert_int_equal(vnet.csum_offset, 16);
 	assert_int_equal(pkt->csum, STRATA_CSUM_PARTIAL);
+	strata_pkt_free(pkt);
+	fx_close(fx);
+}
+
+static void a_super_packets_checksum_may_be_wanted_complete(void **state)
+{
+	struct fixture *fx = fx_open(.modules = "ethernet arp");
+	struct strata_pkt *pkt = outgoing(fx, 20000, 1448);
+	struct virtio_net_hdr vnet;
+	uint8_t header[TAP_VNET_SIZE];
+
+	(void)state;
+	assert_int_equal(tap_vnet_emit(pkt, true, true, header), 0);
+	memcpy(&vnet, header, sizeof(vnet));
+	assert_int_equal(vnet.flags, 0);
+	assert_int_equal(vnet.gso_type, VIRTIO_NET_HDR_GSO_TCPV4);
+	assert_int_equal(vnet.gso_size, 1448);
+	assert_int_equal(strata_csum_fold(strata_pkt_csum(pkt, 34, 20032, 0)), 0xffff);
 	strata_pkt_free(pkt);
 	fx_close(fx);
 }
@@ -366,7 +384,7 @@ static void what_is_sent_is_read_again(void **state)
 	uint32_t length;
 
 	(void)state;
-	assert_int_equal(tap_vnet_emit(pkt, true, header), 0);
+	assert_int_equal(tap_vnet_emit(pkt, true, false, header), 0);
 	length = strata_pkt_read(pkt, 0, frame, sizeof(frame));
 	assert_int_equal(tap_vnet_parse(header, frame, length, length, &out), 0);
 	assert_int_equal(out.seg_type, STRATA_SEG_STREAM);
@@ -384,7 +402,7 @@ static void one_segment_is_sent_as_a_plain_packet(void **state)
 	uint8_t header[TAP_VNET_SIZE], zero[TAP_VNET_SIZE] = { 0 };
 
 	(void)state;
-	assert_int_equal(tap_vnet_emit(pkt, true, header), 0);
+	assert_int_equal(tap_vnet_emit(pkt, true, false, header), 0);
 	assert_memory_equal(header, zero, sizeof(header));
 	assert_int_equal(pkt->csum, STRATA_CSUM_NONE);
 	strata_pkt_free(pkt);
@@ -399,14 +417,14 @@ static void what_the_device_cannot_cut_is_refused(void **state)
 
 	(void)state;
 	pkt->data[14 + 9] = 253;	/* bound to another number */
-	assert_int_equal(tap_vnet_reason(tap_vnet_emit(pkt, true, header)), TAP_DROP_CANNOT_SEGMENT);
+	assert_int_equal(tap_vnet_reason(tap_vnet_emit(pkt, true, false, header)), TAP_DROP_CANNOT_SEGMENT);
 	strata_pkt_free(pkt);
 	pkt = outgoing(fx, 3000, 500);
 	pkt->seg_type = STRATA_SEG_DATAGRAM;
 	pkt->csum_offset = 6;
 	pkt->data[14 + 9] = 17;
-	assert_int_equal(tap_vnet_reason(tap_vnet_emit(pkt, false, header)), TAP_DROP_CANNOT_SEGMENT);
-	assert_int_equal(tap_vnet_emit(pkt, true, header), 0);
+	assert_int_equal(tap_vnet_reason(tap_vnet_emit(pkt, false, false, header)), TAP_DROP_CANNOT_SEGMENT);
+	assert_int_equal(tap_vnet_emit(pkt, true, false, header), 0);
 	assert_int_equal(header[1], UDP_L4);
 	strata_pkt_free(pkt);
 	fx_close(fx);
@@ -432,6 +450,7 @@ int main(void)
 		cmocka_unit_test(no_header_of_random_bytes_leaves_the_frame),
 		cmocka_unit_test(a_small_packet_leaves_with_its_checksum),
 		cmocka_unit_test(a_super_packet_leaves_its_checksum_to_the_device),
+		cmocka_unit_test(a_super_packets_checksum_may_be_wanted_complete),
 		cmocka_unit_test(what_is_sent_is_read_again),
 		cmocka_unit_test(one_segment_is_sent_as_a_plain_packet),
 		cmocka_unit_test(what_the_device_cannot_cut_is_refused),
