@@ -97,3 +97,9 @@ tests_kernel_test_registry_SOURCES = tests/kernel/test_registry.c $(made)
 tests_kernel_test_registry_CPPFLAGS = $(test_cppflags)
 tests_kernel_test_registry_LDFLAGS = $(test_ldflags)
 tests_kernel_test_registry_LDADD = $(test_libs)
+
+test_programs += tests/kernel/test_toggle
+tests_kernel_test_toggle_SOURCES = tests/kernel/test_toggle.c
+tests_kernel_test_toggle_CPPFLAGS = $(test_cppflags)
+tests_kernel_test_toggle_LDFLAGS = $(test_ldflags)
+tests_kernel_test_toggle_LDADD = $(test_libs)
