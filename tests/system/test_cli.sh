@@ -7,8 +7,8 @@ abs_top_srcdir=${abs_top_srcdir:-$(cd "$(dirname "$0")/../.." && pwd)}
 abs_top_builddir=${abs_top_builddir:-$PWD}
 . "$abs_top_srcdir/tests/lib/cases.sh"
 
-stratad=$abs_top_builddir/stratad
-strata=$abs_top_builddir/strata
+stratad=$abs_top_builddir/tools/stratad
+strata=$abs_top_builddir/tools/strata
 work=$(mktemp -d "${TMPDIR:-/tmp}/strata-cli.XXXXXX") || exit 1
 stratad_pid=
 trap '[ -z "$stratad_pid" ] || kill -KILL "$stratad_pid" 2>/dev/null; rm -rf "$work"' EXIT
