@@ -58,6 +58,8 @@ int main(int argc, char **argv)
 		talk(&pair, client,
 		     (int)pair_check(strata_accept(pair.end[1].stack, listener, NULL, NULL),
 				     "accept"));
+		/* So that the delayed acknowledgements of all do not fall due together. */
+		pair_pass(&pair, STRATA_MS);
 	}
 	pair_pass(&pair, 10 * STRATA_SEC);
 	for (int i = 0; i < 2; i++)
