@@ -60,7 +60,7 @@ check_module() {
 	exported=$(defined "$so" | tr '\n' ' ')
 	[ "$exported" = "${name}_LTX_module " ] && pass "$name exports its descriptor alone" ||
 		fail "$name exports its descriptor alone" "exported: $exported"
-	sed -n "s/^$name[[:space:]]\{1,\}\([a-z_0-9]*\).*/\1/p" "$abs_top_srcdir/tests/laws/exceptions" |
+	sed -n "s/^${name}[[:space:]]\{1,\}\([a-z_0-9]*\).*/\1/p" "$abs_top_srcdir/tests/laws/exceptions" |
 		sort -u >"$work/excepted"
 	sed 's/^__\(.*\)_chk$/\1/; s/^__isoc99_//' "$work/undefined" | sort -u >"$work/called"
 	empty "$name calls nothing that is the stack's to do" "$(printf '%s\n' $forbidden | sort -u |

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
 # For test scripts: named cases, told one a line as "ok NAME", "FAIL NAME" or "skip NAME" (which is how
 # quickstart counts them), and an exit status for the harness. Source it, then end with `finish`.
 

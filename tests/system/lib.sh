@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
 # For system tests: the real daemon against Linux, in namespaces of the test's own. A script begins with
 #
 #	#!/bin/bash
