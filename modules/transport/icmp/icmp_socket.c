@@ -89,12 +89,13 @@ void icmp_socket_error(struct strata_instance *self, const struct strata_transpo
 	if (sock == NULL)
 		return;
 	network = sock->network->module->network;
-	if (error->kind == STRATA_ERR_TOO_BIG && !error->local && network->path_mtu_learn != NULL &&
-	    (sock->df == STRATA_DF_WANT || sock->df == STRATA_DF_DO))
-		network->path_mtu_learn(sock->network, &error->quote.dst, error->info);
-	/* Found out without being told of: what is larger is fragmented from now on. */
-	if (error->kind == STRATA_ERR_TOO_BIG && sock->df == STRATA_DF_WANT)
-		return;
+	if (error->kind == STRATA_ERR_TOO_BIG) {
+		/* It asked for no discovery, and what it sends may be fragmented on the way. */
+		if (sock->df == STRATA_DF_DONT)
+			return;
+		if (!error->local && network->path_mtu_learn != NULL)
+			network->path_mtu_learn(sock->network, &error->quote.dst, error->info);
+	}
 	/* As Linux: one that speaks to many hears only of what it asked for. */
 	if (!strata_addr_is_set(&sock->flow.key.remote) &&
 	    (sock->options & STRATA_SO_RECVERR) == 0)
