@@ -125,6 +125,9 @@ static void socket_tell(struct strata_stack *stack, struct strata_work *work)
 	uint32_t events = sock->raised & sock->events;
 
 	sock->raised = 0;
+	/* Who destroys a stack may have freed what its callbacks use. */
+	if (kernel_of(stack)->stopping)
+		return;
 	if (sock->notify != NULL && sock->slot >= 0 && events != 0)
 		sock->notify(stack, sock->slot, events, sock->notify_arg);
 }
