@@ -207,7 +207,7 @@ static int bind_call(struct kernel *k, int s, const struct sockaddr *sa, socklen
 		bound |= STRATA_BOUND_PORT;
 	err = socket_bind(sock, &addr, port, bound);
 	/* Linux: a bind(2) that finds no port of its own says EADDRINUSE; connect(2) EADDRNOTAVAIL. */
-	return err == -EADDRNOTAVAIL ? -EADDRINUSE : err;
+	return err == -EADDRNOTAVAIL && port == 0 ? -EADDRINUSE : err;
 }
 
 int strata_bind(struct strata_stack *stack, int s, const struct sockaddr *addr, socklen_t length)
