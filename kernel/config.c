@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The schema of a manifest, version 1 (strata.yaml(5)): a table of keys for each map, and a function
- * that takes each value. Here ends all that is known without loading a module.
+ * The schema of a manifest, version 1 (strata.yaml(5)): a table of keys for each map, and a
+ * function that takes each value. Here ends all that is known without loading a module.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -93,8 +93,8 @@ static bool take_uint(struct config_reader *r, const struct node *value, uint64_
 	return true;
 }
 
-static bool take_uint32(struct config_reader *r, const struct node *value, uint32_t min, uint32_t max,
-			uint32_t *out)
+static bool take_uint32(struct config_reader *r, const struct node *value, uint32_t min,
+			uint32_t max, uint32_t *out)
 {
 	uint64_t number;
 	if (!take_uint(r, value, min, max, &number))
@@ -126,8 +126,8 @@ static const char *take_name(struct config_reader *r, const struct node *value)
 	return text;
 }
 
-static void unknown_key(struct config_reader *r, const struct node *key, const struct key_rule *rules,
-			size_t count, const char *what)
+static void unknown_key(struct config_reader *r, const struct node *key,
+			const struct key_rule *rules, size_t count, const char *what)
 {
 	struct text_nearest nearest = { .word = key->text };
 	char shown[TEXT_SHOWN_SIZE], hint[TEXT_HINT_SIZE], known[160];
@@ -163,7 +163,8 @@ static void take_map(struct config_reader *r, const struct node *map, const stru
 		while (value != NULL && strcmp(rules[i].name, value->key->text) != 0)
 			value = value->next;
 		if (rules[i].required && value == NULL)
-			config_fault(r, map, "missing key \"%s\": expected in %s", rules[i].name, what);
+			config_fault(r, map, "missing key \"%s\": expected in %s", rules[i].name,
+				     what);
 	}
 }
 
@@ -557,9 +558,11 @@ static void check_module_names(struct config_reader *r)
 			if (o->name == NULL || !o->enabled || strcmp(o->name, m->name) != 0)
 				continue;
 			config_fault(r, m->name_node,
-				     "module name \"%s\" is taken: expected it once, first found at %s; "
-				     "remove one entry, or name one otherwise with `file: %s`", m->name,
-				     manifest_place(r->config->manifest, o->name_node, place), m->name);
+				     "module name \"%s\" is taken: expected it once, first found "
+				     "at %s; remove one entry, or name one otherwise with `file: "
+				     "%s`", m->name,
+				     manifest_place(r->config->manifest, o->name_node, place),
+				     m->name);
 			m->name = NULL;
 			break;
 		}
@@ -575,8 +578,8 @@ static void check_iface_names(struct config_reader *r)
 		for (const struct config_iface *o = r->config->ifaces; o != i; o = o->next) {
 			if (o->name == NULL || strcmp(o->name, i->name) != 0)
 				continue;
-			config_fault(r, i->name_node, "interface name \"%s\" is taken: expected it once, "
-				     "first found at %s", i->name,
+			config_fault(r, i->name_node, "interface name \"%s\" is taken: expected "
+				     "it once, first found at %s", i->name,
 				     manifest_place(r->config->manifest, o->name_node, place));
 			i->name = NULL;
 			break;
@@ -588,7 +591,8 @@ static const struct config_module *find_entry(const struct config *config, const
 					      bool enabled)
 {
 	const struct config_module *m = config->modules;
-	while (m != NULL && (m->name == NULL || m->enabled != enabled || strcmp(m->name, name) != 0))
+	while (m != NULL &&
+	       (m->name == NULL || m->enabled != enabled || strcmp(m->name, name) != 0))
 		m = m->next;
 	return m;
 }
@@ -606,15 +610,17 @@ static void no_module(struct config_reader *r, const struct node *node, const ch
 	struct text_nearest nearest = { .word = name };
 	char hint[TEXT_HINT_SIZE], place[MANIFEST_PLACE_SIZE];
 	if (off != NULL) {
-		config_fault(r, node, "%s \"%s\": expected an enabled module, found `enabled: false` at %s",
+		config_fault(r, node, "%s \"%s\": expected an enabled module, found `enabled: "
+			     "false` at %s",
 			     what, name, manifest_place(r->config->manifest, off->node, place));
 		return;
 	}
 	for (const struct config_module *m = r->config->modules; m != NULL; m = m->next)
 		if (m->name != NULL && m->enabled)
 			text_nearest_offer(&nearest, m->name);
-	config_fault(r, node, "%s \"%s\": expected the name of a module, found none of that name; add "
-		     "`- name: %s` to modules%s", what, name, name, text_nearest_hint(&nearest, hint));
+	config_fault(r, node, "%s \"%s\": expected the name of a module, found none of that name; "
+		     "add `- name: %s` to modules%s", what, name, name,
+		     text_nearest_hint(&nearest, hint));
 }
 
 static void check_references(struct config_reader *r)
@@ -633,8 +639,10 @@ static void check_references(struct config_reader *r)
 	for (const struct node *item = config->log != NULL ? config->log->first : NULL; item != NULL;
 	     item = item->next) {
 		const char *name = item->key->text;
-		if (!item->key->faulty && strcmp(name, "default") != 0 && strcmp(name, "kernel") != 0 &&
-		    find_entry(config, name, true) == NULL && find_entry(config, name, false) == NULL)
+		if (!item->key->faulty && strcmp(name, "default") != 0 &&
+		    strcmp(name, "kernel") != 0 &&
+		    find_entry(config, name, true) == NULL &&
+		    find_entry(config, name, false) == NULL)
 			no_module(r, item->key, "log of", name);
 	}
 }
@@ -653,8 +661,9 @@ static void take_version(struct config_reader *r, const struct node *value, void
 	if (text_uint(text, &version, &fault) < 0)
 		expected(r, value, what, fault.hint);
 	else if (version != SCHEMA_VERSION || value->quoted)
-		expected(r, value, what, version > SCHEMA_VERSION ?
-			 "this manifest is for a newer Strata" : value->quoted ? "leave the quotes out" : "");
+		expected(r, value, what,
+			 version > SCHEMA_VERSION ? "this manifest is for a newer Strata" :
+			 value->quoted ? "leave the quotes out" : "");
 }
 
 static const struct key_rule top_keys[] = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reads a module's descriptor from its file, without mapping or running anything of it: System V ABI,
- * chapters 4 and 5. Each way in which a file can be no module has its own sentence.
+ * Reads a module's descriptor from its file, without mapping or running anything of it: System V
+ * ABI, chapters 4 and 5. Each way in which a file can be no module has its own sentence.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -79,8 +79,8 @@ static int check_magic(const struct elf_file *f)
 	if (n == 0)
 		return refuse(f, "is empty; install the module again");
 	if (memcmp(head, ELFMAG, (size_t)n) != 0)
-		return refuse(f, "expected a shared object (ELF), found another type of file; give the "
-			      "module's .so");
+		return refuse(f, "expected a shared object (ELF), found another type of file; "
+			      "give the module's .so");
 	if ((size_t)n < sizeof(head))
 		return refuse(f, "is truncated after %zd bytes; install the module again", n);
 	return 0;
@@ -92,13 +92,14 @@ static int check_header(struct elf_file *f)
 	char theirs[24], ours[24];
 	f->elf = elf_begin(f->fd, ELF_C_READ, NULL);
 	if (f->elf == NULL || elf_kind(f->elf) != ELF_K_ELF || gelf_getehdr(f->elf, h) == NULL)
-		return refuse(f, "is truncated after %llu bytes, within its ELF header; install the "
-			      "module again", (unsigned long long)f->size);
+		return refuse(f, "is truncated after %llu bytes, within its ELF header; install "
+			      "the module again", (unsigned long long)f->size);
 	if (own_header(&own) &&
 	    (h->e_ident[EI_CLASS] != own.e_ident[EI_CLASS] ||
 	     h->e_ident[EI_DATA] != own.e_ident[EI_DATA] || h->e_machine != own.e_machine))
-		return refuse(f, "expected a shared object for %s (%d bits), found one for %s (%d bits); "
-			      "build the module for this machine", machine_name(own.e_machine, ours),
+		return refuse(f, "expected a shared object for %s (%d bits), found one for %s (%d "
+			      "bits); build the module for this machine",
+			      machine_name(own.e_machine, ours),
 			      own.e_ident[EI_CLASS] == ELFCLASS64 ? 64 : 32,
 			      machine_name(h->e_machine, theirs),
 			      h->e_ident[EI_CLASS] == ELFCLASS64 ? 64 : 32);
@@ -122,12 +123,14 @@ static int check_extent(const struct elf_file *f)
 		if (gelf_getphdr(f->elf, i, &segment) == NULL)
 			break;
 		if (__builtin_add_overflow(segment.p_offset, segment.p_filesz, &end))
-			return refuse(f, "has a segment of impossible size; install the module again");
+			return refuse(f, "has a segment of impossible size; install the module "
+				      "again");
 		if (segment.p_type == PT_LOAD && end > whole)
 			whole = end;
 	}
 	if (whole > f->size)
-		return refuse(f, "is truncated: expected %llu bytes, found %llu; install the module again",
+		return refuse(f, "is truncated: expected %llu bytes, found %llu; install the "
+			      "module again",
 			      (unsigned long long)whole, (unsigned long long)f->size);
 	return 0;
 }
@@ -153,17 +156,19 @@ static int read_descriptor(const struct elf_file *f, const GElf_Sym *found, cons
 	uint64_t offset;
 	unsigned char bytes[12];
 	_Static_assert(sizeof(*out) == sizeof(bytes), "as the beginning of struct strata_module");
-	_Static_assert(offsetof(struct strata_module, size) == offsetof(struct elf_descriptor, size),
+	_Static_assert(offsetof(struct strata_module, size) ==
+		       offsetof(struct elf_descriptor, size),
 		       "as the beginning of struct strata_module");
 	if (!file_offset(f, found->st_value, sizeof(bytes), &offset))
-		return refuse(f, "%s is not initialised data; begin it with STRATA_MODULE_HEADER", symbol);
+		return refuse(f, "%s is not initialised data; begin it with STRATA_MODULE_HEADER",
+			      symbol);
 	if (pread(f->fd, bytes, sizeof(bytes), (off_t)offset) != sizeof(bytes))
 		return refuse(f, "cannot be read: %s", strerror(errno));
 	memcpy(out, bytes, sizeof(*out));
 	return 0;
 }
 
-/* Looks through the dynamic symbols. `other`: another descriptor, where the wanted one is missing. */
+/* Looks through the dynamic symbols. `other`: a descriptor of another name. */
 static bool find_symbol(const struct elf_file *f, const char *symbol, GElf_Sym *out,
 			const char **other)
 {
@@ -219,10 +224,12 @@ int elf_read_descriptor(int fd, const char *symbol, struct elf_descriptor *out,
 	if (find_symbol(&f, symbol, &found, &other))
 		result = read_descriptor(&f, &found, symbol, out);
 	else if (other != NULL)
-		result = refuse(&f, "expected it to export %s, found %s; name the file after its module",
+		result = refuse(&f, "expected it to export %s, found %s; name the file after its "
+				"module",
 				symbol, other);
 	else
-		result = refuse(&f, "is no Strata module: expected it to export %s, found no such symbol",
+		result = refuse(&f, "is no Strata module: expected it to export %s, found no such "
+				"symbol",
 				symbol);
 out_end:
 	elf_end(f.elf);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What an embedding program asks of a running stack by name: options, and the stack's end in good order.
+ * What an embedding program asks of a running stack: options by name, and an end in good order.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -28,8 +28,8 @@ static int set_level(struct kernel *k, struct module *m, const char *value,
 	uint8_t level;
 	if (config_log_level(value, &level) < 0) {
 		char shown[TEXT_SHOWN_SIZE];
-		strata_error_add(error, "option \"log\": expected one of error, warning, info, debug, found "
-				 "%s", text_shown(value, shown));
+		strata_error_add(error, "option \"log\": expected one of error, warning, info, "
+				 "debug, found %s", text_shown(value, shown));
 		return -EINVAL;
 	}
 	if (m != NULL) {
@@ -118,8 +118,8 @@ static int change(struct kernel *k, const struct target *t, const struct strata_
 	if (result < 0) {
 		memcpy(field, before, size);
 		strata_free(&k->pub, owned);
-		strata_error_add(error, "option \"%s\": module \"%s\" refuses \"%.64s\": %s", option->name,
-				 instance->name, value, strerror(-result));
+		strata_error_add(error, "option \"%s\": module \"%s\" refuses \"%.64s\": %s",
+				 option->name, instance->name, value, strerror(-result));
 		return result;
 	}
 	void **slot = &t->module->owned[option - instance->module->options];
@@ -146,8 +146,8 @@ int strata_option_set(struct strata_stack *stack, const char *name, const char *
 		return -ENOENT;
 	}
 	if (!option->runtime) {
-		strata_error_add(error, "option \"%.64s\": cannot be changed while the stack runs; change "
-				 "the manifest", name);
+		strata_error_add(error, "option \"%.64s\": cannot be changed while the stack "
+				 "runs; change the manifest", name);
 		return -EPERM;
 	}
 	return change(k, &t, option, value, error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Finds a module's file, decides whether it may be trusted, has elf.c read it, and only then opens it
- * with libltdl. docs/adr says why the file is read first, and what trust means.
+ * Finds a module's file, decides whether it may be trusted, has elf.c read it, and only then
+ * opens it with libltdl. docs/adr says why the file is read first, and what trust means.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -30,7 +30,7 @@ extern const lt_dlsymlist lt_libstrata_LTX_preloaded_symbols[] __attribute__((we
 
 struct strata_module_file {
 	lt_dlhandle handle;
-	int fd;				/* -1, or what the module was loaded from: open as long as it is */
+	int fd;				/* -1, or what the module was loaded from, kept as long */
 	const struct strata_module *module;
 	struct strata_module *widened;	/* copy of an older, shorter descriptor; else NULL */
 	bool counted;			/* holds a loader_begin() */
@@ -69,14 +69,15 @@ static bool ends_with(const char *s, const char *suffix)
 	return length > n && strcmp(s + length - n, suffix) == 0;
 }
 
-/* base and symbol of a name or path. libltdl's convention: all but letters and digits become '_'. */
+/* base and symbol of a name or path; libltdl writes all but letters and digits '_'. */
 static int name_parts(struct opening *o)
 {
 	const char *slash = strrchr(o->request->file, '/');
 	const char *name = slash != NULL ? slash + 1 : o->request->file;
 	size_t length = strlen(name) - (ends_with(name, SUFFIX) ? strlen(SUFFIX) : 0);
 	if (length == 0 || length >= sizeof(o->base))
-		return refuse(o, "expected a module's name or path, found \"%.60s\"", o->request->file);
+		return refuse(o, "expected a module's name or path, found \"%.60s\"",
+			      o->request->file);
 	memcpy(o->base, name, length);
 	o->base[length] = '\0';
 	snprintf(o->symbol, sizeof(o->symbol), "%s_LTX_module", o->base);
@@ -86,13 +87,20 @@ static int name_parts(struct opening *o)
 	return 0;
 }
 
+/* The table of built-in modules, which ends with an unnamed entry; NULL: there is none. */
+static const lt_dlsymlist *first_preloaded(void)
+{
+	const lt_dlsymlist *table = lt_libstrata_LTX_preloaded_symbols;
+	/* The first entry names the library itself. */
+	return table != NULL ? table + 1 : NULL;
+}
+
 /* Name in the table of built-in modules ("udp.a") of `base`; NULL: none. */
 static const char *preloaded_name(const char *base)
 {
-	const lt_dlsymlist *entry = lt_libstrata_LTX_preloaded_symbols;
+	const lt_dlsymlist *entry = first_preloaded();
 	size_t length = strlen(base);
-	/* The first entry names the library itself. */
-	for (entry = entry != NULL ? entry + 1 : NULL; entry != NULL && entry->name != NULL; entry++)
+	for (; entry != NULL && entry->name != NULL; entry++)
 		if (entry->address == NULL && strncmp(entry->name, base, length) == 0 &&
 		    strcmp(entry->name + length, ".a") == 0)
 			return entry->name;
@@ -161,7 +169,8 @@ static int find_file(struct opening *o, const char *module_path)
 	if (strchr(r->file, '/') != NULL) {
 		bool relative = r->file[0] != '/' && r->directory != NULL;
 		n = snprintf(o->path, sizeof(o->path), "%s%s%s%s", relative ? r->directory : "",
-			     relative ? "/" : "", r->file, ends_with(r->file, SUFFIX) ? "" : SUFFIX);
+			     relative ? "/" : "", r->file,
+			     ends_with(r->file, SUFFIX) ? "" : SUFFIX);
 		if (n > 0 && (size_t)n < sizeof(o->path) && is_there(o->path))
 			return 0;
 		return -ENOENT;
@@ -214,8 +223,8 @@ static bool trusted_owner(uid_t uid)
 	return uid == 0 || (stat("/proc/self/exe", &st) == 0 && uid == st.st_uid);
 }
 
-/* `parent`: not the directory of the module itself, so others may write beside it where the sticky bit
- * keeps them from replacing what is not theirs. */
+/* `parent`: not the directory of the module itself, so others may write beside it where the
+ * sticky bit keeps them from replacing what is not theirs. */
 static bool trusted(const struct stat *st, bool parent)
 {
 	bool writable = (st->st_mode & (S_IWGRP | S_IWOTH)) != 0;
@@ -226,9 +235,10 @@ static bool trusted(const struct stat *st, bool parent)
 static int distrust(struct opening *o, const char *what, const struct stat *st)
 {
 	if (!trusted_owner(st->st_uid))
-		return refuse(o, "expected %s to belong to root or to the owner of this program, found "
-			      "user %u; chown it", what, (unsigned int)st->st_uid);
-	return refuse(o, "expected %s to be writable by its owner alone, found mode %04o; chmod go-w it",
+		return refuse(o, "expected %s to belong to root or to the owner of this program, "
+			      "found user %u; chown it", what, (unsigned int)st->st_uid);
+	return refuse(o, "expected %s to be writable by its owner alone, found mode %04o; chmod "
+		      "go-w it",
 		      what, (unsigned int)(st->st_mode & 07777));
 }
 
@@ -287,17 +297,17 @@ static int check_abi(struct opening *o, const struct elf_descriptor *d)
 {
 	static const uint32_t full = sizeof(struct strata_module);
 	if (d->magic != STRATA_MODULE_MAGIC)
-		return refuse(o, "is no Strata module: expected %s to begin with STRATA_MODULE_HEADER, found "
-			      "0x%08x", o->symbol, d->magic);
+		return refuse(o, "is no Strata module: expected %s to begin with "
+			      "STRATA_MODULE_HEADER, found 0x%08x", o->symbol, d->magic);
 	if (d->abi_major != STRATA_ABI_MAJOR || d->abi_minor > STRATA_ABI_MINOR)
-		return refuse(o, "expected binary interface %d.%d or an older minor, found %u.%u; build the "
-			      "module with this libstrata's headers", STRATA_ABI_MAJOR, STRATA_ABI_MINOR,
-			      d->abi_major, d->abi_minor);
+		return refuse(o, "expected binary interface %d.%d or an older minor, found %u.%u; "
+			      "build the module with this libstrata's headers", STRATA_ABI_MAJOR,
+			      STRATA_ABI_MINOR, d->abi_major, d->abi_minor);
 	bool older = d->abi_minor != STRATA_ABI_MINOR;
 	if (d->size > full || (d->size < full && !older) ||
 	    d->size < offsetof(struct strata_module, kind))
-		return refuse(o, "expected a descriptor of %u bytes, found %u; build the module with this "
-			      "libstrata's headers", full, d->size);
+		return refuse(o, "expected a descriptor of %u bytes, found %u; build the module "
+			      "with this libstrata's headers", full, d->size);
 	return 0;
 }
 
@@ -311,12 +321,13 @@ static int refuse_dlopen(struct opening *o, const char *told)
 		return refuse(o, "cannot be loaded");
 	if ((at = strstr(told, undefined)) != NULL) {
 		at += strlen(undefined);
-		return refuse(o, "undefined symbol %.*s: expected it in libstrata or a library the module is "
-			      "linked with; link that library, or build the module with this libstrata's "
-			      "headers", (int)strcspn(at, ", "), at);
+		return refuse(o, "undefined symbol %.*s: expected it in libstrata or a library "
+			      "the module is linked with; link that library, or build the module "
+			      "with this libstrata's headers", (int)strcspn(at, ", "), at);
 	}
 	if ((at = strstr(told, missing)) != NULL && told[0] != '/')
-		return refuse(o, "expected library %.*s, found none; install it", (int)(at - told), told);
+		return refuse(o, "expected library %.*s, found none; install it", (int)(at - told),
+			      told);
 	return refuse(o, "cannot be loaded: %s", told);
 }
 
@@ -332,8 +343,8 @@ static lt_dlhandle ltdl_open(const char *path)
 	return handle;
 }
 
-/* Maps the module. By its path, so that debuggers find it; by the descriptor that was checked, where
- * trust depends on it, or where libltdl would take a built-in module of that name instead. */
+/* Maps the module. By its path, so that debuggers find it; by the descriptor that was checked,
+ * where trust depends on it, or where libltdl would take a built-in module of that name instead. */
 static int map_file(struct opening *o, struct strata_module_file *file)
 {
 	char by_fd[32];
@@ -382,21 +393,23 @@ static const void *ops_of(const struct strata_module *m)
 /* What a module's author may have forgotten. */
 static int check_descriptor(struct opening *o, const struct strata_module *m)
 {
-	struct option_schema schema = { m->options, m->option_count, m->config_size, o->request->where };
-	struct option_schema iface = { m->iface_options, m->iface_option_count, m->iface_config_size,
-				       o->request->where };
+	struct option_schema schema = { m->options, m->option_count, m->config_size,
+					o->request->where };
+	struct option_schema iface = { m->iface_options, m->iface_option_count,
+				       m->iface_config_size, o->request->where };
 	if (m->kind >= STRATA_KINDS)
 		return refuse(o, "expected a kind from 0 to %d in its descriptor, found %u",
 			      STRATA_KINDS - 1, m->kind);
 	if (m->name == NULL || !text_is_name(m->name) || m->version == NULL || m->summary == NULL)
-		return refuse(o, "expected a name, a version and a summary in its descriptor, found one "
-			      "missing");
+		return refuse(o, "expected a name, a version and a summary in its descriptor, "
+			      "found one missing");
 	if (m->kind != STRATA_SERVICE && ops_of(m) == NULL)
 		return refuse(o, "expected operations of a %s module in its descriptor, found none",
 			      strata_kind_name((enum strata_kind)m->kind));
 	if ((m->option_count > 0 && m->options == NULL) ||
 	    (m->iface_option_count > 0 && m->iface_options == NULL) ||
-	    (m->counter_count > 0 && m->counters == NULL) || (m->drop_count > 0 && m->drops == NULL))
+	    (m->counter_count > 0 && m->counters == NULL) ||
+	    (m->drop_count > 0 && m->drops == NULL))
 		return refuse(o, "expected tables for the counts in its descriptor, found none");
 	if (option_check_schema(&schema, o->error) < 0 || option_check_schema(&iface, o->error) < 0)
 		return -EINVAL;
@@ -407,7 +420,8 @@ static int take_descriptor(struct opening *o, struct strata_module_file *file)
 {
 	file->module = lt_dlsym(file->handle, o->symbol);
 	if (file->module == NULL)
-		return refuse(o, "is no Strata module: expected it to export %s, found no such symbol",
+		return refuse(o, "is no Strata module: expected it to export %s, found no such "
+			      "symbol",
 			      o->symbol);
 	if (file->module->size < sizeof(*file->module)) {
 		file->widened = calloc(1, sizeof(*file->widened));
@@ -590,7 +604,8 @@ static int add_directory(struct name_list *list, const char *dir)
 	DIR *d = opendir(dir);
 	while (result == 0 && d != NULL && (entry = readdir(d)) != NULL)
 		if (ends_with(entry->d_name, SUFFIX) && entry->d_name[0] != '.')
-			result = add_name(list, entry->d_name, strlen(entry->d_name) - strlen(SUFFIX));
+			result = add_name(list, entry->d_name,
+					  strlen(entry->d_name) - strlen(SUFFIX));
 	if (d != NULL)
 		closedir(d);
 	return result;
@@ -598,9 +613,9 @@ static int add_directory(struct name_list *list, const char *dir)
 
 static int add_preloaded(struct name_list *list)
 {
-	const lt_dlsymlist *entry = lt_libstrata_LTX_preloaded_symbols;
+	const lt_dlsymlist *entry = first_preloaded();
 	int result = 0;
-	for (entry = entry != NULL ? entry + 1 : NULL; entry != NULL && entry->name != NULL; entry++)
+	for (; entry != NULL && entry->name != NULL; entry++)
 		if (result == 0 && entry->address == NULL && ends_with(entry->name, ".a"))
 			result = add_name(list, entry->name, strlen(entry->name) - 2);
 	return result;
@@ -611,7 +626,8 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-int strata_module_list(const char *module_path, void (*each)(void *ctx, const char *name), void *ctx)
+int strata_module_list(const char *module_path, void (*each)(void *ctx, const char *name),
+		       void *ctx)
 {
 	struct name_list list = { 0 };
 	char fallback[2 * PATH_MAX], dir[PATH_MAX];

@@ -18,13 +18,13 @@ struct loader_request {
 	bool trust_check;
 };
 
-/* libltdl belongs to the process and counts its users: each stack and each strata_module_open() is one.
- * Returns 0 or -EINVAL with a fault. */
+/* libltdl belongs to the process and counts its users: each stack and each strata_module_open()
+ * is one. Returns 0 or -EINVAL with a fault. */
 int loader_begin(struct strata_error *error);
 void loader_end(void);
 
-/* Opens a module between begin and end. Returns 0; -EINVAL with a fault; -ENOENT with a fault when there
- * is no such file. */
+/* Opens a module between begin and end. Returns 0; -EINVAL with a fault; -ENOENT with a fault
+ * when there is no such file. */
 int loader_open(const struct loader_request *request, struct strata_module_file **out,
 		struct strata_error *error);
 void loader_close(struct strata_module_file *file);
@@ -40,8 +40,8 @@ struct elf_descriptor {
 	uint32_t size;
 };
 #define ELF_WHY_SIZE 512
-/* Reads the descriptor `symbol` from the open module file. Returns 0, or -EINVAL with what is wrong, and
- * what to do, in `why`. */
+/* Reads the descriptor `symbol` from the open module file. Returns 0, or -EINVAL with what is
+ * wrong, and what to do, in `why`. */
 int elf_read_descriptor(int fd, const char *symbol, struct elf_descriptor *out,
 			char why[ELF_WHY_SIZE]);
 

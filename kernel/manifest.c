@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reads YAML 1.1 into a tree of nodes, from libyaml's events, so that every fault has its line and
- * column. What makes YAML surprising (anchors, aliases, tags, merge keys, several documents) is refused.
+ * Reads YAML 1.1 into a tree of nodes, from libyaml's events, so that every fault has its line
+ * and column. What makes YAML surprising (anchors, aliases, tags, merge keys, several documents)
+ * is refused.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -134,7 +135,8 @@ void manifest_fault(const struct manifest *manifest, const struct node *node,
 const char *manifest_place(const struct manifest *manifest, const struct node *node,
 			   char buf[MANIFEST_PLACE_SIZE])
 {
-	snprintf(buf, MANIFEST_PLACE_SIZE, "%.256s:%u:%u", manifest->name, node->line, node->column);
+	snprintf(buf, MANIFEST_PLACE_SIZE, "%.256s:%u:%u", manifest->name, node->line,
+		 node->column);
 	return buf;
 }
 
@@ -185,7 +187,8 @@ static size_t utf8_length(const unsigned char *p, size_t left)
 static bool is_control(const unsigned char *p, size_t length)
 {
 	if (length == 1)
-		return (p[0] < 0x20 && p[0] != '\t' && p[0] != '\n' && p[0] != '\r') || p[0] == 0x7f;
+		return (p[0] < 0x20 && p[0] != '\t' && p[0] != '\n' && p[0] != '\r') ||
+		       p[0] == 0x7f;
 	return length == 2 && p[0] == 0xc2 && p[1] < 0xa0 && p[1] != 0x85;
 }
 
@@ -198,8 +201,8 @@ static bool check_mark(const char *name, const unsigned char *p, size_t length,
 		return false;
 	}
 	if (length >= 3 && p[0] == 0xef && p[1] == 0xbb && p[2] == 0xbf) {
-		fault(name, 1, 1, error, "expected UTF-8 without a byte order mark, found one; save the "
-		      "file without it");
+		fault(name, 1, 1, error, "expected UTF-8 without a byte order mark, found one; "
+		      "save the file without it");
 		return false;
 	}
 	return true;
@@ -216,22 +219,24 @@ static bool check_bytes(const char *name, const char *text, size_t length,
 	for (size_t at = 0, n; at < length; at += n) {
 		n = utf8_length(p + at, length - at);
 		if (p[at] == '\0') {
-			fault(name, line, column, error, "expected text, found a NUL byte; save the "
-			      "file as UTF-8");
+			fault(name, line, column, error, "expected text, found a NUL byte; save "
+			      "the file as UTF-8");
 			return false;
 		}
 		if (n == 0) {
-			fault(name, line, column, error, "expected UTF-8, found byte 0x%02x; save the "
-			      "file as UTF-8", p[at]);
+			fault(name, line, column, error, "expected UTF-8, found byte 0x%02x; save "
+			      "the file as UTF-8", p[at]);
 			return false;
 		}
 		if (is_control(p + at, n)) {
-			fault(name, line, column, error, "expected text, found control character 0x%02x",
+			fault(name, line, column, error, "expected text, found control character "
+			      "0x%02x",
 			      p[at + n - 1]);
 			return false;
 		}
 		if (indenting && p[at] == '\t') {
-			fault(name, line, column, error, "expected spaces for indentation, found a tab");
+			fault(name, line, column, error, "expected spaces for indentation, found "
+			      "a tab");
 			return false;
 		}
 		bool cr = p[at] == '\r' && at + 1 < length && p[at + 1] == '\n';
@@ -361,7 +366,8 @@ static void check_properties(struct reader *r, const yaml_mark_t *mark, const ya
 	char shown[TEXT_SHOWN_SIZE];
 	if (anchor != NULL)
 		fault(r->manifest->name, mark->line + 1, mark->column + 1, r->error,
-		      "expected a value, found anchor %s; anchors are not allowed, write the value out",
+		      "expected a value, found anchor %s; anchors are not allowed, write the "
+		      "value out",
 		      text_shown((const char *)anchor, shown));
 	if (tag != NULL)
 		fault(r->manifest->name, mark->line + 1, mark->column + 1, r->error,
@@ -396,7 +402,8 @@ static int take_alias(struct reader *r, const yaml_event_t *event)
 	node->text = "";
 	node->faulty = true;
 	manifest_fault(r->manifest, node, r->error,
-		       "expected a value, found alias %s; aliases are not allowed, write the value out",
+		       "expected a value, found alias %s; aliases are not allowed, write the "
+		       "value out",
 		       text_shown((const char *)event->data.alias.anchor, shown));
 	return place_node(r, node);
 }
@@ -476,20 +483,24 @@ static const struct {
 	{ "found unexpected document indicator", "while scanning a quoted scalar",
 	  "expected a closing quote, found a document separator", true },
 	{ "mapping values are not allowed in this context", NULL,
-	  "expected a value on one line, found a second ':'; quote the value, or check the indentation", false },
+	  "expected a value on one line, found a second ':'; quote the value, or check the "
+	  "indentation", false },
 	{ "could not find expected ':'", NULL, "expected ':' after the key, found none", false },
 	{ "did not find expected key", NULL,
-	  "expected a key or the end of the map, found something else; check the indentation", false },
+	  "expected a key or the end of the map, found something else; check the indentation",
+	  false },
 	{ "did not find expected '-' indicator", NULL,
 	  "expected '-' for the next entry or the end of the list, found something else; check the "
 	  "indentation", false },
-	{ "did not find expected ',' or ']'", NULL, "expected ',' or ']', found something else", false },
-	{ "did not find expected ',' or '}'", NULL, "expected ',' or '}', found something else", false },
+	{ "did not find expected ',' or ']'", NULL, "expected ',' or ']', found something else",
+	  false },
+	{ "did not find expected ',' or '}'", NULL, "expected ',' or '}', found something else",
+	  false },
 	{ "did not find expected <document start>", NULL,
 	  "expected the end of the file, found more after the document", false },
 	{ "found character that cannot start any token", NULL,
-	  "expected a key or value, found a character that cannot begin one (a tab, '@', '`' or '%'); "
-	  "quote it", false },
+	  "expected a key or value, found a character that cannot begin one (a tab, '@', '`' or "
+	  "'%'); quote it", false },
 	{ "block sequence entries are not allowed in this context", NULL,
 	  "expected a value, found '-'; put the list on lines of its own", false },
 };
@@ -505,7 +516,8 @@ static void syntax_fault(struct reader *r, const yaml_parser_t *parser)
 		return;
 	}
 	if (context[0] != '\0' && parser->context_mark.line != parser->problem_mark.line)
-		snprintf(begun, sizeof(begun), " (begun at line %zu)", parser->context_mark.line + 1);
+		snprintf(begun, sizeof(begun), " (begun at line %zu)",
+			 parser->context_mark.line + 1);
 	for (size_t i = 0; i < STRATA_COUNT(syntax_faults); i++) {
 		if (strcmp(problem, syntax_faults[i].problem) != 0 ||
 		    (syntax_faults[i].context != NULL &&
@@ -516,7 +528,8 @@ static void syntax_fault(struct reader *r, const yaml_parser_t *parser)
 			column = parser->context_mark.column + 1;
 			begun[0] = '\0';
 		}
-		fault(r->manifest->name, line, column, r->error, "%s%s", syntax_faults[i].told, begun);
+		fault(r->manifest->name, line, column, r->error, "%s%s", syntax_faults[i].told,
+		      begun);
 		return;
 	}
 	fault(r->manifest->name, line, column, r->error, "expected YAML, found a fault: %s%s%s%s",
@@ -542,8 +555,8 @@ static void read_events(struct reader *r, yaml_parser_t *parser)
 	}
 	if (r->manifest->root == NULL || node_is_nothing(r->manifest->root)) {
 		fault(r->manifest->name, 1, 1, r->error,
-		      "expected a manifest that begins \"strata: 1\", found nothing but white space or "
-		      "comments");
+		      "expected a manifest that begins \"strata: 1\", found nothing but white "
+		      "space or comments");
 		r->manifest->root = NULL;
 	}
 }
@@ -623,7 +636,8 @@ static char *read_file(const char *path, size_t *length, struct strata_error *er
 		goto out_close;
 	}
 	if (!S_ISREG(st.st_mode)) {
-		fault(path, 1, 1, error, "expected a regular file, found %s", file_type(st.st_mode));
+		fault(path, 1, 1, error, "expected a regular file, found %s",
+		      file_type(st.st_mode));
 		goto out_close;
 	}
 	if (st.st_size > MANIFEST_BYTES_MAX) {

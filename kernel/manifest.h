@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A manifest as a tree of nodes with their positions, and what the schema makes of it. Plain malloc:
- * it is read before there is a stack and forgotten once the stack runs.
+ * A manifest as a tree of nodes with their positions, and what the schema makes of it. Plain
+ * malloc: it is read before there is a stack and forgotten once the stack runs.
  */
 #ifndef STRATA_KERNEL_MANIFEST_H
 #define STRATA_KERNEL_MANIFEST_H
@@ -39,8 +39,8 @@ struct node {
 
 struct manifest;
 
-/* Reads a manifest: NULL with the faults in `error`. A tree may come along with faults: those that let
- * reading go on. `name` is what faults call it; copied. */
+/* Reads a manifest: NULL with the faults in `error`. A tree may come along with faults: those
+ * that let reading go on. `name` is what faults call it; copied. */
 struct manifest *manifest_read_file(const char *path, struct strata_error *error);
 struct manifest *manifest_read_text(const char *text, size_t length, const char *name,
 				    struct strata_error *error);

@@ -281,7 +281,8 @@ static void refuse(const struct filling *f, const struct strata_option *option,
 	char shown[SHOWN];
 	if (value->faulty)
 		return;
-	manifest_fault(f->manifest, value, f->error, "option \"%s\" of %s: expected %s, found %s%s%s",
+	manifest_fault(f->manifest, value, f->error, "option \"%s\" of %s: expected %s, found "
+		       "%s%s%s",
 		       option->name, f->schema->owner, why->expected,
 		       node_shown(value, shown, sizeof(shown)), why->hint[0] != '\0' ? "; " : "",
 		       why->hint);
@@ -369,7 +370,8 @@ static size_t pool_room(const struct option_schema *schema, const struct node *m
 {
 	size_t room = 0;
 	for (size_t i = 0; i < schema->count; i++)
-		if (schema->options[i].type == STRATA_OPT_LIST && schema->options[i].fallback != NULL)
+		if (schema->options[i].type == STRATA_OPT_LIST &&
+		    schema->options[i].fallback != NULL)
 			room += list_room(schema->options[i].fallback);
 	for (const struct node *v = map != NULL ? map->first : NULL; v != NULL; v = v->next) {
 		if (v->type == NODE_SCALAR) {
@@ -377,8 +379,11 @@ static size_t pool_room(const struct option_schema *schema, const struct node *m
 			continue;
 		}
 		room += sizeof(char *);
-		for (const struct node *item = v->first; item != NULL; item = item->next)
-			room += sizeof(char *) + (item->type == NODE_SCALAR ? strlen(item->text) + 1 : 0);
+		for (const struct node *item = v->first; item != NULL; item = item->next) {
+			room += sizeof(char *);
+			if (item->type == NODE_SCALAR)
+				room += strlen(item->text) + 1;
+		}
 	}
 	return room;
 }
@@ -411,11 +416,13 @@ static void fill_all(struct filling *f, const struct node *map, const struct nod
 		else if (fill_default(f, option, &why) < 0)
 			manifest_fault(f->manifest, node, f->error,
 				       "option \"%s\" of %s: expected %s, found the default \"%s\"",
-				       option->name, f->schema->owner, why.expected, option->fallback);
+				       option->name, f->schema->owner, why.expected,
+				       option->fallback);
 	}
 }
 
-int option_fill(struct kernel *k, const struct option_schema *schema, const struct manifest *manifest,
+int option_fill(struct kernel *k, const struct option_schema *schema,
+		const struct manifest *manifest,
 		const struct node *map, const struct node *node, void **out,
 		struct strata_error *error)
 {
@@ -448,13 +455,14 @@ static int refuse_text(struct strata_error *error, const struct strata_option *o
 		       const char *text, const struct refusal *why)
 {
 	char shown[TEXT_SHOWN_SIZE];
-	strata_error_add(error, "option \"%s\": expected %s, found %s%s%s", option->name, why->expected,
+	strata_error_add(error, "option \"%s\": expected %s, found %s%s%s", option->name,
+			 why->expected,
 			 text_shown(text, shown), why->hint[0] != '\0' ? "; " : "", why->hint);
 	return -EINVAL;
 }
 
-int option_parse(struct kernel *k, const struct strata_option *option, const char *text, void *config,
-		 void **owned, struct strata_error *error)
+int option_parse(struct kernel *k, const struct strata_option *option, const char *text,
+		 void *config, void **owned, struct strata_error *error)
 {
 	struct refusal why = { .expected = "" };
 	void *field = (char *)config + option->offset;
@@ -492,7 +500,8 @@ int option_parse(struct kernel *k, const struct strata_option *option, const cha
 
 /* ---- values to text ---- */
 
-static int format_prefix(struct kernel *k, const struct strata_prefix *prefix, char *buf, size_t size)
+static int format_prefix(struct kernel *k, const struct strata_prefix *prefix, char *buf,
+			 size_t size)
 {
 	char text[STRATA_ADDR_TEXT] = "?";
 	const struct strata_address_ops *ops = strata_address_ops(&k->pub, prefix->addr.family);
@@ -524,8 +533,8 @@ static int format_list(const struct strata_list *list, char *buf, size_t size)
 	return (int)at;
 }
 
-int option_format(struct kernel *k, const struct strata_option *option, const void *config, char *buf,
-		  size_t size)
+int option_format(struct kernel *k, const struct strata_option *option, const void *config,
+		  char *buf, size_t size)
 {
 	const void *field = (const char *)config + option->offset;
 	const char *text;
@@ -576,8 +585,8 @@ int option_check_schema(const struct option_schema *schema, struct strata_error 
 		const struct strata_option *option = &schema->options[i];
 		size_t size = option->name != NULL ? option_field_size(option) : 0;
 		if (option->name == NULL || size == 0)
-			strata_error_add(error, "%s: option %zu of its descriptor has no name or an "
-					 "unknown type", schema->owner, i);
+			strata_error_add(error, "%s: option %zu of its descriptor has no name or "
+					 "an unknown type", schema->owner, i);
 		else if (option->offset > schema->size || schema->size - option->offset < size)
 			strata_error_add(error, "%s: option \"%s\" lies outside its structure",
 					 schema->owner, option->name);

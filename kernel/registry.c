@@ -215,8 +215,8 @@ struct loading {
 };
 
 /* `m.yaml:4:5: module "udp"`, or without a place for a module that no manifest names. */
-static const char *where(const struct loading *l, const struct config_module *entry, const char *name,
-			 char buf[WHERE_SIZE])
+static const char *where(const struct loading *l, const struct config_module *entry,
+			 const char *name, char buf[WHERE_SIZE])
 {
 	char place[MANIFEST_PLACE_SIZE];
 	if (entry == NULL)
@@ -263,7 +263,8 @@ static int add_module(const struct loading *l, const struct config_module *entry
 	m->pub.counters = strata_alloc(stack, (module->counter_count + 1) * sizeof(uint64_t));
 	m->pub.drops = strata_alloc(stack, (module->drop_count + 1) * sizeof(uint64_t));
 	m->owned = strata_alloc(stack, (module->option_count + 1) * sizeof(void *));
-	if (m->pub.name == NULL || m->pub.counters == NULL || m->pub.drops == NULL || m->owned == NULL) {
+	if (m->pub.name == NULL || m->pub.counters == NULL || m->pub.drops == NULL ||
+	    m->owned == NULL) {
 		module_free(l->k, m);
 		goto out_memory;
 	}
@@ -326,7 +327,8 @@ static int load_implied(const struct loading *l, const char *name)
 	fault_at_entry((l), (m)->entry != NULL ? (node) : NULL, __VA_ARGS__)
 
 STRATA_PRINTF(3, 4)
-static void fault_at_entry(const struct loading *l, const struct node *node, const char *format, ...)
+static void fault_at_entry(const struct loading *l, const struct node *node, const char *format,
+			   ...)
 {
 	char *text = NULL;
 	va_list args;
@@ -346,7 +348,8 @@ static void check_kind(const struct loading *l, const struct module *m)
 	const struct config_module *entry = m->entry;
 	if (entry != NULL && entry->kind >= 0 && entry->kind != (int)kind_of(m))
 		manifest_fault(l->config->manifest, entry->kind_node, l->error,
-			       "module \"%s\": expected kind %s, which %s is, found %s", m->pub.name,
+			       "module \"%s\": expected kind %s, which %s is, found %s",
+			       m->pub.name,
 			       strata_kind_name(kind_of(m)), strata_module_path(m->file),
 			       strata_kind_name((enum strata_kind)entry->kind));
 }
@@ -360,8 +363,8 @@ static void check_number(const struct loading *l, struct module *m)
 	uint32_t max = kind_of(m) == STRATA_NETWORK ? UINT16_MAX : UINT8_MAX;
 	if (kind_of(m) != STRATA_NETWORK && kind_of(m) != STRATA_TRANSPORT) {
 		if (said)
-			fault_at_entry(l, node, "module \"%s\": expected no number, since a %s module is "
-				       "bound by its name, found %u", m->pub.name,
+			fault_at_entry(l, node, "module \"%s\": expected no number, since a %s "
+				       "module is bound by its name, found %u", m->pub.name,
 				       strata_kind_name(kind_of(m)), m->entry->number);
 		m->pub.number = 0;
 		return;
@@ -370,12 +373,14 @@ static void check_number(const struct loading *l, struct module *m)
 		m->pub.number = m->entry->number;
 	if (m->pub.number < min || m->pub.number > max) {
 		char range[32];
-		snprintf(range, sizeof(range), min == 1 ? "%u to %u" : "0x%04x to 0x%04x", min, max);
+		snprintf(range, sizeof(range), min == 1 ? "%u to %u" : "0x%04x to 0x%04x", min,
+			 max);
 		if (m->pub.number == 0)
-			fault_at_entry(l, node, "module \"%s\": expected `number:` from %s, found none, and the "
-				       "module claims none", m->pub.name, range);
+			fault_at_entry(l, node, "module \"%s\": expected `number:` from %s, found "
+				       "none, and the module claims none", m->pub.name, range);
 		else
-			fault_at_entry(l, node, "module \"%s\": expected a number from %s, found %u",
+			fault_at_entry(l, node, "module \"%s\": expected a number from %s, found "
+				       "%u",
 				       m->pub.name, range, m->pub.number);
 		m->pub.number = 0;
 		return;
@@ -386,21 +391,16 @@ static void check_number(const struct loading *l, struct module *m)
 			continue;
 		if (o->entry != NULL)
 			manifest_place(l->config->manifest, o->entry->name_node, place);
-		fault_at_entry(l, node, "%s number %u (0x%04x) is taken: wanted by module \"%s\", first "
-			       "claimed by module \"%s\" at %s; give one another `number:`",
-			       strata_kind_name(kind_of(m)), m->pub.number, m->pub.number, m->pub.name,
-			       o->pub.name, place);
+		fault_at_entry(l, node, "%s number %u (0x%04x) is taken: wanted by module \"%s\", "
+			       "first claimed by module \"%s\" at %s; give one another `number:`",
+			       strata_kind_name(kind_of(m)), m->pub.number, m->pub.number,
+			       m->pub.name, o->pub.name, place);
 		m->pub.number = 0;
 		return;
 	}
 }
 
 /* ---- dependencies ---- */
-
-static const struct strata_dependency *first_dependency(const struct module *m)
-{
-	return m->pub.module->depends;
-}
 
 bool registry_dependency_ends(const struct strata_dependency *d)
 {
@@ -443,8 +443,8 @@ static void missing_dependency(const struct loading *l, const struct module *m,
 		     (d->name == NULL && e->number_node != NULL && e->number == d->number)))
 			off = e;
 	if (off != NULL)
-		snprintf(remedy, sizeof(remedy), "; \"%.60s\" has `enabled: false` at line %u", off->name,
-			 off->node->line);
+		snprintf(remedy, sizeof(remedy), "; \"%.60s\" has `enabled: false` at line %u",
+			 off->name, off->node->line);
 	else if (d->name != NULL)
 		snprintf(remedy, sizeof(remedy), "; add `- name: %.60s` to modules", d->name);
 	else
@@ -475,8 +475,8 @@ static void tell_cycle(const struct ordering *o, const struct module *again)
 	for (; i < o->depth && at < sizeof(text); i++)
 		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s → ", o->path[i]->pub.name);
 	module_fault(o->l, again, again->entry->name_node,
-		     "circular dependency: %s%s; expected an order in which each module starts after what "
-		     "it needs", text, again->pub.name);
+		     "circular dependency: %s%s; expected an order in which each module starts "
+		     "after what it needs", text, again->pub.name);
 }
 
 /* Depth first: what a module needs is placed before it. */
@@ -485,15 +485,16 @@ static void place(struct ordering *o, struct module *m)
 	struct registry *r = o->l->k->registry;
 	m->mark = MARK_OPEN;
 	o->path[o->depth++] = m;
-	for (const struct strata_dependency *d = first_dependency(m); !registry_dependency_ends(d); d++) {
+	const struct strata_dependency *d = m->pub.module->depends;
+	for (; !registry_dependency_ends(d); d++) {
 		struct module *needed = find_dependency(r, d);
 		if (needed == NULL) {
 			if (!d->optional)
 				missing_dependency(o->l, m, d);
 		} else if (kind_of(needed) == STRATA_SERVICE && kind_of(m) != STRATA_SERVICE) {
 			module_fault(o->l, m, m->entry->name_node,
-				     "%s needs the service \"%s\": expected no such need, since services "
-				     "start last", m->pub.name, needed->pub.name);
+				     "%s needs the service \"%s\": expected no such need, since "
+				     "services start last", m->pub.name, needed->pub.name);
 		} else if (needed->mark == MARK_OPEN) {
 			tell_cycle(o, needed);
 		} else if (needed->mark == MARK_NEW) {
@@ -512,7 +513,7 @@ static int compare_modules(const void *a, const void *b)
 	       strcmp(x->pub.name, y->pub.name);
 }
 
-/* Fills the order of start: by kind and name, but first what is needed, whatever the manifest's order. */
+/* Fills the order of start: by kind and name, but what is needed first. */
 static int make_order(const struct loading *l)
 {
 	struct registry *r = l->k->registry;
@@ -573,8 +574,8 @@ int registry_load(struct kernel *k, const struct config *config,
 		    (entry->file != NULL || entry->file_node == NULL) &&
 		    load_entry(&l, entry) == -ENOMEM)
 			return -ENOMEM;
-	for (const char *const *name = stack_config->implied_services; name != NULL && *name != NULL;
-	     name++)
+	const char *const *name = stack_config->implied_services;
+	for (; name != NULL && *name != NULL; name++)
 		if (load_implied(&l, *name) == -ENOMEM)
 			return -ENOMEM;
 	for (struct module *m = k->registry->modules; m != NULL; m = m->next) {
@@ -609,8 +610,9 @@ int registry_start_one(struct kernel *k, struct module *m, struct strata_error *
 	strata_error_clear(&why);
 	m->pub.running = true;
 	enter_number(k->registry, m);
-	strata_log(&k->pub, NULL, STRATA_LOG_DEBUG, "module %s: started (%s, number %u, version %s)",
-		   m->pub.name, strata_kind_name(kind_of(m)), m->pub.number, m->pub.module->version);
+	strata_log(&k->pub, NULL, STRATA_LOG_DEBUG,
+		   "module %s: started (%s, number %u, version %s)", m->pub.name, strata_kind_name(kind_of(m)), m->pub.number,
+		   m->pub.module->version);
 	return 0;
 }
 

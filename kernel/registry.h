@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The modules of a stack: loaded, checked against each other, bound, started and stopped in the order
- * of what they need. kernel.h has what the packet path asks.
+ * The modules of a stack: loaded, checked against each other, bound, started and stopped in the
+ * order of what they need. kernel.h has what the packet path asks.
  */
 #ifndef STRATA_KERNEL_REGISTRY_H
 #define STRATA_KERNEL_REGISTRY_H
@@ -29,18 +29,18 @@ static inline struct module *module_of(const struct strata_instance *instance)
 	return (struct module *)(uintptr_t)instance;
 }
 
-/* Loads, checks, orders and binds the modules of a manifest, with their options. All faults are told.
- * Returns 0, -EINVAL, or -ENOMEM. */
+/* Loads, checks, orders and binds the modules of a manifest, with their options. All faults are
+ * told. Returns 0, -EINVAL, or -ENOMEM. */
 int registry_load(struct kernel *k, const struct config *config,
 		  const struct strata_config *stack_config, struct strata_error *error);
-/* While on, modules that are bound count as running where somebody asks for them by name or number: for
- * checks that need no more than their constant data. */
+/* While on, modules that are bound count as running where somebody asks for them by name or
+ * number: for checks that need no more than their constant data. */
 void registry_set_checking(struct kernel *k, bool checking);
 /* The manifest is about to go: forgets the entries. */
 void registry_forget_config(struct kernel *k);
 
-/* Starts services, or all that are none, in order. Returns 0 or the -errno of the one that failed, with a
- * fault; those started stay so, for registry_stop(). */
+/* Starts services, or all that are none, in order. Returns 0 or the -errno of the one that
+ * failed, with a fault; those started stay so, for registry_stop(). */
 int registry_start(struct kernel *k, bool services, struct strata_error *error);
 /* Stops the running services, or all, in reverse order. */
 void registry_stop(struct kernel *k, bool services_only);

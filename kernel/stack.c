@@ -19,9 +19,11 @@ static const struct {
 	int (*init)(struct kernel *k);
 	void (*fini)(struct kernel *k);
 } parts[] = {
-	{ mem_init, mem_fini },		{ drop_init, drop_fini },	{ random_init, random_fini },
+	{ mem_init, mem_fini },		{ drop_init, drop_fini },
+	{ random_init, random_fini },
 	{ timer_init, timer_fini },	{ work_init, work_fini },	{ NULL, loop_fini },
-	{ trace_init, trace_fini },	{ pkt_init, pkt_fini },		{ registry_init, registry_fini },
+	{ trace_init, trace_fini },	{ pkt_init, pkt_fini },
+	{ registry_init, registry_fini },
 	{ iface_init, iface_fini },	{ addr_init, addr_fini },	{ group_init, group_fini },
 	{ route_init, route_fini },	{ neigh_init, neigh_fini },	{ flow_init, flow_fini },
 	{ port_init, port_fini },	{ socket_init, socket_fini },
@@ -125,8 +127,9 @@ static int check_iface(struct creation *c, struct config_iface *i)
 		return 0;
 	const struct strata_module *module = driver->pub.module;
 	if (module->link == NULL || module->link->open == NULL) {
-		node_fault(c, i->driver_node, "driver \"%s\": expected a link module that drives devices, "
-			   "found %s", i->driver, module->link != NULL ? "one that only frames packets" :
+		node_fault(c, i->driver_node, "driver \"%s\": expected a link module that drives "
+			   "devices, found %s", i->driver,
+			   module->link != NULL ? "one that only frames packets" :
 			   strata_kind_name((enum strata_kind)module->kind));
 		return 0;
 	}
@@ -137,7 +140,8 @@ static int check_iface(struct creation *c, struct config_iface *i)
 		.owner = owner,
 	};
 	snprintf(owner, sizeof(owner), "driver \"%.64s\"", i->driver);
-	int result = option_fill(c->k, &schema, c->manifest, i->options, i->node, &spec.config, c->error);
+	int result = option_fill(c->k, &schema, c->manifest, i->options, i->node, &spec.config,
+				 c->error);
 	if (result < 0)
 		return result == -ENOMEM ? result : 0;
 	spec.driver = &driver->pub;
@@ -159,8 +163,8 @@ static bool all_bits(const struct strata_prefix *prefix)
 }
 
 /* Entry of the manifest that has the address; NULL: none. `*at` tells which of its addresses. */
-static const struct config_iface *find_address(const struct creation *c, const struct strata_addr *addr,
-					       uint32_t *at)
+static const struct config_iface *find_address(const struct creation *c,
+					       const struct strata_addr *addr, uint32_t *at)
 {
 	for (const struct config_iface *i = c->config.ifaces; i != NULL; i = i->next)
 		for (uint32_t n = 0; i->prefixes != NULL && n < i->addresses->count; n++)
@@ -187,7 +191,8 @@ static bool parse_prefix(struct creation *c, const struct node *node, const char
 	struct strata_prefix prefix = { 0 };
 	if (node->faulty)
 		return false;
-	if (node->type == NODE_SCALAR && strata_prefix_parse(&c->k->pub, node->text, &prefix) == 0) {
+	if (node->type == NODE_SCALAR &&
+	    strata_prefix_parse(&c->k->pub, node->text, &prefix) == 0) {
 		*out = prefix;
 		return true;
 	}
@@ -210,7 +215,8 @@ static void check_address(struct creation *c, struct config_iface *i, uint32_t n
 	if (class != STRATA_ADDR_UNICAST && class != STRATA_ADDR_LOOPBACK)
 		node_fault(c, node, "expected a unicast address, found %s", node->text);
 	else if (other != NULL)
-		node_fault(c, node, "address %s is taken: expected it once, first found at %s", node->text,
+		node_fault(c, node, "address %s is taken: expected it once, first found at %s",
+			   node->text,
 			   manifest_place(c->manifest, nth(other->addresses, at), place));
 	else
 		i->prefixes[n] = prefix;
@@ -242,7 +248,8 @@ static bool parse_host(struct creation *c, const struct node *node, uint16_t fam
 	if (!parse_prefix(c, node, "an address", &prefix))
 		return false;
 	if (prefix.addr.family != family) {
-		node_fault(c, node, "expected an address of the family of `to`, found %s", node->text);
+		node_fault(c, node, "expected an address of the family of `to`, found %s",
+			   node->text);
 		return false;
 	}
 	*out = prefix.addr;
@@ -258,8 +265,8 @@ static bool check_to(struct creation *c, struct config_route *r)
 	if (!strata_addr_equal(&masked, &to->addr)) {
 		char text[STRATA_ADDR_TEXT];
 		strata_address_ops(&c->k->pub, masked.family)->format(&masked, text, sizeof(text));
-		node_fault(c, r->to, "expected no bits set beyond the first %u, found %s; did you mean "
-			   "\"%s/%u\"?", to->bits, r->to->text, text, to->bits);
+		node_fault(c, r->to, "expected no bits set beyond the first %u, found %s; did you "
+			   "mean \"%s/%u\"?", to->bits, r->to->text, text, to->bits);
 		return false;
 	}
 	return true;
@@ -270,7 +277,8 @@ static const struct config_iface *reaches(const struct creation *c, const struct
 {
 	for (const struct config_iface *i = c->config.ifaces; i != NULL; i = i->next)
 		for (uint32_t n = 0; i->prefixes != NULL && n < i->addresses->count; n++)
-			if (strata_addr_is_set(&i->prefixes[n].addr) && !all_bits(&i->prefixes[n]) &&
+			if (strata_addr_is_set(&i->prefixes[n].addr) &&
+			    !all_bits(&i->prefixes[n]) &&
 			    strata_addr_match(&i->prefixes[n].addr, via, i->prefixes[n].bits))
 				return i;
 	return NULL;
@@ -289,19 +297,20 @@ static struct strata_iface *check_way(struct creation *c, struct config_route *r
 			i = i->next;
 		}
 		if (i == NULL)
-			node_fault(c, r->interface, "interface \"%s\": expected a name out of `interfaces:`, "
-				   "found none of that name%s", r->interface->text,
+			node_fault(c, r->interface, "interface \"%s\": expected a name out of "
+				   "`interfaces:`, found none of that name%s", r->interface->text,
 				   text_nearest_hint(&nearest, hint));
 		return i != NULL ? i->iface : NULL;
 	}
 	if (r->via == NULL) {
-		node_fault(c, r->node, "missing key \"via\": expected it, or \"interface\", in a route");
+		node_fault(c, r->node, "missing key \"via\": expected it, or \"interface\", in a "
+			   "route");
 		return NULL;
 	}
 	i = reaches(c, &r->made.via);
 	if (i == NULL)
-		node_fault(c, r->via, "gateway %s: expected it in the prefix of an interface's address, found "
-			   "it in none; name its `interface:`", r->via->text);
+		node_fault(c, r->via, "gateway %s: expected it in the prefix of an interface's "
+			   "address, found it in none; name its `interface:`", r->via->text);
 	return i != NULL ? i->iface : NULL;
 }
 
@@ -314,8 +323,9 @@ static bool check_congestion(struct creation *c, struct config_route *r)
 	if (m == NULL)
 		return false;
 	if (m->pub.module->kind != STRATA_CONGESTION) {
-		node_fault(c, r->congestion, "congestion \"%s\": expected a congestion module, found a %s "
-			   "module", m->pub.name, strata_kind_name((enum strata_kind)m->pub.module->kind));
+		node_fault(c, r->congestion, "congestion \"%s\": expected a congestion module, "
+			   "found a %s module", m->pub.name,
+			   strata_kind_name((enum strata_kind)m->pub.module->kind));
 		return false;
 	}
 	r->made.congestion = m->pub.name;
@@ -341,8 +351,8 @@ static void check_route(struct creation *c, struct config_route *r)
 	if (r->src != NULL && good) {
 		good = parse_host(c, r->src, made->to.addr.family, &made->src);
 		if (good && find_address(c, &made->src, &at) == NULL) {
-			node_fault(c, r->src, "src %s: expected an address of an interface, found none that "
-				   "has it", r->src->text);
+			node_fault(c, r->src, "src %s: expected an address of an interface, found "
+				   "none that has it", r->src->text);
 			good = false;
 		}
 	}
@@ -352,8 +362,9 @@ static void check_route(struct creation *c, struct config_route *r)
 	for (const struct config_route *o = c->config.routes; good && o != r; o = o->next) {
 		if (!o->good || !same_route(&o->made, made))
 			continue;
-		node_fault(c, r->node, "route to %s is taken: expected it once with this way and metric, "
-			   "first found at %s", r->to->text, manifest_place(c->manifest, o->node, place));
+		node_fault(c, r->node, "route to %s is taken: expected it once with this way and "
+			   "metric, first found at %s", r->to->text,
+			   manifest_place(c->manifest, o->node, place));
 		good = false;
 	}
 	r->good = good;
@@ -383,7 +394,8 @@ static int check_all(struct creation *c)
 /* ---- starting ---- */
 
 STRATA_PRINTF(4, 5)
-static int start_fault(struct creation *c, const struct node *node, int result, const char *format, ...)
+static int start_fault(struct creation *c, const struct node *node, int result, const char *format,
+		       ...)
 {
 	char text[256];
 	va_list args;
@@ -400,7 +412,8 @@ static int open_ifaces(struct creation *c)
 		struct strata_error why = { 0 };
 		int result = i->down ? 0 : iface_open(i->iface, &why);
 		if (result < 0 && why.count == 0)
-			start_fault(c, i->node, result, "interface \"%s\" could not be opened", i->name);
+			start_fault(c, i->node, result, "interface \"%s\" could not be opened",
+				    i->name);
 		else
 			retell(c, i, &why);
 		strata_error_clear(&why);
@@ -487,7 +500,8 @@ static struct manifest *read_manifest(const struct strata_config *given, struct 
 		strata_error_add(error, "stack: expected a manifest's file or text, found neither");
 		return NULL;
 	}
-	return manifest_read_text(text, given->manifest_length != 0 ? given->manifest_length : strlen(text),
+	return manifest_read_text(text, given->manifest_length != 0 ? given->manifest_length :
+				  strlen(text),
 				  given->manifest_name != NULL ? given->manifest_name : "manifest",
 				  error);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Values as people write them, and the nearest known name to a mistaken one (Damerau 1964, Levenshtein 1966).
+ * Values as people write them, and the nearest known name to a mistaken one (Damerau 1964,
+ * Levenshtein 1966).
  */
 #include <ctype.h>
 #include <errno.h>
@@ -195,7 +196,7 @@ static unsigned int least(unsigned int a, unsigned int b)
 	return a < b ? a : b;
 }
 
-/* Edits (insert, delete, replace, swap of neighbours) that make `a` into `b`; case costs nothing. */
+/* Edits (insert, delete, replace, swap of neighbours) that make `a` into `b`; letter case is free. */
 static unsigned int edit_distance(const char *a, const char *b)
 {
 	unsigned int rows[3][NEAREST_LONGEST + 1];
@@ -203,7 +204,8 @@ static unsigned int edit_distance(const char *a, const char *b)
 	for (unsigned int j = 0; j <= columns; j++)
 		rows[0][j] = j;
 	for (unsigned int i = 1; i <= lines; i++) {
-		unsigned int *row = rows[i % 3], *last = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
+		unsigned int *row = rows[i % 3];
+		const unsigned int *last = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
 		row[0] = i;
 		for (size_t j = 1; j <= columns; j++) {
 			unsigned int best = last[j - 1] + (same_letter(a[i - 1], b[j - 1]) ? 0 : 1);
@@ -223,7 +225,7 @@ void text_nearest_offer(struct text_nearest *nearest, const char *candidate)
 	if (length < 2 || length > NEAREST_LONGEST || other > NEAREST_LONGEST)
 		return;
 	unsigned int distance = edit_distance(nearest->word, candidate);
-	/* Local choice: a third of the letters may differ, one in any case; an abbreviation is near. */
+	/* Local choice: a third of the letters may differ, one at least; abbreviations are near. */
 	size_t limit = length < 6 ? 1 : length / 3;
 	if (strncasecmp(nearest->word, candidate, length) == 0)
 		distance = least(distance, 1);

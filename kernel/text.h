@@ -42,7 +42,8 @@ void text_nearest_offer(struct text_nearest *nearest, const char *candidate);
 #define TEXT_HINT_SIZE 96
 const char *text_nearest_hint(const struct text_nearest *nearest, char buf[TEXT_HINT_SIZE]);
 
-/* `s` in double quotes for a message: control bytes escaped, cut where it is long. Returns `buf`. */
+/* `s` in double quotes for a message: control bytes escaped, cut where it is long. Returns
+ * `buf`. */
 #define TEXT_SHOWN_SIZE 128
 const char *text_shown(const char *s, char buf[TEXT_SHOWN_SIZE]);
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Switching a module off and on while the stack runs. A disabled module stays loaded, with its options
- * and counters; what came through it has ended, all else goes on.
+ * Switching a module off and on while the stack runs. A disabled module stays loaded, with its
+ * options and counters; what came through it has ended, all else goes on.
  *
- * The sockets of a network module's family end with it. Its addresses stay, as they would in a manifest
- * without the module, where another module reads that family (docs/adr/0002); else they go, with
- * their connected routes, and come back with it on interfaces that are still there.
+ * The sockets of a network module's family end with it. Its addresses stay, as they would in a
+ * manifest without the module, where another module reads that family (docs/adr/0002); else they
+ * go, with their connected routes, and come back with it on interfaces that are still there.
  */
 #include <errno.h>
 
@@ -41,8 +41,8 @@ static int check_users(struct kernel *k, const struct module *m, struct strata_e
 		for (; o->pub.running && o != m && !registry_dependency_ends(d); d++) {
 			if (d->optional || !registry_satisfies(m, d))
 				continue;
-			strata_error_add(error, "module \"%s\" is needed by module \"%s\"; disable that "
-					 "first", m->pub.name, o->pub.name);
+			strata_error_add(error, "module \"%s\" is needed by module \"%s\"; "
+					 "disable that first", m->pub.name, o->pub.name);
 			result = -EBUSY;
 		}
 	}
@@ -50,8 +50,8 @@ static int check_users(struct kernel *k, const struct module *m, struct strata_e
 	     i = strata_iface_next(&k->pub, i)) {
 		if (i->driver != &m->pub && i->framing != &m->pub)
 			continue;
-		strata_error_add(error, "module \"%s\" is needed by interface \"%s\"; take that out of the "
-				 "manifest first", m->pub.name, i->name);
+		strata_error_add(error, "module \"%s\" is needed by interface \"%s\"; take that "
+				 "out of the manifest first", m->pub.name, i->name);
 		result = -EBUSY;
 	}
 	return result;
@@ -71,7 +71,7 @@ static uint16_t sole_family(struct kernel *k, const struct module *m)
 	return ops->family;
 }
 
-/* Takes the addresses of `family` off and keeps them. Returns 0, or -ENOMEM before any was taken. */
+/* Takes the addresses of `family` off and keeps them. Returns 0, or -ENOMEM with none taken. */
 static int save_addresses(struct kernel *k, struct module *m, uint16_t family)
 {
 	struct saved_addr **end = &m->saved;
@@ -105,8 +105,8 @@ static void restore_addresses(struct kernel *k, struct module *m)
 		int result = iface != NULL ? strata_ifaddr_add(iface, &saved->prefix) : 0;
 		if (result < 0)
 			strata_log(&k->pub, NULL, STRATA_LOG_ERROR,
-				   "module %s: an address of %s could not be put back: %s", m->pub.name,
-				   iface->name, strerror(-result));
+				   "module %s: an address of %s could not be put back: %s",
+				   m->pub.name, iface->name, strerror(-result));
 	}
 	toggle_forget(k, m);
 }
@@ -170,8 +170,8 @@ static int enable(struct kernel *k, struct module *m, struct strata_error *error
 			needed = registry_walk(k, needed);
 		if (d->optional || needed == NULL || needed->pub.running)
 			continue;
-		strata_error_add(error, "module \"%s\" needs module \"%s\", which is disabled; enable that "
-				 "first", m->pub.name, needed->pub.name);
+		strata_error_add(error, "module \"%s\" needs module \"%s\", which is disabled; "
+				 "enable that first", m->pub.name, needed->pub.name);
 		return -EBUSY;
 	}
 	int result = registry_start_one(k, m, error);
@@ -202,7 +202,8 @@ static int toggle(struct strata_stack *stack, const char *name, bool on, struct 
 		return -ENOENT;
 	}
 	if (m->pub.running == on) {
-		strata_error_add(error, "module \"%s\" is already %s", name, on ? "running" : "disabled");
+		strata_error_add(error, "module \"%s\" is already %s", name,
+				 on ? "running" : "disabled");
 		return -EALREADY;
 	}
 	kernel_enter(k);
@@ -227,7 +228,8 @@ int strata_module_enable(struct strata_stack *stack, const char *name, struct st
 }
 
 void strata_inspect_modules(struct strata_stack *stack,
-			    void (*each)(void *ctx, const struct strata_module_view *view), void *ctx)
+			    void (*each)(void *ctx, const struct strata_module_view *view),
+			    void *ctx)
 {
 	struct kernel *k = kernel_of(stack);
 	struct strata_module_view view = {

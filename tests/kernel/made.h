@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Stacks made from a manifest, for tests of how that goes: memory is counted and can fail, the log is
- * kept, and modules are found among the small ones of tests/kernel (mod_*.c) and the built ones.
+ * Stacks made from a manifest, for tests of how that goes: memory is counted and can fail, the
+ * log is kept, and modules are found among the small ones of tests/kernel (mod_*.c) and the
+ * built ones.
  */
 #ifndef TEST_MADE_H
 #define TEST_MADE_H
@@ -40,8 +41,8 @@ void made_end(struct made *made);
 
 /* Asserts that the manifest is refused with -EINVAL, nothing left, and `told` among its faults. */
 void made_refused(const char *text, const char *told);
-/* The same, and that these are all faults: `told` is the whole text. Either may write PATH for the module
- * path. */
+/* The same, and that these are all faults: `told` is the whole text. Either may write PATH for
+ * the module path. */
 void made_refused_exactly(const char *text, const char *told);
 /* Asserts that the manifest passes a check without starting. */
 void made_accepted(const char *text);

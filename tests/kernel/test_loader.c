@@ -49,7 +49,8 @@ static void shelf_refused(const struct shelf *shelf, const char *told)
 	made.config.module_path = shelf->path;
 	assert_int_equal(made_from(&made, "strata: 1\nmodules:\n  - name: mod_low\n"), -EINVAL);
 	assert_null(made.stack);
-	snprintf(text, sizeof(text), "m.yaml:3:11: module \"mod_low\": %s/mod_low.so: %s\n", shelf->dir, told);
+	snprintf(text, sizeof(text), "m.yaml:3:11: module \"mod_low\": %s/mod_low.so: %s\n",
+		 shelf->dir, told);
 	assert_string_equal(strata_error_text(&made.error), text);
 	made_end(&made);
 }
@@ -68,7 +69,8 @@ static void tells_what_a_file_is_that_is_no_shared_object(void **state)
 	char path[8300];
 
 	shelf_put(shelf, text, sizeof(text));
-	shelf_refused(shelf, "expected a shared object (ELF), found another type of file; give the module's .so");
+	shelf_refused(shelf, "expected a shared object (ELF), found another type of file; give "
+		      "the module's .so");
 	shelf_put(shelf, "", 0);
 	shelf_refused(shelf, "is empty; install the module again");
 	snprintf(path, sizeof(path), "%s/mod_low.so", shelf->dir);
@@ -99,12 +101,14 @@ static void tells_a_truncated_module_at_every_byte(void **state)
 			fail_msg("%zu bytes: %s", length, strata_error_text(&error));
 		strata_error_clear(&error);
 	}
-	snprintf(told, sizeof(told), "is truncated: expected %zu bytes, found 200; install the module again",
+	snprintf(told, sizeof(told), "is truncated: expected %zu bytes, found 200; install the "
+		 "module again",
 		 shelf->length);
 	shelf_put(shelf, shelf->low, 200);
 	shelf_refused(shelf, told);
 	shelf_put(shelf, shelf->low, 40);
-	shelf_refused(shelf, "is truncated after 40 bytes, within its ELF header; install the module again");
+	shelf_refused(shelf, "is truncated after 40 bytes, within its ELF header; install the "
+		      "module again");
 	shelf_put(shelf, shelf->low, 3);
 	shelf_refused(shelf, "is truncated after 3 bytes; install the module again");
 }
@@ -131,18 +135,20 @@ static void tells_another_architecture_and_type(void **state)
 	if (own != EM_X86_64)
 		skip();
 	shelf_patch(shelf, offsetof(Elf64_Ehdr, e_machine), &machine, sizeof(machine));
-	snprintf(told, sizeof(told), "expected a shared object for x86-64 (64 bits), found one for s390 (64 "
-		 "bits); build the module for this machine");
+	snprintf(told, sizeof(told), "expected a shared object for x86-64 (64 bits), found one "
+		 "for s390 (64 bits); build the module for this machine");
 	shelf_refused(shelf, told);
 	machine = 0x1234;
 	shelf_patch(shelf, offsetof(Elf64_Ehdr, e_machine), &machine, sizeof(machine));
-	shelf_refused(shelf, "expected a shared object for x86-64 (64 bits), found one for machine 4660 (64 bits); "
-		      "build the module for this machine");
+	shelf_refused(shelf, "expected a shared object for x86-64 (64 bits), found one for "
+		      "machine 4660 (64 bits); build the module for this machine");
 	shelf_patch(shelf, offsetof(Elf64_Ehdr, e_type), &type, sizeof(type));
-	shelf_refused(shelf, "expected a shared object, found a program; link the module with -shared");
+	shelf_refused(shelf, "expected a shared object, found a program; link the module with "
+		      "-shared");
 	type = ET_REL;
 	shelf_patch(shelf, offsetof(Elf64_Ehdr, e_type), &type, sizeof(type));
-	shelf_refused(shelf, "expected a shared object, found an object file (.o); link the module with -shared");
+	shelf_refused(shelf, "expected a shared object, found an object file (.o); link the "
+		      "module with -shared");
 }
 
 static void survives_every_damaged_header_byte(void **state)
@@ -155,7 +161,8 @@ static void survives_every_damaged_header_byte(void **state)
 		for (size_t v = 0; v < sizeof(values); v++) {
 			struct strata_error error = { 0 };
 			shelf_patch(shelf, at, &values[v], 1);
-			struct strata_module_file *file = strata_module_open("mod_low", shelf->path, &error);
+			struct strata_module_file *file = strata_module_open("mod_low", shelf->path,
+									     &error);
 			assert_true((file == NULL) == (error.count > 0));
 			strata_module_close(file);
 			strata_error_clear(&error);
@@ -174,13 +181,14 @@ static void tells_a_shared_object_that_is_no_module(void **state)
 	bytes = made_read(path, &length);
 	shelf_put(shelf, bytes, length);
 	free(bytes);
-	shelf_refused(shelf, "is no Strata module: expected it to export mod_low_LTX_module, found no such symbol");
+	shelf_refused(shelf, "is no Strata module: expected it to export mod_low_LTX_module, "
+		      "found no such symbol");
 	snprintf(path, sizeof(path), "%s/mod_mid.so", made_directory());
 	bytes = made_read(path, &length);
 	shelf_put(shelf, bytes, length);
 	free(bytes);
-	shelf_refused(shelf, "expected it to export mod_low_LTX_module, found mod_mid_LTX_module; name the file after "
-		      "its module");
+	shelf_refused(shelf, "expected it to export mod_low_LTX_module, found mod_mid_LTX_module; "
+		      "name the file after its module");
 }
 
 /* ---- the binary interface ---- */
@@ -207,17 +215,17 @@ static void refuses_another_binary_interface_before_code_runs(void **state)
 		size_t length;
 		const char *told;
 	} cases[] = {
-		{ 4, 2, 2, "expected binary interface 1.0 or an older minor, found 2.0; build the module with "
-		  "this libstrata's headers" },
-		{ 4, 0, 2, "expected binary interface 1.0 or an older minor, found 0.0; build the module with "
-		  "this libstrata's headers" },
-		{ 6, 1, 2, "expected binary interface 1.0 or an older minor, found 1.1; build the module with "
-		  "this libstrata's headers" },
+		{ 4, 2, 2, "expected binary interface 1.0 or an older minor, found 2.0; build the "
+		  "module with this libstrata's headers" },
+		{ 4, 0, 2, "expected binary interface 1.0 or an older minor, found 0.0; build the "
+		  "module with this libstrata's headers" },
+		{ 6, 1, 2, "expected binary interface 1.0 or an older minor, found 1.1; build the "
+		  "module with this libstrata's headers" },
 		{ 8, sizeof(struct strata_module) + 8, 4, NULL },
 		{ 8, sizeof(struct strata_module) - 8, 4, NULL },
 		{ 8, 0, 4, NULL },
-		{ 0, 0x464c457f, 4, "is no Strata module: expected mod_eager_LTX_module to begin with "
-		  "STRATA_MODULE_HEADER, found 0x464c457f" },
+		{ 0, 0x464c457f, 4, "is no Strata module: expected mod_eager_LTX_module to begin "
+		  "with STRATA_MODULE_HEADER, found 0x464c457f" },
 	};
 	char path[8192], told[256], text[8700];
 	size_t length;
@@ -226,14 +234,16 @@ static void refuses_another_binary_interface_before_code_runs(void **state)
 	for (size_t i = 0; i < STRATA_COUNT(cases); i++) {
 		unsigned char *bytes = made_read(path, &length);
 		struct strata_error error = { 0 };
-		memcpy(bytes + descriptor_at(bytes, length) + cases[i].at, &cases[i].value, cases[i].length);
+		memcpy(bytes + descriptor_at(bytes, length) + cases[i].at, &cases[i].value,
+		       cases[i].length);
 		made_write(shelf->dir, "mod_eager.so", bytes, length);
 		free(bytes);
 		assert_null(strata_module_open("mod_eager", shelf->path, &error));
-		snprintf(told, sizeof(told), "expected a descriptor of %zu bytes, found %u; build the module with "
-			 "this libstrata's headers", sizeof(struct strata_module), cases[i].value);
-		snprintf(text, sizeof(text), "module \"mod_eager\": %s/mod_eager.so: %s\n", shelf->dir,
-			 cases[i].told != NULL ? cases[i].told : told);
+		snprintf(told, sizeof(told), "expected a descriptor of %zu bytes, found %u; build "
+			 "the module with this libstrata's headers", sizeof(struct strata_module),
+			 cases[i].value);
+		snprintf(text, sizeof(text), "module \"mod_eager\": %s/mod_eager.so: %s\n",
+			 shelf->dir, cases[i].told != NULL ? cases[i].told : told);
 		assert_string_equal(strata_error_text(&error), text);
 		strata_error_clear(&error);
 	}
@@ -244,9 +254,10 @@ static void names_an_undefined_symbol(void **state)
 	char told[8192];
 
 	(void)state;
-	snprintf(told, sizeof(told), "m.yaml:2:18: module \"mod_undefined\": %s/mod_undefined.so: undefined symbol "
-		 "nobody_has_this: expected it in libstrata or a library the module is linked with; link that "
-		 "library, or build the module with this libstrata's headers\n", made_directory());
+	snprintf(told, sizeof(told), "m.yaml:2:18: module \"mod_undefined\": %s/mod_undefined.so: "
+		 "undefined symbol nobody_has_this: expected it in libstrata or a library the "
+		 "module is linked with; link that library, or build the module with this "
+		 "libstrata's headers\n", made_directory());
 	made_refused_exactly("strata: 1\nmodules: [{name: mod_undefined}]\n", told);
 }
 
@@ -255,8 +266,9 @@ static void tells_a_descriptor_with_gaps(void **state)
 	char told[8192];
 
 	(void)state;
-	snprintf(told, sizeof(told), "m.yaml:2:18: module \"mod_empty\": %s/mod_empty.so: expected operations of a "
-		 "transport module in its descriptor, found none\n", made_directory());
+	snprintf(told, sizeof(told), "m.yaml:2:18: module \"mod_empty\": %s/mod_empty.so: "
+		 "expected operations of a transport module in its descriptor, found none\n",
+		 made_directory());
 	made_refused_exactly("strata: 1\nmodules: [{name: mod_empty}]\n", told);
 }
 
@@ -266,13 +278,13 @@ static void tells_a_missing_module(void **state)
 {
 	(void)state;
 	made_refused_exactly("strata: 1\nmodules:\n  - name: mod_lwo\n  - name: nowhere\n",
-			     "m.yaml:3:11: module \"mod_lwo\": expected mod_lwo.so in PATH, found none; did you "
-			     "mean \"mod_low\"?\n"
-			     "m.yaml:4:11: module \"nowhere\": expected nowhere.so in PATH, found none; install it, or "
-			     "say where it is with `file:`\n");
+			     "m.yaml:3:11: module \"mod_lwo\": expected mod_lwo.so in PATH, found "
+			     "none; did you mean \"mod_low\"?\n"
+			     "m.yaml:4:11: module \"nowhere\": expected nowhere.so in PATH, found "
+			     "none; install it, or say where it is with `file:`\n");
 	made_refused_exactly("strata: 1\nmodules: [{name: x, file: /nowhere/at/all}]\n",
-			     "m.yaml:2:27: module \"x\": /nowhere/at/all.so: expected a module file, found none; check "
-			     "`file:`\n");
+			     "m.yaml:2:27: module \"x\": /nowhere/at/all.so: expected a module "
+			     "file, found none; check `file:`\n");
 }
 
 struct seen {
@@ -288,8 +300,8 @@ static void see(void *ctx, const struct strata_module_view *view)
 		snprintf(seen->path, sizeof(seen->path), "%s", view->path);
 }
 
-static void loads(const char *manifest, const char *directory, const char *module_path, const char *name,
-		  const char *path)
+static void loads(const char *manifest, const char *directory, const char *module_path,
+		  const char *name, const char *path)
 {
 	struct seen seen = { .name = name };
 	struct made made;
@@ -316,7 +328,8 @@ static void finds_a_file_by_name_and_by_path(void **state)
 
 	snprintf(path, sizeof(path), "%s/mod_low.so", shelf->dir);
 	shelf_put(shelf, shelf->low, shelf->length);
-	/* By name, the first directory wins; empty ones and those that are missing are passed over. */
+	/* By name, the first directory wins; empty ones and those that are missing are passed
+	 * over. */
 	snprintf(twice, sizeof(twice), ":::/nowhere:%s::%s:", shelf->dir, made_directory());
 	loads("strata: 1\nmodules: [{name: mod_low}]\n", NULL, twice, "mod_low", path);
 	loads("strata: 1\nmodules: [{name: low, file: mod_low}]\n", NULL, twice, "low", path);
@@ -324,11 +337,13 @@ static void finds_a_file_by_name_and_by_path(void **state)
 	/* By an absolute path, with and without .so. */
 	snprintf(manifest, sizeof(manifest), "strata: 1\nmodules: [{name: low, file: %s}]\n", path);
 	loads(manifest, NULL, "/nowhere", "low", path);
-	snprintf(manifest, sizeof(manifest), "strata: 1\nmodules: [{name: low, file: %s/mod_low}]\n", shelf->dir);
+	snprintf(manifest, sizeof(manifest), "strata: 1\nmodules: [{name: low, file: "
+		 "%s/mod_low}]\n", shelf->dir);
 	loads(manifest, NULL, "/nowhere", "low", path);
 	/* Relative to the manifest. */
 	snprintf(path, sizeof(path), "%s/./mod_low.so", shelf->dir);
-	loads("strata: 1\nmodules: [{name: low, file: ./mod_low.so}]\n", shelf->dir, "/nowhere", "low", path);
+	loads("strata: 1\nmodules: [{name: low, file: ./mod_low.so}]\n", shelf->dir, "/nowhere",
+	      "low", path);
 }
 
 static void names_with_other_letters_become_underscores(void **state)
@@ -372,8 +387,8 @@ static void trusted(struct shelf *shelf, const char *told)
 	} else {
 		char text[8500];
 		assert_int_equal(result, -EINVAL);
-		snprintf(text, sizeof(text), "m.yaml:2:18: module \"mod_low\": %s/mod_low.so: %s\n", shelf->dir,
-			 told);
+		snprintf(text, sizeof(text), "m.yaml:2:18: module \"mod_low\": %s/mod_low.so: %s\n",
+			 shelf->dir, told);
 		assert_string_equal(strata_error_text(&made.error), text);
 	}
 	made_end(&made);
@@ -392,17 +407,21 @@ static void trusts_what_only_root_or_the_owner_could_have_changed(void **state)
 	shelf_put(shelf, shelf->low, shelf->length);
 	trusted(shelf, NULL);
 	assert_int_equal(chmod(path, 0664), 0);
-	trusted(shelf, "expected it to be writable by its owner alone, found mode 0664; chmod go-w it");
+	trusted(shelf, "expected it to be writable by its owner alone, found mode 0664; chmod "
+		"go-w it");
 	assert_int_equal(chmod(path, 0646), 0);
-	trusted(shelf, "expected it to be writable by its owner alone, found mode 0646; chmod go-w it");
+	trusted(shelf, "expected it to be writable by its owner alone, found mode 0646; chmod "
+		"go-w it");
 	assert_int_equal(chmod(path, 0644), 0);
 	assert_int_equal(chmod(shelf->dir, 0777), 0);
-	snprintf(told, sizeof(told), "expected %s to be writable by its owner alone, found mode 0777; chmod go-w it",
+	snprintf(told, sizeof(told), "expected %s to be writable by its owner alone, found mode "
+		 "0777; chmod go-w it",
 		 shelf->dir);
 	trusted(shelf, told);
 	/* A sticky bit is enough for a parent, not for the module's own directory. */
 	assert_int_equal(chmod(shelf->dir, 01777), 0);
-	snprintf(told, sizeof(told), "expected %s to be writable by its owner alone, found mode 1777; chmod go-w it",
+	snprintf(told, sizeof(told), "expected %s to be writable by its owner alone, found mode "
+		 "1777; chmod go-w it",
 		 shelf->dir);
 	trusted(shelf, told);
 	assert_int_equal(chmod(shelf->dir, 0755), 0);
@@ -426,11 +445,12 @@ static void distrusts_what_belongs_to_another_user(void **state)
 	snprintf(path, sizeof(path), "%s/mod_low.so", shelf->dir);
 	shelf_put(shelf, shelf->low, shelf->length);
 	assert_int_equal(chown(path, 12345, 12345), 0);
-	trusted(shelf, "expected it to belong to root or to the owner of this program, found user 12345; chown it");
+	trusted(shelf, "expected it to belong to root or to the owner of this program, found user "
+		"12345; chown it");
 	assert_int_equal(chown(path, 0, 0), 0);
 	assert_int_equal(chown(shelf->dir, 12345, 12345), 0);
-	snprintf(told, sizeof(told), "expected %s to belong to root or to the owner of this program, found user "
-		 "12345; chown it", shelf->dir);
+	snprintf(told, sizeof(told), "expected %s to belong to root or to the owner of this "
+		 "program, found user 12345; chown it", shelf->dir);
 	trusted(shelf, told);
 	assert_int_equal(chown(shelf->dir, 0, 0), 0);
 	trusted(shelf, NULL);
@@ -443,17 +463,22 @@ static void two_trusted_modules_at_once_are_two_modules(void **state)
 	(void)state;
 	made_init(&made);
 	made.config.trust_check = true;
-	if (made_from(&made, "strata: 1\nmodules: [{name: mod_low}, {name: mod_mid}, {name: mod_top}]\n") != 0) {
+	if (made_from(&made, "strata: 1\nmodules: [{name: mod_low}, {name: mod_mid}, {name: "
+		      "mod_top}]\n") != 0) {
 		/* The build tree lies where others may write. */
-		assert_non_null(strstr(strata_error_text(&made.error), "to be writable by its owner alone"));
+		assert_non_null(strstr(strata_error_text(&made.error), "to be writable by its "
+				       "owner alone"));
 		made_end(&made);
 		skip();
 	}
-	assert_string_equal(strata_instance_by_name(made.stack, STRATA_CONGESTION, "mod_low")->module->name,
+	assert_string_equal(strata_instance_by_name(made.stack, STRATA_CONGESTION,
+						    "mod_low")->module->name,
 			    "mod_low");
-	assert_string_equal(strata_instance_by_name(made.stack, STRATA_CONGESTION, "mod_mid")->module->name,
+	assert_string_equal(strata_instance_by_name(made.stack, STRATA_CONGESTION,
+						    "mod_mid")->module->name,
 			    "mod_mid");
-	assert_string_equal(strata_instance_by_name(made.stack, STRATA_CONGESTION, "mod_top")->module->name,
+	assert_string_equal(strata_instance_by_name(made.stack, STRATA_CONGESTION,
+						    "mod_top")->module->name,
 			    "mod_top");
 	made_end(&made);
 }
@@ -502,7 +527,8 @@ static void modules_are_listed_sorted_and_once(void **state)
 	made_write(shelf->dir, "readme.txt", "", 0);
 	made_write(shelf->dir, ".so", "", 0);
 	snprintf(path, sizeof(path), "%s:/nowhere:%s", shelf->dir, shelf->dir);
-	if (getenv("STRATA_TEST_STATIC") != NULL && strcmp(getenv("STRATA_TEST_STATIC"), "yes") == 0)
+	if (getenv("STRATA_TEST_STATIC") != NULL &&
+	    strcmp(getenv("STRATA_TEST_STATIC"), "yes") == 0)
 		skip();
 	assert_int_equal(strata_module_list(path, collect, names), 2);
 	assert_string_equal(names, "ape zebra ");
@@ -530,7 +556,8 @@ static void stacks_in_one_process_do_not_disturb_each_other(void **state)
 	made_init(&two);
 	for (int i = 0; i < 100; i++) {
 		assert_int_equal(made_from(&one, "strata: 1\nmodules: [{name: mod_low}]\n"), 0);
-		assert_int_equal(made_from(&two, "strata: 1\nmodules: [{name: mod_low}, {name: mod_mid}]\n"), 0);
+		assert_int_equal(made_from(&two, "strata: 1\nmodules: [{name: mod_low}, {name: "
+					   "mod_mid}]\n"), 0);
 		made_end(&one);
 		assert_non_null(strata_instance_by_name(two.stack, STRATA_CONGESTION, "mod_mid"));
 		made_end(&two);

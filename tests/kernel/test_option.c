@@ -45,7 +45,8 @@ static void values_of_a_manifest_reach_the_module(void **state)
 	for (size_t i = 0; i < STRATA_COUNT(cases); i++) {
 		struct made made;
 		char text[512];
-		snprintf(text, sizeof(text), BEGIN "      %s: %s\n", cases[i].option, cases[i].written);
+		snprintf(text, sizeof(text), BEGIN "      %s: %s\n", cases[i].option,
+			 cases[i].written);
 		made_init(&made);
 		if (made_from(&made, text) != 0)
 			fail_msg("%s\n%s", text, strata_error_text(&made.error));
@@ -59,7 +60,8 @@ static void defaults_fill_what_a_manifest_leaves_out(void **state)
 	static const struct value defaults[] = {
 		{ "flag", NULL, "true" }, { "count", NULL, "5" }, { "size", NULL, "4KiB" },
 		{ "time", NULL, "200ms" }, { "text", NULL, "nothing much" }, { "name", NULL, "x" },
-		{ "mode", NULL, "fast" }, { "prefix", NULL, "" }, { "mac", NULL, "02:00:00:00:00:01" },
+		{ "mode", NULL, "fast" }, { "prefix", NULL, "" },
+		{ "mac", NULL, "02:00:00:00:00:01" },
 		{ "list", NULL, "[one, two words]" }, { "more", NULL, "[]" },
 	};
 	struct made made;
@@ -75,8 +77,8 @@ static void defaults_fill_what_a_manifest_leaves_out(void **state)
 static void prefixes_are_read_by_the_network_modules(void **state)
 {
 	static const char text[] =
-		"strata: 1\nmodules:\n  - name: mod_options\n    options: {name: x, prefix: 192.0.2.1/24}\n"
-		"  - name: ipv4\n  - name: arp\n  - name: ethernet\n";
+		"strata: 1\nmodules:\n  - name: mod_options\n    options: {name: x, prefix: "
+		"192.0.2.1/24}\n  - name: ipv4\n  - name: arp\n  - name: ethernet\n";
 	struct made made;
 
 	(void)state;
@@ -84,7 +86,8 @@ static void prefixes_are_read_by_the_network_modules(void **state)
 	if (made_from(&made, text) != 0)
 		fail_msg("%s", strata_error_text(&made.error));
 	check_read(made.stack, "prefix", "192.0.2.1/24");
-	assert_int_equal(strata_option_set(made.stack, "mod_options.prefix", "198.51.100.1", NULL), 0);
+	assert_int_equal(strata_option_set(made.stack, "mod_options.prefix", "198.51.100.1", NULL),
+			 0);
 	check_read(made.stack, "prefix", "198.51.100.1/32");
 	made_end(&made);
 	made_accepted(text);
@@ -105,61 +108,69 @@ static void tells_what_is_wrong_with_a_value(void **state)
 		{ "count", "18446744073709551616", "expected a number from 1 to 255, found "
 		  "\"18446744073709551616\"; it does not fit 64 bits" },
 		{ "count", "\"5\"", "expected a number, found \"5\"; leave the quotes out" },
-		{ "size", "10", "expected a size in bytes, KiB, MiB or GiB from 1KiB to 1MiB, found \"10\"" },
-		{ "size", "1MB", "expected a size in bytes, KiB, MiB or GiB from 1KiB to 1MiB, found \"1MB\"; "
-		  "write 1MiB" },
-		{ "time", "5", "expected a time in us, ms, s or min from 1ms to 1min, found \"5\"" },
-		{ "time", "5sec", "expected a time in us, ms, s or min from 1ms to 1min, found \"5sec\"; write "
-		  "5s" },
-		{ "time", "0", "expected a time in us, ms, s or min from 1ms to 1min, found \"0\"" },
+		{ "size", "10", "expected a size in bytes, KiB, MiB or GiB from 1KiB to 1MiB, "
+		  "found \"10\"" },
+		{ "size", "1MB", "expected a size in bytes, KiB, MiB or GiB from 1KiB to 1MiB, "
+		  "found \"1MB\"; write 1MiB" },
+		{ "time", "5",
+		  "expected a time in us, ms, s or min from 1ms to 1min, found \"5\"" },
+		{ "time", "5sec", "expected a time in us, ms, s or min from 1ms to 1min, found "
+		  "\"5sec\"; write 5s" },
+		{ "time", "0",
+		  "expected a time in us, ms, s or min from 1ms to 1min, found \"0\"" },
 		{ "text", "~", "expected a value, found ~, which is nothing" },
 		{ "text", "[a]", "expected a value, found a list" },
 		{ "text", "{a: b}", "expected a value, found a map" },
 		{ "mode", "quick", "expected one of slow, fast, sideways, found \"quick\"" },
-		{ "mode", "slwo", "expected one of slow, fast, sideways, found \"slwo\"; did you mean "
-		  "\"slow\"?" },
-		{ "prefix", "192.0.2.1/24", "expected address/bits of an enabled network module, found "
-		  "\"192.0.2.1/24\"" },
+		{ "mode", "slwo", "expected one of slow, fast, sideways, found \"slwo\"; did you "
+		  "mean \"slow\"?" },
+		{ "prefix", "192.0.2.1/24", "expected address/bits of an enabled network module, "
+		  "found \"192.0.2.1/24\"" },
 		{ "mac", "2:0:0:0:0:1", "expected a link address such as 02:00:00:00:00:01, found "
 		  "\"2:0:0:0:0:1\"" },
-		{ "mac", "00:11:22:33:44:55:66:77:88", "expected a link address such as 02:00:00:00:00:01, "
-		  "found \"00:11:22:33:44:55:66:77:88\"" },
+		{ "mac", "00:11:22:33:44:55:66:77:88", "expected a link address such as "
+		  "02:00:00:00:00:01, found \"00:11:22:33:44:55:66:77:88\"" },
 		{ "list", "a", "expected a list, found \"a\"" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < STRATA_COUNT(cases); i++) {
 		char text[512], told[512];
-		snprintf(text, sizeof(text), BEGIN "      %s: %s\n", cases[i].option, cases[i].value);
-		snprintf(told, sizeof(told), "m.yaml:6:%zu: option \"%s\" of module \"mod_options\": %s\n",
+		snprintf(text, sizeof(text), BEGIN "      %s: %s\n", cases[i].option,
+			 cases[i].value);
+		snprintf(told, sizeof(told), "m.yaml:6:%zu: option \"%s\" of module "
+			 "\"mod_options\": %s\n",
 			 9 + strlen(cases[i].option), cases[i].option, cases[i].told);
 		made_refused_exactly(text, told);
 	}
 	made_refused_exactly(BEGIN "      list: [a, [b]]\n",
-			     "m.yaml:6:17: option \"list\" of module \"mod_options\": expected a value, found a "
-			     "list\n");
+			     "m.yaml:6:17: option \"list\" of module \"mod_options\": expected a "
+			     "value, found a list\n");
 }
 
 static void tells_unknown_and_missing_options(void **state)
 {
 	(void)state;
-	made_refused_exactly("strata: 1\nmodules:\n  - name: mod_options\n    options: {cuont: 3}\n",
-			     "m.yaml:4:15: unknown option \"cuont\": module \"mod_options\" has none of that "
-			     "name; did you mean \"count\"?\n"
+	made_refused_exactly("strata: 1\nmodules:\n  - name: mod_options\n    options: {cuont: "
+			     "3}\n",
+			     "m.yaml:4:15: unknown option \"cuont\": module \"mod_options\" has "
+			     "none of that name; did you mean \"count\"?\n"
 			     "m.yaml:3:5: missing option \"name\": expected in options of module "
 			     "\"mod_options\"\n");
 	made_refused_exactly("strata: 1\nmodules:\n  - name: mod_options\n",
 			     "m.yaml:3:5: missing option \"name\": expected in options of module "
 			     "\"mod_options\"\n");
 	made_refused_exactly(BEGIN "      count: 3\n      count: 4\n",
-			     "m.yaml:7:7: duplicate key \"count\": expected it once, first found at line 6\n");
+			     "m.yaml:7:7: duplicate key \"count\": expected it once, first found "
+			     "at line 6\n");
 }
 
 static void tells_a_faulty_schema(void **state)
 {
 	(void)state;
 	made_refused("strata: 1\nmodules: [{name: mod_schema}]\n",
-		     "m.yaml:2:18: module \"mod_schema\": option \"beyond\" lies outside its structure");
+		     "m.yaml:2:18: module \"mod_schema\": option \"beyond\" lies outside its "
+		     "structure");
 	made_refused("strata: 1\nmodules: [{name: mod_schema}]\n",
 		     "m.yaml:2:18: module \"mod_schema\": option \"which\" has no choices");
 }
@@ -172,7 +183,8 @@ static void runtime_options_change(void **state)
 		{ "flag", "off", "false" }, { "flag", "yes", "true" }, { "flag", "no", "false" },
 		{ "flag", "on", "true" }, { "flag", "false", "false" },
 		{ "count", "7", "7" }, { "size", "8KiB", "8KiB" }, { "time", "3s", "3s" },
-		{ "text", "first", "first" }, { "text", "second, and longer", "second, and longer" },
+		{ "text", "first", "first" },
+		{ "text", "second, and longer", "second, and longer" },
 		{ "text", "", "" }, { "mode", "sideways", "sideways" },
 		{ "mac", "02:00:00:00:00:09", "02:00:00:00:00:09" },
 		{ "list", "x, y", "[x, y]" }, { "list", "[z]", "[z]" }, { "list", "", "[]" },
@@ -202,21 +214,21 @@ static void refused_changes_leave_the_old_value(void **state)
 	} cases[] = {
 		{ "mod_options.count", "256", -EINVAL, "option \"count\": expected a number "
 		  "from 1 to 255, found \"256\"\n" },
-		{ "mod_options.flag", "maybe", -EINVAL, "option \"flag\": expected true or false, found "
-		  "\"maybe\"\n" },
-		{ "mod_options.name", "y", -EPERM, "option \"mod_options.name\": cannot be changed while the "
-		  "stack runs; change the manifest\n" },
-		{ "mod_options.cuont", "7", -ENOENT, "option \"mod_options.cuont\": the module has none of that "
-		  "name; did you mean \"count\"?\n" },
-		{ "mod_option.count", "7", -ENOENT, "option \"mod_option.count\": no module of that name; did you "
-		  "mean \"mod_options\"?\n" },
+		{ "mod_options.flag", "maybe", -EINVAL, "option \"flag\": expected true or false, "
+		  "found \"maybe\"\n" },
+		{ "mod_options.name", "y", -EPERM, "option \"mod_options.name\": cannot be "
+		  "changed while the stack runs; change the manifest\n" },
+		{ "mod_options.cuont", "7", -ENOENT, "option \"mod_options.cuont\": the module "
+		  "has none of that name; did you mean \"count\"?\n" },
+		{ "mod_option.count", "7", -ENOENT, "option \"mod_option.count\": no module of "
+		  "that name; did you mean \"mod_options\"?\n" },
 		{ "count", "7", -ENOENT, "option \"count\": expected module.option\n" },
 		{ ".count", "7", -ENOENT, "option \".count\": expected module.option\n" },
 		{ "stack.memory", "12", -EINVAL, NULL },
-		{ "stack.name", "other", -EPERM, "option \"stack.name\": cannot be changed while the stack runs; "
-		  "change the manifest\n" },
-		{ "stack.log", "loud", -EINVAL, "option \"log\": expected one of error, warning, info, debug, "
-		  "found \"loud\"\n" },
+		{ "stack.name", "other", -EPERM, "option \"stack.name\": cannot be changed while "
+		  "the stack runs; change the manifest\n" },
+		{ "stack.log", "loud", -EINVAL, "option \"log\": expected one of error, warning, "
+		  "info, debug, found \"loud\"\n" },
 	};
 	struct made made;
 
@@ -225,7 +237,8 @@ static void refused_changes_leave_the_old_value(void **state)
 	assert_int_equal(made_from(&made, BEGIN), 0);
 	for (size_t i = 0; i < STRATA_COUNT(cases); i++) {
 		struct strata_error error = { 0 };
-		assert_int_equal(strata_option_set(made.stack, cases[i].name, cases[i].value, &error),
+		assert_int_equal(strata_option_set(made.stack, cases[i].name, cases[i].value,
+						   &error),
 				 cases[i].result);
 		assert_int_equal(error.count, 1);
 		if (cases[i].told != NULL)
@@ -241,7 +254,8 @@ static void refused_changes_leave_the_old_value(void **state)
 static void a_change_that_the_module_refuses_is_taken_back(void **state)
 {
 	struct record record = { "" };
-	char *text = made_text("strata: 1\nmodules:\n  - {name: mod_low, options: {record: %R, refuse: 7}}\n",
+	char *text = made_text("strata: 1\nmodules:\n  - {name: mod_low, options: {record: %R, "
+			       "refuse: 7}}\n",
 			       &record), value[16];
 	struct strata_error error = { 0 };
 	struct made made;
@@ -250,8 +264,8 @@ static void a_change_that_the_module_refuses_is_taken_back(void **state)
 	made_init(&made);
 	assert_int_equal(made_from(&made, text), 0);
 	assert_int_equal(strata_option_set(made.stack, "mod_low.level", "7", &error), -ERANGE);
-	assert_string_equal(strata_error_text(&error), "option \"level\": module \"mod_low\" refuses \"7\": "
-			    "Numerical result out of range\n");
+	assert_string_equal(strata_error_text(&error), "option \"level\": module \"mod_low\" "
+			    "refuses \"7\": Numerical result out of range\n");
 	strata_error_clear(&error);
 	assert_int_equal(strata_option_get(made.stack, "mod_low.level", value, sizeof(value)), 0);
 	assert_string_equal(value, "3");
@@ -292,11 +306,16 @@ static void reading_tells_what_is_not_there_and_what_does_not_fit(void **state)
 	(void)state;
 	made_init(&made);
 	assert_int_equal(made_from(&made, BEGIN), 0);
-	assert_int_equal(strata_option_get(made.stack, "mod_options.nothing", value, sizeof(value)), -ENOENT);
-	assert_int_equal(strata_option_get(made.stack, "nothing.count", value, sizeof(value)), -ENOENT);
-	assert_int_equal(strata_option_get(made.stack, "mod_options.text", value, sizeof(value)), -ENOSPC);
-	assert_int_equal(strata_option_get(made.stack, "mod_options.list", value, sizeof(value)), -ENOSPC);
-	assert_int_equal(strata_option_get(made.stack, "mod_options.mac", value, sizeof(value)), -ENOSPC);
+	assert_int_equal(strata_option_get(made.stack, "mod_options.nothing", value, sizeof(value)),
+			 -ENOENT);
+	assert_int_equal(strata_option_get(made.stack, "nothing.count", value, sizeof(value)),
+			 -ENOENT);
+	assert_int_equal(strata_option_get(made.stack, "mod_options.text", value, sizeof(value)),
+			 -ENOSPC);
+	assert_int_equal(strata_option_get(made.stack, "mod_options.list", value, sizeof(value)),
+			 -ENOSPC);
+	assert_int_equal(strata_option_get(made.stack, "mod_options.mac", value, sizeof(value)),
+			 -ENOSPC);
 	made_end(&made);
 }
 

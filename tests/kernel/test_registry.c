@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How modules are bound, ordered, started, rolled back, switched off and on; and what else a manifest brings up. */
+/* How modules are bound, ordered, started, rolled back, switched off and on; and what else a
+ * manifest brings up. */
 #include "made.h"
 #include "mod.h"
 
@@ -61,7 +62,8 @@ static void tells_which_module_could_not_start(void **state)
 
 	(void)state;
 	made_init(&made);
-	assert_int_equal(made_from(&made, "strata: 1\nmodules: [{name: mod_low, options: {fail: true}}]\n"),
+	assert_int_equal(made_from(&made, "strata: 1\nmodules: [{name: mod_low, options: {fail: "
+				   "true}}]\n"),
 			 -ENODEV);
 	assert_string_equal(strata_error_text(&made.error),
 			    "module \"mod_low\" could not start: No such device\n");
@@ -71,7 +73,8 @@ static void tells_which_module_could_not_start(void **state)
 static void a_check_starts_nothing(void **state)
 {
 	struct record record = { "" };
-	char *text = made_text("strata: 1\nmodules:\n  - {name: mod_low, options: {record: %R, fail: true}}\n",
+	char *text = made_text("strata: 1\nmodules:\n  - {name: mod_low, options: {record: %R, "
+			       "fail: true}}\n",
 			       &record);
 
 	(void)state;
@@ -83,9 +86,10 @@ static void a_check_starts_nothing(void **state)
 static void nothing_starts_beside_a_fault(void **state)
 {
 	(void)state;
-	records("strata: 1\nmodules:\n  - {name: mod_low, " R "}\n  - {name: mod_mid, options: {record: %R, "
-		"leve: 3}}\n", -EINVAL, "");
-	records("strata: 1\nmodules:\n  - {name: mod_low, " R "}\nroutes: [{to: 10.0.0.0/8}]\n", -EINVAL, "");
+	records("strata: 1\nmodules:\n  - {name: mod_low, " R "}\n  - {name: mod_mid, options: "
+		"{record: %R, leve: 3}}\n", -EINVAL, "");
+	records("strata: 1\nmodules:\n  - {name: mod_low, " R "}\nroutes: [{to: 10.0.0.0/8}]\n",
+		-EINVAL, "");
 }
 
 static void an_entry_that_is_not_enabled_is_not_there(void **state)
@@ -102,29 +106,31 @@ static void tells_missing_dependencies(void **state)
 {
 	(void)state;
 	made_refused_exactly("strata: 1\nmodules:\n  - name: mod_top\n",
-		"m.yaml:3:11: missing dependency: mod_top needs the congestion module \"mod_mid\", found none; add "
-		"`- name: mod_mid` to modules\n");
-	made_refused_exactly("strata: 1\nmodules:\n  - name: mod_mid\n  - name: mod_low\n    enabled: false\n",
-		"m.yaml:3:11: missing dependency: mod_mid needs the congestion module \"mod_low\", found none; "
-		"\"mod_low\" has `enabled: false` at line 4\n");
+		"m.yaml:3:11: missing dependency: mod_top needs the congestion module "
+		"\"mod_mid\", found none; add `- name: mod_mid` to modules\n");
+	made_refused_exactly("strata: 1\nmodules:\n  - name: mod_mid\n  - name: mod_low\n    "
+			     "enabled: false\n",
+		"m.yaml:3:11: missing dependency: mod_mid needs the congestion module "
+		"\"mod_low\", found none; \"mod_low\" has `enabled: false` at line 4\n");
 	made_refused_exactly("strata: 1\nmodules:\n  - name: mod_number\n    number: 200\n",
-		"m.yaml:3:11: missing dependency: mod_number needs the network module with number 34998 (0x88b6), "
-		"found none; add it to modules\n");
-	made_accepted("strata: 1\nmodules:\n  - {name: mod_number, number: 200}\n  - {name: mod_net, number: 0x88b6}\n");
+		"m.yaml:3:11: missing dependency: mod_number needs the network module with number "
+		"34998 (0x88b6), found none; add it to modules\n");
+	made_accepted("strata: 1\nmodules:\n  - {name: mod_number, number: 200}\n  - {name: "
+		      "mod_net, number: 0x88b6}\n");
 }
 
 static void prints_the_circle(void **state)
 {
 	(void)state;
 	made_refused_exactly("strata: 1\nmodules: [{name: mod_c}, {name: mod_b}, {name: mod_a}]\n",
-		"m.yaml:2:48: circular dependency: mod_a → mod_b → mod_c → mod_a; expected an order in which each "
-		"module starts after what it needs\n");
+		"m.yaml:2:48: circular dependency: mod_a → mod_b → mod_c → mod_a; expected an "
+		"order in which each module starts after what it needs\n");
 	made_refused_exactly("strata: 1\nmodules: [{name: mod_self}]\n",
-		"m.yaml:2:18: circular dependency: mod_self → mod_self; expected an order in which each module "
-		"starts after what it needs\n");
+		"m.yaml:2:18: circular dependency: mod_self → mod_self; expected an order in "
+		"which each module starts after what it needs\n");
 	made_refused_exactly("strata: 1\nmodules: [{name: mod_needy}, {name: mod_service}]\n",
-		"m.yaml:2:18: mod_needy needs the service \"mod_service\": expected no such need, since services "
-		"start last\n");
+		"m.yaml:2:18: mod_needy needs the service \"mod_service\": expected no such need, "
+		"since services start last\n");
 }
 
 /* ---- kinds and numbers ---- */
@@ -134,32 +140,35 @@ static void names_both_modules_that_claim_one_number(void **state)
 	(void)state;
 	made_refused_exactly("strata: 1\nmodules:\n  - {name: mod_net, number: 0x88b6}\n"
 			     "  - {name: net2, file: mod_net, number: 0x88b6}\n",
-		"m.yaml:4:41: network number 34998 (0x88b6) is taken: wanted by module \"net2\", first claimed by "
-		"module \"mod_net\" at m.yaml:3:12; give one another `number:`\n");
+		"m.yaml:4:41: network number 34998 (0x88b6) is taken: wanted by module \"net2\", "
+		"first claimed by module \"mod_net\" at m.yaml:3:12; give one another `number:`\n");
 	made_refused_exactly("strata: 1\nmodules:\n  - {name: mod_net, number: 0x88b6}\n"
 			     "  - {name: mod_number, number: 200}\n"
 			     "  - {name: number2, file: mod_number, number: 200}\n",
-		"m.yaml:5:47: transport number 200 (0x00c8) is taken: wanted by module \"number2\", first claimed by "
-		"module \"mod_number\" at m.yaml:4:12; give one another `number:`\n");
+		"m.yaml:5:47: transport number 200 (0x00c8) is taken: wanted by module "
+		"\"number2\", first claimed by module \"mod_number\" at m.yaml:4:12; give one "
+		"another `number:`\n");
 }
 
 static void checks_the_range_of_numbers_by_kind(void **state)
 {
 	(void)state;
 	made_refused_exactly("strata: 1\nmodules: [{name: mod_net, number: 1535}]\n",
-		"m.yaml:2:35: module \"mod_net\": expected a number from 0x0600 to 0xffff, found 1535\n");
+		"m.yaml:2:35: module \"mod_net\": expected a number from 0x0600 to 0xffff, found "
+		"1535\n");
 	made_refused_exactly("strata: 1\nmodules: [{name: mod_net}]\n",
-		"m.yaml:2:18: module \"mod_net\": expected `number:` from 0x0600 to 0xffff, found none, and the "
-		"module claims none\n");
+		"m.yaml:2:18: module \"mod_net\": expected `number:` from 0x0600 to 0xffff, found "
+		"none, and the module claims none\n");
 	made_refused_exactly("strata: 1\nmodules: [{name: mod_net, number: 65536}]\n",
 		"m.yaml:2:35: \"number\": expected a number from 1 to 65535, found \"65536\"\n"
-		"m.yaml:2:18: module \"mod_net\": expected `number:` from 0x0600 to 0xffff, found none, and the "
-		"module claims none\n");
-	made_refused_exactly("strata: 1\nmodules: [{name: mod_number, number: 256}, {name: mod_net, number: 0x88b6}]\n",
+		"m.yaml:2:18: module \"mod_net\": expected `number:` from 0x0600 to 0xffff, found "
+		"none, and the module claims none\n");
+	made_refused_exactly("strata: 1\nmodules: [{name: mod_number, number: 256}, {name: "
+			     "mod_net, number: 0x88b6}]\n",
 		"m.yaml:2:38: module \"mod_number\": expected a number from 1 to 255, found 256\n");
 	made_refused_exactly("strata: 1\nmodules: [{name: mod_low, number: 3}]\n",
-		"m.yaml:2:35: module \"mod_low\": expected no number, since a congestion module is bound by its "
-		"name, found 3\n");
+		"m.yaml:2:35: module \"mod_low\": expected no number, since a congestion module "
+		"is bound by its name, found 3\n");
 }
 
 static void checks_the_kind_where_it_is_given(void **state)
@@ -167,8 +176,8 @@ static void checks_the_kind_where_it_is_given(void **state)
 	char told[8192];
 
 	(void)state;
-	snprintf(told, sizeof(told), "m.yaml:2:33: module \"mod_low\": expected kind congestion, which "
-		 "%s/mod_low.so is, found link\n", made_directory());
+	snprintf(told, sizeof(told), "m.yaml:2:33: module \"mod_low\": expected kind congestion, "
+		 "which %s/mod_low.so is, found link\n", made_directory());
 	made_refused_exactly("strata: 1\nmodules: [{name: mod_low, kind: link}]\n", told);
 	made_accepted("strata: 1\nmodules: [{name: mod_low, kind: congestion}]\n");
 }
@@ -180,8 +189,9 @@ static void modules_are_found_by_name_and_number(void **state)
 
 	(void)state;
 	made_init(&made);
-	assert_int_equal(made_from(&made, "strata: 1\nmodules:\n  - {name: mod_net, number: 0x88b6}\n"
-				   "  - {name: rnum, file: mod_number, number: 253}\n"), 0);
+	assert_int_equal(made_from(&made, "strata: 1\nmodules:\n  - {name: mod_net, number: "
+				   "0x88b6}\n  - {name: rnum, file: mod_number, number: 253}\n"),
+				   0);
 	found = strata_instance_by_number(made.stack, STRATA_TRANSPORT, 253);
 	assert_non_null(found);
 	assert_string_equal(found->name, "rnum");
@@ -219,7 +229,8 @@ static void implied_services_come_unless_the_manifest_speaks_of_them(void **stat
 		made_init(&made);
 		made.config.implied_services = implied;
 		assert_int_equal(made_from(&made, cases[i].manifest), 0);
-		assert_int_equal(strata_instance_by_name(made.stack, STRATA_SERVICE, "mod_service") != NULL,
+		assert_int_equal(strata_instance_by_name(made.stack, STRATA_SERVICE,
+							 "mod_service") != NULL,
 				 cases[i].there);
 		made_end(&made);
 	}
@@ -230,7 +241,8 @@ static void implied_services_come_unless_the_manifest_speaks_of_them(void **stat
 static void a_module_is_switched_off_and_on(void **state)
 {
 	struct record record = { "" };
-	char *text = made_text("strata: 1\nmodules:\n  - {name: mod_low, " R "}\n  - {name: mod_mid, " R "}\n",
+	char *text = made_text("strata: 1\nmodules:\n  - {name: mod_low, " R "}\n  - {name: "
+			       "mod_mid, " R "}\n",
 			       &record);
 	struct made made;
 	struct strata_error error = { 0 };
@@ -252,7 +264,8 @@ static void a_module_is_switched_off_and_on(void **state)
 	assert_int_equal(strata_module_enable(made.stack, "mod_mid", &error), -EALREADY);
 	strata_error_clear(&error);
 	assert_int_equal(strata_module_enable(made.stack, "mod_none", &error), -ENOENT);
-	assert_string_equal(strata_error_text(&error), "module \"mod_none\" is not in the manifest\n");
+	assert_string_equal(strata_error_text(&error), "module \"mod_none\" is not in the "
+			    "manifest\n");
 	strata_error_clear(&error);
 	made_end(&made);
 	free(text);
@@ -265,23 +278,25 @@ static void what_others_need_is_not_switched_off(void **state)
 
 	(void)state;
 	made_init(&made);
-	assert_int_equal(made_from(&made, "strata: 1\nmodules: [{name: mod_low}, {name: mod_mid}, {name: wire}, "
-				   "{name: ethernet}]\ninterfaces: [{name: w0, driver: wire}]\n"), 0);
+	assert_int_equal(made_from(&made, "strata: 1\nmodules: [{name: mod_low}, {name: mod_mid}, "
+				   "{name: wire}, {name: ethernet}]\ninterfaces: [{name: w0, "
+				   "driver: wire}]\n"), 0);
 	assert_int_equal(strata_module_disable(made.stack, "mod_low", &error), -EBUSY);
 	assert_string_equal(strata_error_text(&error),
-			    "module \"mod_low\" is needed by module \"mod_mid\"; disable that first\n");
+			    "module \"mod_low\" is needed by module \"mod_mid\"; disable that "
+			    "first\n");
 	strata_error_clear(&error);
 	assert_int_equal(strata_module_disable(made.stack, "ethernet", &error), -EBUSY);
-	assert_non_null(strstr(strata_error_text(&error), "module \"ethernet\" is needed by interface \"w0\"; take "
-			       "that out of the manifest first\n"));
+	assert_non_null(strstr(strata_error_text(&error), "module \"ethernet\" is needed by "
+			       "interface \"w0\"; take that out of the manifest first\n"));
 	strata_error_clear(&error);
 	assert_int_equal(strata_module_disable(made.stack, "wire", &error), -EBUSY);
 	strata_error_clear(&error);
 	assert_int_equal(strata_module_disable(made.stack, "mod_mid", &error), 0);
 	assert_int_equal(strata_module_disable(made.stack, "mod_low", &error), 0);
 	assert_int_equal(strata_module_enable(made.stack, "mod_mid", &error), -EBUSY);
-	assert_string_equal(strata_error_text(&error), "module \"mod_mid\" needs module \"mod_low\", which is "
-			    "disabled; enable that first\n");
+	assert_string_equal(strata_error_text(&error), "module \"mod_mid\" needs module "
+			    "\"mod_low\", which is disabled; enable that first\n");
 	strata_error_clear(&error);
 	made_end(&made);
 }
@@ -393,8 +408,8 @@ static void addresses_go_with_the_only_module_that_reads_them_and_come_back(void
 {
 	(void)state;
 	switch_network("strata: 1\nmodules: [{name: wire}, {name: ethernet}, {name: ipv4}]\n"
-		       "interfaces:\n  - {name: w0, driver: wire, addresses: [192.0.2.1/24, 198.51.100.1/24]}\n"
-		       "routes: [{to: 0.0.0.0/0, via: 192.0.2.9}]\n", 0, 1);
+		       "interfaces:\n  - {name: w0, driver: wire, addresses: [192.0.2.1/24, "
+		       "198.51.100.1/24]}\nroutes: [{to: 0.0.0.0/0, via: 192.0.2.9}]\n", 0, 1);
 }
 
 static void a_resolver_is_switched_off_and_on(void **state)
@@ -420,16 +435,18 @@ static void an_interface_may_stay_down(void **state)
 
 	(void)state;
 	made_init(&made);
-	assert_int_equal(made_from(&made, "strata: 1\nmodules: [{name: wire}, {name: ethernet}, {name: arp}, "
-				   "{name: ipv4}]\ninterfaces:\n"
-				   "  - {name: w0, driver: wire, up: false, addresses: [192.0.2.1/24]}\n"), 0);
+	assert_int_equal(made_from(&made, "strata: 1\nmodules: [{name: wire}, {name: ethernet}, "
+				   "{name: arp}, {name: ipv4}]\ninterfaces:\n"
+				   "  - {name: w0, driver: wire, up: false, addresses: "
+				   "[192.0.2.1/24]}\n"), 0);
 	assert_int_equal(strata_iface_by_name(made.stack, "w0")->flags & STRATA_IFACE_UP, 0);
 	made_end(&made);
 }
 
 /* ---- interfaces, addresses, routes ---- */
 
-#define IP "strata: 1\nmodules: [{name: wire}, {name: ethernet}, {name: arp}, {name: ipv4}, {name: mod_low}]\n"
+#define IP "strata: 1\nmodules: [{name: wire}, {name: ethernet}, {name: arp}, {name: ipv4}, " \
+"{name: mod_low}]\n"
 
 static void tells_what_is_wrong_with_interfaces(void **state)
 {
@@ -439,25 +456,26 @@ static void tells_what_is_wrong_with_interfaces(void **state)
 		  "m.yaml:3:44: \"mtu\": expected a number from 1 to 65535, found \"65536\"\n" },
 		{ "interfaces: [{name: w0, driver: wire, mac: zz}]\n", "m.yaml:3:44: " },
 		{ "interfaces: [{name: w0, driver: wire, options: {mediun: ip}}]\n",
-		  "m.yaml:3:49: unknown option \"mediun\": driver \"wire\" has none of that name; did you mean "
-		  "\"medium\"?\n" },
+		  "m.yaml:3:49: unknown option \"mediun\": driver \"wire\" has none of that name; "
+		  "did you mean \"medium\"?\n" },
 		{ "interfaces: [{name: w0, driver: wire, addresses: 192.0.2.1/24}]\n",
-		  "m.yaml:3:50: \"addresses\": expected a list of addresses such as [192.0.2.2/24], found "
-		  "\"192.0.2.1/24\"\n" },
+		  "m.yaml:3:50: \"addresses\": expected a list of addresses such as "
+		  "[192.0.2.2/24], found \"192.0.2.1/24\"\n" },
 		{ "interfaces: [{name: w0, driver: wire, addresses: [192.0.2.256/24]}]\n",
-		  "m.yaml:3:51: expected address/bits such as 192.0.2.2/24 of an enabled network module, found "
-		  "\"192.0.2.256/24\"\n" },
+		  "m.yaml:3:51: expected address/bits such as 192.0.2.2/24 of an enabled network "
+		  "module, found \"192.0.2.256/24\"\n" },
 		{ "interfaces: [{name: w0, driver: wire, addresses: [192.0.2.1/33]}]\n",
-		  "m.yaml:3:51: expected address/bits such as 192.0.2.2/24 of an enabled network module, found "
-		  "\"192.0.2.1/33\"\n" },
+		  "m.yaml:3:51: expected address/bits such as 192.0.2.2/24 of an enabled network "
+		  "module, found \"192.0.2.1/33\"\n" },
 		{ "interfaces: [{name: w0, driver: wire, addresses: [224.0.0.1/24]}]\n",
 		  "m.yaml:3:51: expected a unicast address, found 224.0.0.1/24\n" },
 		{ "interfaces: [{name: w0, driver: wire, addresses: [[a]]}]\n",
-		  "m.yaml:3:51: expected address/bits such as 192.0.2.2/24 of an enabled network module, found a "
-		  "list\n" },
+		  "m.yaml:3:51: expected address/bits such as 192.0.2.2/24 of an enabled network "
+		  "module, found a list\n" },
 		{ "interfaces:\n  - {name: w0, driver: wire, addresses: [192.0.2.1/24]}\n"
 		  "  - {name: w1, driver: wire, addresses: [192.0.2.2/24, 192.0.2.1/16]}\n",
-		  "m.yaml:5:56: address 192.0.2.1/16 is taken: expected it once, first found at m.yaml:4:42\n" },
+		  "m.yaml:5:56: address 192.0.2.1/16 is taken: expected it once, first found at "
+		  "m.yaml:4:42\n" },
 	};
 	char text[1024];
 
@@ -472,32 +490,34 @@ static void tells_what_is_wrong_with_routes(void **state)
 {
 	static const char *const cases[][2] = {
 		{ "{to: 192.0.2.5/24, interface: w0}",
-		  "m.yaml:5:10: expected no bits set beyond the first 24, found 192.0.2.5/24; did you mean "
-		  "\"192.0.2.0/24\"?\n" },
+		  "m.yaml:5:10: expected no bits set beyond the first 24, found 192.0.2.5/24; did "
+		  "you mean \"192.0.2.0/24\"?\n" },
 		{ "{to: default, via: 192.0.2.9}",
-		  "m.yaml:5:10: expected a prefix such as 0.0.0.0/0 of an enabled network module, found "
-		  "\"default\"\n" },
-		{ "{to: 0.0.0.0/0}", "m.yaml:5:5: missing key \"via\": expected it, or \"interface\", in a "
-		  "route\n" },
+		  "m.yaml:5:10: expected a prefix such as 0.0.0.0/0 of an enabled network module, "
+		  "found \"default\"\n" },
+		{ "{to: 0.0.0.0/0}", "m.yaml:5:5: missing key \"via\": expected it, or "
+		  "\"interface\", in a route\n" },
 		{ "{via: 192.0.2.9}", "m.yaml:5:5: missing key \"to\": expected in a route\n" },
 		{ "{to: 0.0.0.0/0, via: 10.0.0.1}",
-		  "m.yaml:5:26: gateway 10.0.0.1: expected it in the prefix of an interface's address, found it "
-		  "in none; name its `interface:`\n" },
+		  "m.yaml:5:26: gateway 10.0.0.1: expected it in the prefix of an interface's "
+		  "address, found it in none; name its `interface:`\n" },
 		{ "{to: 0.0.0.0/0, via: 192.0.2.9/24}",
 		  "m.yaml:5:26: expected an address without bits, found \"192.0.2.9/24\"\n" },
 		{ "{to: 0.0.0.0/0, via: 192.0.2.9, interface: w1}",
-		  "m.yaml:5:48: interface \"w1\": expected a name out of `interfaces:`, found none of that name; "
-		  "did you mean \"w0\"?\n" },
+		  "m.yaml:5:48: interface \"w1\": expected a name out of `interfaces:`, found "
+		  "none of that name; did you mean \"w0\"?\n" },
 		{ "{to: 0.0.0.0/0, via: 192.0.2.9, src: 192.0.2.7}",
-		  "m.yaml:5:42: src 192.0.2.7: expected an address of an interface, found none that has it\n" },
+		  "m.yaml:5:42: src 192.0.2.7: expected an address of an interface, found none "
+		  "that has it\n" },
 		{ "{to: 0.0.0.0/0, via: 192.0.2.9, congestion: mod_lwo}",
-		  "m.yaml:5:49: congestion \"mod_lwo\": expected the name of a module, found none of that name; "
-		  "add `- name: mod_lwo` to modules; did you mean \"mod_low\"?\n" },
+		  "m.yaml:5:49: congestion \"mod_lwo\": expected the name of a module, found none "
+		  "of that name; add `- name: mod_lwo` to modules; did you mean \"mod_low\"?\n" },
 		{ "{to: 0.0.0.0/0, via: 192.0.2.9, congestion: ipv4}",
-		  "m.yaml:5:49: congestion \"ipv4\": expected a congestion module, found a network module\n" },
+		  "m.yaml:5:49: congestion \"ipv4\": expected a congestion module, found a "
+		  "network module\n" },
 		{ "{to: 0.0.0.0/0, via: 192.0.2.9}\n  - {to: 0.0.0.0/0, via: 192.0.2.9}",
-		  "m.yaml:6:5: route to 0.0.0.0/0 is taken: expected it once with this way and metric, first "
-		  "found at m.yaml:5:5\n" },
+		  "m.yaml:6:5: route to 0.0.0.0/0 is taken: expected it once with this way and "
+		  "metric, first found at m.yaml:5:5\n" },
 	};
 	char text[1024];
 
@@ -507,10 +527,10 @@ static void tells_what_is_wrong_with_routes(void **state)
 			 "[192.0.2.1/24]}]\nroutes:\n  - %s\n", cases[i][0]);
 		made_refused_exactly(text, cases[i][1]);
 	}
-	made_accepted(IP "interfaces: [{name: w0, driver: wire, addresses: [192.0.2.1/24]}]\nroutes:\n"
-		      "  - {to: 0.0.0.0/0, via: 192.0.2.9, src: 192.0.2.1, metric: 5, mtu: 1400, congestion: "
-		      "mod_low}\n  - {to: 0.0.0.0/0, via: 192.0.2.9, metric: 6}\n"
-		      "  - {to: 198.51.100.0/24, interface: w0}\n");
+	made_accepted(IP "interfaces: [{name: w0, driver: wire, addresses: "
+		      "[192.0.2.1/24]}]\nroutes:\n  - {to: 0.0.0.0/0, via: 192.0.2.9, src: "
+		      "192.0.2.1, metric: 5, mtu: 1400, congestion: mod_low}\n  - {to: 0.0.0.0/0, "
+		      "via: 192.0.2.9, metric: 6}\n  - {to: 198.51.100.0/24, interface: w0}\n");
 }
 
 /* ---- memory ---- */
@@ -540,7 +560,8 @@ static void note_view(void *ctx, const struct strata_module_view *view)
 {
 	char *text = ctx;
 
-	snprintf(text + strlen(text), 512 - strlen(text), "%s %s\n", view->instance->name, view->state);
+	snprintf(text + strlen(text), 512 - strlen(text), "%s %s\n", view->instance->name,
+		 view->state);
 }
 
 static void inspection_shows_the_kernel_first_then_the_order_of_start(void **state)
@@ -550,11 +571,13 @@ static void inspection_shows_the_kernel_first_then_the_order_of_start(void **sta
 
 	(void)state;
 	made_init(&made);
-	assert_int_equal(made_from(&made, "strata: 1\nmodules: [{name: mod_service}, {name: mod_mid}, "
-				   "{name: mod_low}, {name: mod_top, enabled: false}]\n"), 0);
+	assert_int_equal(made_from(&made, "strata: 1\nmodules: [{name: mod_service}, {name: "
+				   "mod_mid}, {name: mod_low}, {name: mod_top, enabled: false}]\n"),
+				   0);
 	assert_int_equal(strata_module_disable(made.stack, "mod_mid", NULL), 0);
 	strata_inspect_modules(made.stack, note_view, text);
-	assert_string_equal(text, "kernel running\nmod_low running\nmod_mid disabled\nmod_service running\n");
+	assert_string_equal(text, "kernel running\nmod_low running\nmod_mid disabled\nmod_service "
+			    "running\n");
 	made_end(&made);
 }
 
