@@ -175,7 +175,8 @@ void registry_fini(struct kernel *k);
 /* Running instance bound to a number, constant cost: the packet path's look-up. */
 struct strata_instance *registry_network(struct kernel *k, uint16_t number);
 struct strata_instance *registry_transport(struct kernel *k, uint8_t number);
-/* Walks the running instances of a kind in order of start; NULL begins and ends. */
+/* Walks the bound instances of a kind in order of start; NULL begins and ends. All modules of a manifest
+ * are bound before the first is started, and each until it is disabled. */
 struct strata_instance *registry_next(struct kernel *k, enum strata_kind kind,
 				      const struct strata_instance *after);
 

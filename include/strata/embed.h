@@ -47,7 +47,8 @@ struct strata_config {
 
 /** Makes a stack and starts all of its manifest, or nothing. On success `*stack` is the caller's, to be
  *  destroyed. Returns 0 or -errno with every fault found in `error`: -EINVAL for a bad manifest
- *  (modules included), another errno for a failure at run time (a device, a limit). */
+ *  (modules included), another errno for a failure at run time (a device, a limit). Not from two threads
+ *  at once, nor beside strata_stack_destroy(): the module loader belongs to the process. */
 STRATA_API int strata_stack_create(const struct strata_config *config, struct strata_stack **stack,
 				   struct strata_error *error);
 /** Stops everything and frees it. NULL is allowed. Connections are reset, not closed. */
@@ -89,14 +90,18 @@ STRATA_API void strata_run(struct strata_stack *stack, uint64_t now);
 
 /** Changes a runtime option by name, as "module.option" (or "stack.option") with the value written as in
  *  a manifest: strata_option_set(stack, "tcp.sack", "off", &error) — here alone on, off, yes and no do
- *  for a bool too. Returns 0, -ENOENT, -EINVAL, -EPERM (not changeable at run time). */
+ *  for a bool too. "module.log" and "stack.log" are log levels, where the module has no option of that name.
+ *  Returns 0, -ENOENT, -EINVAL, -EPERM (not changeable at run time), or what the module refused with: then
+ *  the old value stays. */
 STRATA_API int strata_option_set(struct strata_stack *stack, const char *name, const char *value,
 				 struct strata_error *error);
 /** Value of an option as text into `buf`. Returns 0, -ENOENT, -ENOSPC. */
 STRATA_API int strata_option_get(struct strata_stack *stack, const char *name, char *buf, size_t size);
 
-/** Stops and unbinds a module of a running stack, or starts it again from its manifest entry. What
- *  depends on it must be disabled first (-EBUSY names it). Returns 0, -ENOENT, -EALREADY, -errno. */
+/** Stops and unbinds a module of a running stack, or starts it again with the options it had. What
+ *  depends on it, or an interface that it drives or frames, stands in the way (-EBUSY names it). Sockets of
+ *  a transport or network end with ENETDOWN; of a network module the addresses go, and come back with it,
+ *  unless another module reads its family. Returns 0, -ENOENT, -EALREADY, -EBUSY, or -errno of the start. */
 STRATA_API int strata_module_disable(struct strata_stack *stack, const char *name,
 				     struct strata_error *error);
 STRATA_API int strata_module_enable(struct strata_stack *stack, const char *name,
