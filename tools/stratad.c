@@ -170,17 +170,22 @@ static int parse_options(int argc, char **argv, struct options *options)
 
 /* ---- what the daemon tells ---- */
 
-/* One aligned line a step of a packet's walk. */
+/* One aligned line a step of a packet's walk. What has no packet (a state that changed) has neither number
+ * nor direction; a packet without an interface is one that a transport has just made. */
 static void print_trace(void *ctx, const struct strata_trace_record *record)
 {
+	bool routed = record->iface[0] != '\0', drop = record->drop != NULL;
+	char id[16] = "-";
+
 	(void)ctx;
-	fprintf(stderr, "%7llu.%06llu #%-6u %-3s %-8s %-10s %s%s%s%s\n",
+	if (record->id != 0)
+		snprintf(id, sizeof(id), "#%u", record->id);
+	fprintf(stderr, "%7llu.%06llu %-7s %-3s %-8s %-10s %s%s%s%s\n",
 		(unsigned long long)(record->time / STRATA_SEC),
-		(unsigned long long)(record->time % STRATA_SEC / STRATA_US), record->id,
-		record->out ? "out" : "in", record->iface[0] != '\0' ? record->iface : "-",
-		record->module, record->drop != NULL ? "DROP " : "",
-		record->drop != NULL ? record->drop : "", record->drop != NULL ? ": " : "",
-		record->text);
+		(unsigned long long)(record->time % STRATA_SEC / STRATA_US), id,
+		record->id == 0 ? "-" : record->out || !routed ? "out" : "in",
+		routed ? record->iface : "-", record->module, drop ? "DROP " : "",
+		drop ? record->drop : "", drop ? ": " : "", record->text);
 }
 
 /* Tells the service manager, if there is one; sd_notify(3) says how. */
