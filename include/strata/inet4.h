@@ -106,8 +106,8 @@ static inline enum strata_addr_class strata_inet4_classify(const struct strata_a
 	return value >> 28 == 0xf ? STRATA_ADDR_RESERVED : STRATA_ADDR_UNICAST;
 }
 
-/** Directed broadcast address of a prefix: all host bits set (RFC 919). Returns false for /31 and /32,
- *  which have none (RFC 3021), and for /0. */
+/** Directed broadcast address of a prefix: all host bits set (RFC 919). Returns false for /31
+ *  and /32, which have none (RFC 3021), and for /0. */
 static inline bool strata_inet4_broadcast(const struct strata_prefix *prefix, struct strata_addr *out)
 {
 	if (prefix->bits == 0 || prefix->bits >= 31)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ethernet II framing (IEEE 802.3-2022 3.1 to 3.2, RFC 894), for the drivers that carry frames. Padding is the
- * network module's affair: it trims to its own length.
+ * Ethernet II framing (IEEE 802.3-2022 3.1 to 3.2, RFC 894), for the drivers that carry frames.
+ * Padding is the network module's affair: it trims to its own length.
  */
 #include <errno.h>
 #include <strata/iface.h>
@@ -135,7 +135,8 @@ static int ethernet_check(const struct strata_iface *iface, const struct strata_
 	*reason = ETHERNET_DROP_TOO_LONG;
 	if (payload > STRATA_PKT_MAX)
 		return -1;
-	/* IEEE 802.1Q 6.9: a tag with VID 0 carries a priority only, the frame is as if untagged. */
+	/* IEEE 802.1Q 6.9: a tag with VID 0 carries a priority only, the frame is as if
+	 * untagged. */
 	*reason = ETHERNET_DROP_VLAN;
 	if (h->vlan != 0)
 		return -1;

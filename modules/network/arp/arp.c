@@ -92,8 +92,9 @@ static bool learn(struct strata_instance *self, struct strata_iface *iface,
 			     (neigh->state == STRATA_NEIGH_PROBE && same));
 		settled = is_settled(self, neigh);
 	}
-	/* DEVIATION: RFC 826 lets any packet replace a known address. One that was confirmed lately is
-	 * not given up for an unasked word; it becomes STALE, and so is asked again when next used. */
+	/* DEVIATION: RFC 826 lets any packet replace a known address. One that was confirmed
+	 * lately is not given up for an unasked word; it becomes STALE, and so is asked again
+	 * when next used. */
 	if (settled && !same && config->unsolicited == ARP_UNSOLICITED_VERIFY)
 		strata_count(self, ARP_CONTRADICTED, 1);
 	else
@@ -160,8 +161,8 @@ static enum strata_verdict arp_input(struct strata_instance *self, struct strata
 	return STRATA_ACCEPTED;
 }
 
-/* Own address to ask from: one of the neighbour's own network before any other of the interface. NULL
- * when the interface has none that is valid. */
+/* Own address to ask from: one of the neighbour's own network before any other of the interface.
+ * NULL when the interface has none that is valid. */
 static const struct strata_addr *choose_source(const struct strata_iface *iface,
 					       const struct strata_addr *target)
 {

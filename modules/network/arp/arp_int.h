@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The inside of arp: the packet (RFC 826), the claims on own addresses (RFC 5227), configuration. */
+/* The inside of arp: the packet (RFC 826), the claims on own addresses (RFC 5227),
+ * configuration. */
 #ifndef ARP_INT_H
 #define ARP_INT_H
 
@@ -22,7 +23,8 @@ enum arp_counter {
 	ARP_COUNTERS,
 };
 
-/* What an unsolicited packet does to a neighbour known to be reachable under another link address. */
+/* What an unsolicited packet does to a neighbour known to be reachable under another link
+ * address. */
 enum arp_unsolicited {
 	ARP_UNSOLICITED_VERIFY,	/* the neighbour is asked again */
 	ARP_UNSOLICITED_ACCEPT,	/* it is replaced, as RFC 826 has it */
@@ -54,8 +56,8 @@ enum arp_phase {
 	ARP_ANNOUNCE,
 };
 
-/* One own address and how far its claim has come. The interface's address is looked up anew each time,
- * so that nothing here can dangle. */
+/* One own address and how far its claim has come. The interface's address is looked up anew each
+ * time, so that nothing here can dangle. */
 struct arp_claim {
 	struct arp_claim *next;
 	struct strata_instance *self;
@@ -87,8 +89,8 @@ struct arp_packet {
 
 /* Reads and checks the fields. Returns 0, or -1 with the reason to drop the packet. */
 int arp_parse(struct strata_pkt *pkt, struct arp_packet *out, unsigned int *reason);
-/* Sends a packet to the link address `to`. Our hardware address is the sender's; an any `spa` makes a
- * probe, `tha` NULL is written as zeros. Returns 0 or -errno. */
+/* Sends a packet to the link address `to`. Our hardware address is the sender's; an any `spa`
+ * makes a probe, `tha` NULL is written as zeros. Returns 0 or -errno. */
 int arp_send(struct strata_instance *self, struct strata_iface *iface, uint16_t operation,
 	     const struct strata_addr *spa, const struct strata_lladdr *tha,
 	     const struct strata_addr *tpa, const struct strata_lladdr *to);

@@ -28,8 +28,8 @@ int arp_parse(struct strata_pkt *pkt, struct arp_packet *out, unsigned int *reas
 {
 	const uint8_t *p = strata_pkt_header(pkt, FIXED_SIZE);
 
-	/* RFC 826 "Packet Reception": do I have the hardware type, do I speak the protocol; the lengths
-	 * are checked as well, for what follows is read by them. */
+	/* RFC 826 "Packet Reception": do I have the hardware type, do I speak the protocol; the
+	 * lengths are checked as well, for what follows is read by them. */
 	*reason = ARP_DROP_TRUNCATED;
 	if (p == NULL)
 		return -1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The Internet Protocol (RFC 791, RFC 1122 3): the instance, its configuration and its descriptor. Input,
- * output, reassembly, path MTUs and socket options have files of their own.
+ * The Internet Protocol (RFC 791, RFC 1122 3): the instance, its configuration and its
+ * descriptor. Input, output, reassembly, path MTUs and socket options have files of their own.
  */
 #include <errno.h>
 #include "ipv4_int.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Datagrams from below: validation, locality, delivery. Read RFC 791 3.2, RFC 1122 3.2.1 and 3.3, and
- * RFC 1812 5.3.7 (martian addresses) before editing.
+ * Datagrams from below: validation, locality, delivery. Read RFC 791 3.2, RFC 1122 3.2.1 and
+ * 3.3, and RFC 1812 5.3.7 (martian addresses) before editing.
  */
 #include "ipv4_int.h"
 
@@ -15,15 +15,16 @@ static bool is_directed_broadcast(const struct strata_iface *iface, const struct
 	return false;
 }
 
-/* Is the packet one that never was on a link? Loopback addresses and our own as a source are proper on
- * it alone. */
+/* Is the packet one that never was on a link? Loopback addresses and our own as a source are
+ * proper on it alone. */
 static bool is_inside(const struct strata_iface *iface, const struct strata_pkt *pkt)
 {
 	return (pkt->flags & STRATA_PKT_LOOPED) != 0 ||
 	       (iface->flags & STRATA_IFACE_LOOPBACK) != 0;
 }
 
-/* RFC 1122 3.2.1.3: what cannot be a source. Returns 0, or -1 with the reason to drop the packet. */
+/* RFC 1122 3.2.1.3: what cannot be a source. Returns 0, or -1 with the reason to drop the
+ * packet. */
 static int check_source(struct strata_iface *iface, const struct strata_pkt *pkt,
 			const struct ipv4_header *h, unsigned int *reason)
 {
@@ -61,7 +62,8 @@ static int check_source(struct strata_iface *iface, const struct strata_pkt *pkt
 	return ours != NULL && ours->state == STRATA_IFADDR_VALID ? -1 : 0;
 }
 
-/* Is the packet for this host? Sets the flags that say how. Returns 0, or -1 with the reason to drop it. */
+/* Is the packet for this host? Sets the flags that say how. Returns 0, or -1 with the reason to
+ * drop it. */
 static int check_destination(struct strata_iface *iface, struct strata_pkt *pkt,
 			     const struct ipv4_header *h, unsigned int *reason)
 {
@@ -105,8 +107,8 @@ static int check_options(struct strata_instance *self, struct strata_pkt *pkt, u
 	}
 	if (!options.source_route)
 		return 0;
-	/* RFC 1122 3.2.1.8 would have us record and reverse it for the reply; RFC 7126 4.3 has it refused
-	 * by default, and a reply here always goes by route. */
+	/* RFC 1122 3.2.1.8 would have us record and reverse it for the reply; RFC 7126 4.3 has
+	 * it refused by default, and a reply here always goes by route. */
 	*reason = IPV4_DROP_SOURCE_ROUTE;
 	if (!config->accept_source_route)
 		return -1;
@@ -137,7 +139,8 @@ static enum strata_verdict deliver(struct strata_instance *self, struct strata_p
 	return strata_transport_input(pkt);
 }
 
-/* Fragments are joined in place, and errors quote the header: the packet must be this module's alone. */
+/* Fragments are joined in place, and errors quote the header: the packet must be this module's
+ * alone. */
 static struct strata_pkt *own(struct strata_instance *self, struct strata_pkt *pkt)
 {
 	struct strata_pkt *copy;

@@ -97,8 +97,8 @@ int ipv4_table_init(struct ipv4_table *table, struct strata_stack *stack, const 
 		    uint32_t limit);
 void ipv4_table_fini(struct ipv4_table *table);
 struct ipv4_entry *ipv4_table_find(const struct ipv4_table *table, uint32_t key);
-/* A new, zeroed entry; the oldest makes room for it, and then `*evicted` becomes true. NULL when memory
- * is short. */
+/* A new, zeroed entry; the oldest makes room for it, and then `*evicted` becomes true. NULL when
+ * memory is short. */
 struct ipv4_entry *ipv4_table_add(struct ipv4_table *table, uint32_t key, bool *evicted);
 /* Makes it the newest. */
 void ipv4_table_touch(struct ipv4_table *table, struct ipv4_entry *entry);
@@ -110,8 +110,9 @@ struct ipv4_reass;
 /* Returns 0 or -ENOMEM. */
 int ipv4_reass_start(struct strata_instance *self);
 void ipv4_reass_stop(struct strata_instance *self);
-/* A fragment, pkt->data at its header. Returns the whole datagram (pkt->data at its header, `h` made
- * its header), or NULL: then the fragment is kept or was dropped, and `*verdict` tells. Consumes. */
+/* A fragment, pkt->data at its header. Returns the whole datagram (pkt->data at its header, `h`
+ * made its header), or NULL: then the fragment is kept or was dropped, and `*verdict` tells.
+ * Consumes. */
 struct strata_pkt *ipv4_reass_input(struct strata_instance *self, struct strata_pkt *pkt,
 				    struct ipv4_header *h, enum strata_verdict *verdict);
 

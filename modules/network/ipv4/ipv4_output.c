@@ -11,8 +11,8 @@
 
 /* `count` identifications for datagrams to `dst` that may be fragmented; returns the first.
  *
- * RFC 6864 4.3: unique for as long as one may be under way. A counter for each destination, from a random
- * start, tells nobody what is sent to others, which a common one does. */
+ * RFC 6864 4.3: unique for as long as one may be under way. A counter for each destination, from
+ * a random start, tells nobody what is sent to others, which a common one does. */
 static uint16_t next_ids(struct strata_instance *self, const struct strata_addr *dst,
 			 uint32_t count)
 {
@@ -169,7 +169,8 @@ int ipv4_output(struct strata_instance *self, const struct strata_dst *dst, stru
 		return strata_drop_errno(self, pkt, IPV4_DROP_OUT_TOO_BIG, -EMSGSIZE);
 	if (pkt->seg_type != STRATA_SEG_NONE && total > mtu) {
 		header = transport_header(self, pkt);
-		/* The transport cuts anew when it hears of it; a segment is never fragmented here. */
+		/* The transport cuts anew when it hears of it; a segment is never fragmented
+		 * here. */
 		if (IPV4_HEADER_SIZE + header + pkt->seg_size > mtu)
 			return strata_drop_errno(self, pkt, IPV4_DROP_OUT_SEGMENT_TOO_BIG, -EMSGSIZE);
 	} else if (total > mtu) {
@@ -177,7 +178,8 @@ int ipv4_output(struct strata_instance *self, const struct strata_dst *dst, stru
 			return strata_drop_errno(self, pkt, IPV4_DROP_OUT_DF, -EMSGSIZE);
 		return send_fragments(self, dst, pkt, &h, mtu);
 	}
-	/* RFC 6864 4.1: the identification of a datagram that cannot be fragmented means nothing. */
+	/* RFC 6864 4.1: the identification of a datagram that cannot be fragmented means
+	 * nothing. */
 	if (!h.df)
 		h.id = next_ids(self, &h.dst, segment_count(pkt, header));
 	return send_one(self, dst, pkt, &h);

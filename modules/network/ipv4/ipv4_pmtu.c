@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The path MTUs learnt from others (RFC 1191). Whether a message is to be believed is the transport's
- * to say (RFC 5927 7); here it is clamped, kept for a while and forgotten.
+ * The path MTUs learnt from others (RFC 1191). Whether a message is to be believed is the
+ * transport's to say (RFC 5927 7); here it is clamped, kept for a while and forgotten.
  */
 #include "ipv4_int.h"
 
@@ -25,8 +25,8 @@ uint32_t ipv4_path_mtu_learn(struct strata_instance *self, const struct strata_a
 	struct ipv4_entry *entry = ipv4_table_find(&state->paths, key);
 	bool evicted = false;
 
-	/* DEVIATION: RFC 1191 3 floors at 68; a forged message would then make every byte cost twice, so
-	 * the floor is what practically every path takes. */
+	/* DEVIATION: RFC 1191 3 floors at 68; a forged message would then make every byte cost
+	 * twice, so the floor is what practically every path takes. */
 	if (mtu < config->pmtu_floor) {
 		strata_count(self, IPV4_PMTU_CLAMPED, 1);
 		mtu = (uint32_t)config->pmtu_floor;

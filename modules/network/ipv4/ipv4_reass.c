@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reassembly: RFC 791 3.2, RFC 815, RFC 1122 3.3.2. Everything a sender can make grow has a limit, and
- * datagrams whose fragments overlap are given up whole, as RFC 5722 has it for IPv6 and RFC 1858 explains.
+ * Reassembly: RFC 791 3.2, RFC 815, RFC 1122 3.3.2. Everything a sender can make grow has a
+ * limit, and datagrams whose fragments overlap are given up whole, as RFC 5722 has it for IPv6
+ * and RFC 1858 explains.
  */
 #include <errno.h>
 #include "ipv4_int.h"
@@ -12,7 +13,8 @@
 _Static_assert((BUCKETS & (BUCKETS - 1)) == 0, "a mask is made of it");
 _Static_assert((SOURCE_BUCKETS & (SOURCE_BUCKETS - 1)) == 0, "a mask is made of it");
 
-/* Where a held fragment's data lies in its datagram; in pkt->cb. The packet's data is at its header. */
+/* Where a held fragment's data lies in its datagram; in pkt->cb. The packet's data is at its
+ * header. */
 struct fragment {
 	uint32_t start, end;
 	uint32_t header;
@@ -78,8 +80,8 @@ static struct fragment *fragment_of(struct strata_pkt *pkt)
 
 static struct datagram **datagram_link(struct ipv4_reass *r, const struct key *key)
 {
-	struct datagram **link =
-		&r->buckets[strata_siphash(&r->hash_key, key, sizeof(*key)) & (BUCKETS - 1)];
+	uint64_t hash = strata_siphash(&r->hash_key, key, sizeof(*key));
+	struct datagram **link = &r->buckets[hash & (BUCKETS - 1)];
 
 	while (*link != NULL && memcmp(&(*link)->key, key, sizeof(*key)) != 0)
 		link = &(*link)->next;
@@ -88,8 +90,8 @@ static struct datagram **datagram_link(struct ipv4_reass *r, const struct key *k
 
 static struct source **source_link(struct ipv4_reass *r, uint32_t addr)
 {
-	struct source **link =
-		&r->sources[strata_siphash(&r->hash_key, &addr, sizeof(addr)) & (SOURCE_BUCKETS - 1)];
+	uint64_t hash = strata_siphash(&r->hash_key, &addr, sizeof(addr));
+	struct source **link = &r->sources[hash & (SOURCE_BUCKETS - 1)];
 
 	while (*link != NULL && (*link)->addr != addr)
 		link = &(*link)->next;
@@ -265,7 +267,8 @@ static void reass_fire(struct strata_stack *stack, struct strata_timer *timer)
 	while ((d = r->oldest) != NULL && d->expires <= strata_now(stack)) {
 		if (!d->given_up)
 			strata_count(r->self, IPV4_REASM_TIMEOUTS, 1);
-		/* RFC 792, RFC 1122 3.3.2: told only when the first fragment is there to be quoted. */
+		/* RFC 792, RFC 1122 3.3.2: told only when the first fragment is there to be
+		 * quoted. */
 		if (d->head != NULL && fragment_of(d->head)->start == 0)
 			strata_error_output(d->head, STRATA_ERR_REASSEMBLY_TIMEOUT, 0);
 		datagram_drop(r, d, IPV4_DROP_REASSEMBLY_TIMEOUT);
@@ -306,7 +309,8 @@ static int insert(struct datagram *d, struct strata_pkt *pkt, unsigned int *reas
 	const struct fragment *f = fragment_of(pkt);
 	struct strata_pkt *before = NULL, *after = d->head;
 
-	/* In order, as most come: behind the last. Otherwise the limit on their number bounds the walk. */
+	/* In order, as most come: behind the last. Otherwise the limit on their number bounds
+	 * the walk. */
 	if (d->tail != NULL && fragment_of(d->tail)->start <= f->start) {
 		before = d->tail;
 		after = NULL;
@@ -335,8 +339,8 @@ static int insert(struct datagram *d, struct strata_pkt *pkt, unsigned int *reas
 	return 0;
 }
 
-/* RFC 3168 5.3: congestion experienced on one fragment holds for the whole; a mark on a datagram whose
- * other fragments are not ECN-capable cannot be. Returns -1 then. */
+/* RFC 3168 5.3: congestion experienced on one fragment holds for the whole; a mark on a datagram
+ * whose other fragments are not ECN-capable cannot be. Returns -1 then. */
 static int join_ecn(const struct datagram *d, uint8_t *tos)
 {
 	bool ce = (d->ecn & 1 << IPV4_ECN_MASK) != 0;
@@ -348,8 +352,8 @@ static int join_ecn(const struct datagram *d, uint8_t *tos)
 	return 0;
 }
 
-/* Joins a datagram of which all is there, and frees its record. Returns the whole, or NULL when it was
- * dropped. */
+/* Joins a datagram of which all is there, and frees its record. Returns the whole, or NULL when
+ * it was dropped. */
 static struct strata_pkt *complete(struct ipv4_reass *r, struct datagram *d, struct ipv4_header *h)
 {
 	struct strata_instance *self = r->self;

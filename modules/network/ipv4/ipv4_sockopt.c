@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Socket options of level IPPROTO_IP and the control messages of the same level, with Linux's numbers and
- * meaning (ip(7)). */
+/* Socket options of level IPPROTO_IP and the control messages of the same level, with Linux's
+ * numbers and meaning (ip(7)). */
 #include <errno.h>
 #include <netinet/in.h>
 #include "ipv4_int.h"
@@ -43,8 +43,8 @@ static int set_flag(struct strata_socket *sock, uint32_t flag, int on)
 	return 0;
 }
 
-/* DEVIATION: IP_PMTUDISC_INTERFACE and IP_PMTUDISC_OMIT are refused; they differ from DONT and PROBE by
- * what they do about spoofed path MTUs, which has its floor here. */
+/* DEVIATION: IP_PMTUDISC_INTERFACE and IP_PMTUDISC_OMIT are refused; they differ from DONT and
+ * PROBE by what they do about spoofed path MTUs, which has its floor here. */
 static int set_discover(struct strata_socket *sock, int how)
 {
 	static const uint8_t map[] = {
@@ -83,8 +83,8 @@ static struct strata_iface *iface_by_address(struct strata_stack *stack, const s
 	return ifaddr != NULL ? ifaddr->iface : NULL;
 }
 
-/* Reads struct ip_mreqn or the shorter struct ip_mreq; `*iface` becomes NULL where none is named. Returns
- * 0, -EINVAL or -ENODEV. */
+/* Reads struct ip_mreqn or the shorter struct ip_mreq; `*iface` becomes NULL where none is
+ * named. Returns 0, -EINVAL or -ENODEV. */
 static int read_mreq(struct strata_stack *stack, const void *value, socklen_t length,
 		     struct strata_addr *group, struct strata_iface **iface)
 {

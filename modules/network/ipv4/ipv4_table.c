@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A bounded hash table by destination whose entries are also in the order they were last touched: for
- * identification counters and path MTUs. The hash is keyed: peers choose the addresses.
+ * A bounded hash table by destination whose entries are also in the order they were last
+ * touched: for identification counters and path MTUs. The hash is keyed: peers choose the
+ * addresses.
  */
 #include <errno.h>
 #include "ipv4_int.h"

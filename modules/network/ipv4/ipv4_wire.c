@@ -75,8 +75,8 @@ int ipv4_parse(struct strata_pkt *pkt, struct ipv4_header *out, unsigned int *re
 	return strata_csum_fold(strata_csum_add(p, out->size, 0)) == 0xffff ? 0 : -1;
 }
 
-/* One option with a length byte. `left` counts from its type to the end of the header, and its length is
- * known to fit. Returns the offset in it of the byte at fault, or -1. */
+/* One option with a length byte. `left` counts from its type to the end of the header, and its
+ * length is known to fit. Returns the offset in it of the byte at fault, or -1. */
 static int option_check(const uint8_t *p, unsigned int length, struct ipv4_options *out)
 {
 	switch (p[0]) {
@@ -156,8 +156,8 @@ void ipv4_emit(const struct ipv4_header *h, uint8_t *p)
 	ipv4_checksum(p);
 }
 
-/* The checksum of a quoted header is not looked at: routers on the way change its TTL, and some do not
- * mend it (RFC 1812 4.3.2.3 quotes the header as it came). */
+/* The checksum of a quoted header is not looked at: routers on the way change its TTL, and some
+ * do not mend it (RFC 1812 4.3.2.3 quotes the header as it came). */
 int ipv4_quote_parse(const uint8_t *bytes, size_t length, struct strata_quote *out)
 {
 	struct ipv4_header h;

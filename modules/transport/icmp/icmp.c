@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The Internet Control Message Protocol: input, echo and timestamp replies, descriptor. Read RFC 792 and
- * RFC 1122 3.2.2 before editing; errors and echo sockets have files of their own.
+ * The Internet Control Message Protocol: input, echo and timestamp replies, descriptor. Read RFC
+ * 792 and RFC 1122 3.2.2 before editing; errors and echo sockets have files of their own.
  */
 #include <errno.h>
 #include <netinet/in.h>
 #include "icmp_int.h"
 
-/* Below this headroom a reply gets a buffer of its own, for headers longer than those that came in. */
+/* Below this headroom a reply gets a buffer of its own, for headers longer than those that came
+ * in. */
 #define REPLY_HEADROOM 64
 /* RFC 1349 4.1: a reply has the type of service of its request; ECN bits are never copied. */
 #define TOS_COPIED 0xfc
@@ -48,8 +49,8 @@ static void count_input(struct strata_instance *self, uint8_t type)
 
 /* ---- replies ---- */
 
-/* Makes a received packet one that can be sent: alone in its buffer, with room in front, forgetting the
- * way it came. Consumes; NULL: dropped. */
+/* Makes a received packet one that can be sent: alone in its buffer, with room in front,
+ * forgetting the way it came. Consumes; NULL: dropped. */
 static struct strata_pkt *turn_round(struct strata_instance *self, struct strata_pkt *pkt)
 {
 	if (pkt->refs != 1 || strata_pkt_headroom(pkt) < REPLY_HEADROOM) {
@@ -73,8 +74,9 @@ static struct strata_pkt *turn_round(struct strata_instance *self, struct strata
 	return pkt;
 }
 
-/* Sends the request, which has become its reply, back to where it came from. RFC 1122 3.2.2.6: from the
- * address that was asked; by route, never by a source route of the request. Consumes. */
+/* Sends the request, which has become its reply, back to where it came from. RFC 1122 3.2.2.6:
+ * from the address that was asked; by route, never by a source route of the request.
+ * Consumes. */
 static enum strata_verdict reply(struct strata_instance *self, struct strata_pkt *pkt,
 				 enum icmp_counter counter)
 {
@@ -83,7 +85,8 @@ static enum strata_verdict reply(struct strata_instance *self, struct strata_pkt
 	struct strata_tx tx = {
 		.src = pkt->dst, .dst = pkt->src, .number = (uint8_t)self->number,
 		.tos = pkt->tos & TOS_COPIED,
-		/* A reply that the path does not take whole is not sent again, so let it be fragmented. */
+		/* A reply that the path does not take whole is not sent again, so let it be
+		 * fragmented. */
 		.df = STRATA_DF_DONT,
 	};
 	int result;
@@ -102,7 +105,8 @@ static enum strata_verdict reply(struct strata_instance *self, struct strata_pkt
 	return STRATA_ACCEPTED;
 }
 
-/* Writes the type of the reply into the request; the rest of an echo stays as it is, code included. */
+/* Writes the type of the reply into the request; the rest of an echo stays as it is, code
+ * included. */
 static void become_reply(struct strata_pkt *pkt, uint8_t type)
 {
 	uint8_t *p = pkt->data;
@@ -194,7 +198,8 @@ static enum strata_verdict dispatch(struct strata_instance *self, struct strata_
 	case ICMP_SOURCE_QUENCH:
 		return strata_drop(self, pkt, ICMP_DROP_SOURCE_QUENCH);
 	case ICMP_REDIRECT:
-		/* RFC 1122 3.2.2.2 would have it obeyed; anyone on the way could then take a route over. */
+		/* RFC 1122 3.2.2.2 would have it obeyed; anyone on the way could then take a
+		 * route over. */
 		return strata_drop(self, pkt, ICMP_DROP_REDIRECT);
 	case ICMP_MASK_REQUEST:
 	case ICMP_MASK_REPLY:

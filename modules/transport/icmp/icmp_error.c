@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Errors, out and in: RFC 792, RFC 1122 3.2.2, RFC 1812 4.3.2, RFC 1191, RFC 5927. What an error quotes
- * was written by whoever sent it, and is read within its bounds only.
+ * Errors, out and in: RFC 792, RFC 1122 3.2.2, RFC 1812 4.3.2, RFC 1191, RFC 5927. What an error
+ * quotes was written by whoever sent it, and is read within its bounds only.
  */
 #include <errno.h>
 #include "icmp_int.h"
@@ -14,8 +14,8 @@
 #define QUOTE_READ (60 + 60)
 /* RFC 791 3.2. */
 #define MTU_MIN 68
-/* RFC 1349 5.1, RFC 1812 4.3.2.5: precedence 6, the type of service of the offending packet; ECN bits
- * are not copied. */
+/* RFC 1349 5.1, RFC 1812 4.3.2.5: precedence 6, the type of service of the offending packet; ECN
+ * bits are not copied. */
 #define TOS_PRECEDENCE 0xc0
 #define TOS_COPIED 0x1c
 /* Offset of the total length in a quoted header. */
@@ -49,7 +49,8 @@ static const struct strata_network_ops *network_ops(struct strata_instance *self
 	return network != NULL ? network->module->network : NULL;
 }
 
-/* Copies up to `n` bytes of a received packet from its network header on, whatever has been pulled off. */
+/* Copies up to `n` bytes of a received packet from its network header on, whatever has been
+ * pulled off. */
 static uint32_t quote_read(const struct strata_pkt *pkt, uint8_t *buf, uint32_t n)
 {
 	const uint8_t *start = pkt->buf + pkt->network_offset;
@@ -213,7 +214,8 @@ static int error_kind(uint8_t type, uint8_t code, enum strata_net_error *kind)
 	}
 }
 
-/* RFC 1191 5: what a router that does not tell its MTU may have; the next one under the packet's length. */
+/* RFC 1191 5: what a router that does not tell its MTU may have; the next one under the packet's
+ * length. */
 static uint32_t plateau_under(uint32_t length)
 {
 	static const uint16_t plateaus[] = {
@@ -226,8 +228,8 @@ static uint32_t plateau_under(uint32_t length)
 	return plateaus[i];
 }
 
-/* MTU of the next hop that the message tells, or a guess. Returns 0, or -1 when it cannot be true: under
- * the smallest, or large enough for the quoted packet (RFC 5927 7.2). */
+/* MTU of the next hop that the message tells, or a guess. Returns 0, or -1 when it cannot be
+ * true: under the smallest, or large enough for the quoted packet (RFC 5927 7.2). */
 static int next_mtu(const uint8_t *p, uint32_t quoted_total, uint32_t *mtu)
 {
 	*mtu = strata_get_be16(p + ICMP_NEXT_MTU);
@@ -236,8 +238,8 @@ static int next_mtu(const uint8_t *p, uint32_t quoted_total, uint32_t *mtu)
 	return *mtu < MTU_MIN || *mtu >= quoted_total ? -1 : 0;
 }
 
-/* Reads the message. Returns 0, or -1 with the reason to drop it. What `error` points to lies in the
- * packet. */
+/* Reads the message. Returns 0, or -1 with the reason to drop it. What `error` points to lies in
+ * the packet. */
 static int error_parse(struct strata_instance *self, struct strata_pkt *pkt,
 		       struct strata_transport_error *error, unsigned int *reason)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The inside of icmp: numbers of RFC 792, the limit on errors, and the parts its files give each other. */
+/* The inside of icmp: numbers of RFC 792, the limit on errors, and the parts its files give each
+ * other. */
 #ifndef ICMP_INT_H
 #define ICMP_INT_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How many errors may be told (RFC 1812 4.3.2.8, RFC 1122 3.2.2). What a sender can learn from a limit
- * shared with others has served to find open ports (SAD DNS, 2020): so takings are random.
+ * How many errors may be told (RFC 1812 4.3.2.8, RFC 1122 3.2.2). What a sender can learn from a
+ * limit shared with others has served to find open ports (SAD DNS, 2020): so takings are random.
  */
 #include "icmp_int.h"
 

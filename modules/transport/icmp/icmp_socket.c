@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Echo sockets: an application sends echo requests and gets the replies with its identifier, without
- * privilege, as with Linux's ping sockets (icmp(7)). The identifier is the local port.
+ * Echo sockets: an application sends echo requests and gets the replies with its identifier,
+ * without privilege, as with Linux's ping sockets (icmp(7)). The identifier is the local port.
  */
 #include <errno.h>
 #include <linux/sockios.h>
@@ -123,8 +123,10 @@ int icmp_socket_bound(struct strata_socket *sock)
 	const struct strata_address_ops *ops = strata_address_ops(sock->stack, local->family);
 
 	/* As Linux: what answers an echo is one host, and the local end is where it answers to. */
-	if (ops == NULL || (!strata_addr_is_any(local) && strata_ifaddr_find(sock->stack, local) == NULL &&
-			    ops->classify(local) != STRATA_ADDR_LOOPBACK))
+	if (ops == NULL)
+		return -EADDRNOTAVAIL;
+	if (!strata_addr_is_any(local) && strata_ifaddr_find(sock->stack, local) == NULL &&
+	    ops->classify(local) != STRATA_ADDR_LOOPBACK)
 		return -EADDRNOTAVAIL;
 	return strata_flow_listen(sock->stack, &sock->flow);
 }
@@ -196,7 +198,8 @@ static size_t message_length(const struct msghdr *msg)
 	return length;
 }
 
-/* The request as the application wrote it, with our identifier and checksum. Returns 0 or -errno. */
+/* The request as the application wrote it, with our identifier and checksum. Returns 0 or
+ * -errno. */
 static int make_request(struct strata_socket *sock, const struct msghdr *msg, size_t length,
 			struct strata_pkt **out)
 {

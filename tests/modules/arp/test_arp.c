@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The arp module: answering, learning and resolving. Claims on own addresses are in test_claim.c. */
+/* The arp module: answering, learning and resolving. Claims on own addresses are in
+ * test_claim.c. */
 #include "fixture.h"
 
 #define OTHER_MAC ((const uint8_t *)"\x02\x00\x00\x00\x00\x77")

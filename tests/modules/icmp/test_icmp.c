@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The icmp module: echo, errors out and in. Echo sockets are in test_socket.c. Attacks, rows 7, 18, 20 to
- * 26. */
+/* The icmp module: echo, errors out and in. Echo sockets are in test_socket.c. Attacks, rows 7,
+ * 18, 20 to 26. */
 #include "fixture.h"
 
 #define MODULES .modules = "ethernet arp ipv4 icmp udp"

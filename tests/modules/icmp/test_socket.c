@@ -11,7 +11,8 @@ static int echo_socket(struct fixture *fx)
 	return fx_socket(fx, SOCK_DGRAM, IPPROTO_ICMP);
 }
 
-/* Sends an echo request with `length` bytes of data; the identifier and checksum are left to the stack. */
+/* Sends an echo request with `length` bytes of data; the identifier and checksum are left to the
+ * stack. */
 static ssize_t request(struct fixture *fx, int s, uint16_t seq, size_t length, uint32_t to)
 {
 	static uint8_t message[65536];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Datagrams that come in: each malformed or misdirected one has one reason to be dropped. Attacks, rows 8
- * to 18. */
+/* Datagrams that come in: each malformed or misdirected one has one reason to be dropped.
+ * Attacks, rows 8 to 18. */
 #include "fixture.h"
 
 #define MODULES .modules = "ethernet arp ipv4 icmp udp"

@@ -58,7 +58,8 @@ static void the_default_ttl_is_an_option(void **state)
 	fx_close(fx);
 }
 
-/* RFC 6864 4.3, and attacks, row 19: what one peer sees tells it nothing of what others are sent. */
+/* RFC 6864 4.3, and attacks, row 19: what one peer sees tells it nothing of what others are
+ * sent. */
 static void identifications_count_for_each_peer_from_an_unrelated_start(void **state)
 {
 	enum { PEERS = 32 };

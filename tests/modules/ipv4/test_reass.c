@@ -12,7 +12,8 @@ static const uint8_t zeros[2048];
 	fx_rx_ip(fx, &(const struct fx_ip){ .proto = FX_IP_ICMP, .id = (id_), .offset = (offset_), \
 					   .mf = (more), ##__VA_ARGS__ }, zeros, length)
 
-/* Gives the fragments of an echo request of `length` bytes, `size` each, in an order from `seed`. */
+/* Gives the fragments of an echo request of `length` bytes, `size` each, in an order from
+ * `seed`. */
 static void rx_shuffled(struct fixture *fx, uint16_t id, size_t length, size_t size, uint64_t seed)
 {
 	static uint8_t message[65536];
