@@ -81,6 +81,7 @@ void tcp_ack(struct tcp_sock *tp, const struct tcp_segment *seg)
 	uint32_t flight_before = tcp_pipe(tp);
 	struct tcp_ack_event event = { .acked = seg->h.ack - tp->snd_una };
 	bool was_limited = tp->no_space, window_changed;
+	bool recovering = tp->phase == TCP_PHASE_RECOVERY;
 	uint64_t rtt = 0;
 
 	tp->last_ack_ms = tcp_ms(tcp_now(tp));
@@ -95,7 +96,8 @@ void tcp_ack(struct tcp_sock *tp, const struct tcp_segment *seg)
 	tcp_recovery_ack(tp, &event);
 	if (event.acked != 0) {
 		restart_timer(tp);
-		if (tp->phase != TCP_PHASE_RECOVERY)
+		/* The ACK that ends a recovery does not open the window. */
+		if (!recovering && tp->phase != TCP_PHASE_RECOVERY)
 			congestion_acked(tp, &event, rtt, flight_before);
 		tcp_snd_grow(tp);
 	}

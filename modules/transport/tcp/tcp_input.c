@@ -448,12 +448,9 @@ static void note_fin(struct tcp_sock *tp, uint32_t number)
 	const struct tcp_range *range;
 
 	for (range = tp->ooo; range != NULL; range = range->next)
-		if (seq_gt(range->end, number)) {
-			if (seq_lt(range->start, number))
-				return;
-			tcp_reasm_purge(tp);
-			break;
-		}
+		if (seq_lt(range->start, number) && seq_gt(range->end, number))
+			return;
+	tcp_reasm_forget(tp, number);
 	tp->rcv_fin_known = true;
 	tp->rcv_fin = number;
 }
@@ -472,7 +469,6 @@ static enum tcp_step check_fin(struct tcp_sock *tp, struct tcp_segment *seg)
 	tp->rcv_nxt++;
 	tp->fin_received = true;
 	tp->sock.shutdown |= 1;
-	tcp_reasm_purge(tp);
 	ack_soon(tp);
 	switch (tp->state) {
 	case TCP_ESTABLISHED:

@@ -301,6 +301,7 @@ struct tcp_sock {
 	uint64_t rto, rttvar;
 	uint64_t rtt_start;		/* when rtt_seq was sent, with rtt_timing */
 	uint32_t rtt_seq;
+	uint32_t again_ms;		/* last retransmission */
 	uint32_t retransmit_ms;		/* first retransmission (or probe) without an answer */
 	uint32_t last_sent_ms, last_received_ms, last_ack_ms;
 	uint64_t challenge_next;	/* no challenge ACK before (RFC 5961) */
@@ -592,7 +593,9 @@ bool tcp_sndq_writable(const struct tcp_sock *tp);
 /* Takes in the segment's payload, which begins within the window and ends within it. Consumes
  * seg->pkt. Returns false with seg->reason when it was discarded. */
 bool tcp_reasm_input(struct tcp_sock *tp, struct tcp_segment *seg);
-/* Discards what is out of order. */
+/* Discards runs out of order that begin at `seq` or beyond. */
+void tcp_reasm_forget(struct tcp_sock *tp, uint32_t seq);
+/* Discards all that is out of order. */
 void tcp_reasm_purge(struct tcp_sock *tp);
 /* Blocks to report, the most recent first (RFC 2018 4, RFC 2883). Returns how many. */
 unsigned int tcp_reasm_blocks(const struct tcp_sock *tp, struct tcp_block *out, unsigned int max);

@@ -232,6 +232,7 @@ static void sent(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint32_t ro
 	tp->data_segs_out += segments;
 	if (seq_lt(seq, tp->snd_nxt)) {
 		tp->total_retrans += segments;
+		tp->again_ms = now;
 		tcp_count(tp, TCP_COUNT_RETRANS_SEGS, segments);
 		tcp_rtt_cancel(tp, seq);
 		tp->high_rxt = seq_max(tp->high_rxt, seq + length);

@@ -97,14 +97,22 @@ static void range_free(struct tcp_sock *tp, struct tcp_range *range)
 	tp->ooo_ranges--;
 }
 
-void tcp_reasm_purge(struct tcp_sock *tp)
+void tcp_reasm_forget(struct tcp_sock *tp, uint32_t seq)
 {
-	struct tcp_range *range;
+	struct tcp_range **link = &tp->ooo, *range;
 
-	while ((range = tp->ooo) != NULL) {
-		tp->ooo = range->next;
+	while (*link != NULL && seq_lt((*link)->start, seq))
+		link = &(*link)->next;
+	while ((range = *link) != NULL) {
+		*link = range->next;
 		range_free(tp, range);
 	}
+}
+
+void tcp_reasm_purge(struct tcp_sock *tp)
+{
+	if (tp->ooo != NULL)
+		tcp_reasm_forget(tp, tp->ooo->start);
 }
 
 /* Moves the first run, which begins at or before rcv_nxt, to the queue in order. */

@@ -9,7 +9,9 @@
 void tcp_recovery_init(struct tcp_sock *tp)
 {
 	tp->phase = TCP_PHASE_OPEN;
-	tp->recover = tp->high_rxt = tp->lost_edge = tp->snd_una;
+	tp->high_rxt = tp->lost_edge = tp->snd_una;
+	/* RFC 6582 3.2: nothing has been recovered yet. */
+	tp->recover = tp->snd_una - 1;
 	tp->reno_sacked = 0;
 	tp->dupacks = 0;
 }
@@ -178,6 +180,9 @@ void tcp_recovery_ack(struct tcp_sock *tp, const struct tcp_ack_event *event)
 	if (event->acked != 0) {
 		tp->dupacks = 0;
 		tp->reno_sacked = 0;
+		/* Kept near, or it would seem to lie ahead after 2 GiB. */
+		if (seq_gt(tp->snd_una, tp->recover))
+			tp->recover = tp->snd_una - 1;
 	}
 	if (duplicate)
 		count_duplicate(tp);

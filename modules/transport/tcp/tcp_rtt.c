@@ -74,7 +74,9 @@ uint64_t tcp_rtt_ack(struct tcp_sock *tp, const struct tcp_header *h, uint32_t a
 		/* Something was retransmitted: the echo says which copy this answers (RFC 7323 4.1). It is
 		 * coarse, so where nothing was, the timed segment serves. */
 		ticks = tcp_tsval(tp) - h->tsecr;
-		if ((int32_t)ticks < 0 || ticks > tcp_module_of(tp)->config->rto_max / STRATA_MS)
+		/* An echo from before the last retransmission is ambiguous again: its ACK may have been lost,
+		 * and a sample would count the time until this one. */
+		if ((int32_t)ticks < 0 || ticks > tcp_ms(tcp_now(tp)) - tp->again_ms)
 			return 0;
 		rtt = (uint64_t)ticks * STRATA_MS + STRATA_MS / 2;
 	} else {
