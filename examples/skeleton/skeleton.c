@@ -106,6 +106,10 @@ static struct strata_pkt *skeleton_make_reply(const struct strata_pkt *request,
 		return NULL;
 	reply->transport_offset = (uint16_t)strata_pkt_headroom(reply);
 	p = strata_pkt_put(reply, SKELETON_HEADER);
+	if (p == NULL) {		/* cannot be: the room was asked for */
+		strata_pkt_free(reply);
+		return NULL;
+	}
 	memset(p, 0, SKELETON_HEADER);
 	p[0] = SKELETON_REPLY;
 	strata_pkt_read(request, 4, p + 4, 4);
