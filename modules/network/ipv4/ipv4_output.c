@@ -76,6 +76,7 @@ static int send_one(struct strata_instance *self, const struct strata_dst *dst,
 	h->total = (uint16_t)strata_pkt_length(pkt);
 	ipv4_emit(h, p);
 	pkt->network_offset = (uint16_t)strata_pkt_headroom(pkt);
+	pkt->iface = dst->iface;
 	strata_trace(self, pkt, "%s → %s, protocol %u, %u bytes, ttl %u, id 0x%04x%s%s",
 		     strata_addr_text(self->stack, &h->src), strata_addr_text(self->stack, &h->dst),
 		     h->number, h->total, h->ttl, h->id, h->df ? ", DF" : "",

@@ -26,19 +26,20 @@
 /* How the kinds are written. */
 static const struct {
 	uint8_t type, code;
+	const char *name;		/* for people */
 } wire_of[STRATA_ERRS] = {
-	[STRATA_ERR_NET_UNREACHABLE] = { ICMP_UNREACHABLE, 0 },
-	[STRATA_ERR_HOST_UNREACHABLE] = { ICMP_UNREACHABLE, 1 },
-	[STRATA_ERR_PROTOCOL_UNREACHABLE] = { ICMP_UNREACHABLE, 2 },
-	[STRATA_ERR_PORT_UNREACHABLE] = { ICMP_UNREACHABLE, 3 },
-	[STRATA_ERR_TOO_BIG] = { ICMP_UNREACHABLE, 4 },
-	[STRATA_ERR_SOURCE_ROUTE] = { ICMP_UNREACHABLE, 5 },
-	[STRATA_ERR_NET_UNKNOWN] = { ICMP_UNREACHABLE, 6 },
-	[STRATA_ERR_HOST_UNKNOWN] = { ICMP_UNREACHABLE, 7 },
-	[STRATA_ERR_PROHIBITED] = { ICMP_UNREACHABLE, 13 },
-	[STRATA_ERR_TTL_EXCEEDED] = { ICMP_TIME_EXCEEDED, 0 },
-	[STRATA_ERR_REASSEMBLY_TIMEOUT] = { ICMP_TIME_EXCEEDED, 1 },
-	[STRATA_ERR_PARAMETER] = { ICMP_PARAMETER_PROBLEM, 0 },
+	[STRATA_ERR_NET_UNREACHABLE] = { ICMP_UNREACHABLE, 0, "network unreachable" },
+	[STRATA_ERR_HOST_UNREACHABLE] = { ICMP_UNREACHABLE, 1, "host unreachable" },
+	[STRATA_ERR_PROTOCOL_UNREACHABLE] = { ICMP_UNREACHABLE, 2, "protocol unreachable" },
+	[STRATA_ERR_PORT_UNREACHABLE] = { ICMP_UNREACHABLE, 3, "port unreachable" },
+	[STRATA_ERR_TOO_BIG] = { ICMP_UNREACHABLE, 4, "fragmentation needed" },
+	[STRATA_ERR_SOURCE_ROUTE] = { ICMP_UNREACHABLE, 5, "source route failed" },
+	[STRATA_ERR_NET_UNKNOWN] = { ICMP_UNREACHABLE, 6, "network unknown" },
+	[STRATA_ERR_HOST_UNKNOWN] = { ICMP_UNREACHABLE, 7, "host unknown" },
+	[STRATA_ERR_PROHIBITED] = { ICMP_UNREACHABLE, 13, "prohibited" },
+	[STRATA_ERR_TTL_EXCEEDED] = { ICMP_TIME_EXCEEDED, 0, "time exceeded in transit" },
+	[STRATA_ERR_REASSEMBLY_TIMEOUT] = { ICMP_TIME_EXCEEDED, 1, "time exceeded in reassembly" },
+	[STRATA_ERR_PARAMETER] = { ICMP_PARAMETER_PROBLEM, 0, "parameter problem" },
 };
 
 static const struct strata_network_ops *network_ops(struct strata_instance *self, uint16_t family)
@@ -166,8 +167,8 @@ void icmp_report(struct strata_instance *self, const struct strata_pkt *about,
 			quote_read(about, p + ICMP_HEADER_SIZE, QUOTE_MAX));
 	icmp_checksum(pkt);
 	pkt->transport_offset = (uint16_t)strata_pkt_headroom(pkt);
-	strata_trace(self, pkt, "error type %u code %u to %s", type, wire_of[kind].code,
-		     strata_addr_text(self->stack, &about->src));
+	strata_trace(self, pkt, "%s (type %u code %u) → tell %s", wire_of[kind].name, type,
+		     wire_of[kind].code, strata_addr_text(self->stack, &about->src));
 	strata_count(self, type == ICMP_UNREACHABLE ? ICMP_OUT_DEST_UNREACHS :
 			   type == ICMP_TIME_EXCEEDED ? ICMP_OUT_TIME_EXCDS : ICMP_OUT_PARM_PROBS, 1);
 	error_output(self, pkt, about);
@@ -280,8 +281,8 @@ static int error_parse(struct strata_instance *self, struct strata_pkt *pkt,
 static void trace_error(struct strata_instance *self, struct strata_pkt *pkt,
 			const struct strata_transport_error *error)
 {
-	strata_trace(self, pkt, "error type %u code %u from %s about %s → %s, protocol %u, info %u",
-		     error->type, error->code, strata_addr_text(self->stack, &error->offender),
+	strata_trace(self, pkt, "%s, told by %s about %s → %s, protocol %u, info %u",
+		     wire_of[error->kind].name, strata_addr_text(self->stack, &error->offender),
 		     strata_addr_text(self->stack, &error->quote.src),
 		     strata_addr_text(self->stack, &error->quote.dst), error->quote.number,
 		     error->info);
