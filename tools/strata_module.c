@@ -22,6 +22,7 @@ static const char *option_type(const struct strata_option *option)
 		[STRATA_OPT_PREFIX] = "prefix",
 		[STRATA_OPT_LLADDR] = "mac",
 		[STRATA_OPT_LIST] = "list",
+		[STRATA_OPT_MODULE] = "module",
 	};
 
 	return (size_t)option->type < STRATA_COUNT(types) ? types[option->type] : "?";

@@ -3,6 +3,7 @@
  * The daemon: one stack from a manifest, in the foreground, until a signal ends it. Signals come in
  * through a descriptor of the stack's own loop, so nothing here runs outside it.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -228,8 +229,46 @@ static void print_ready(void)
 
 /* ---- authority ---- */
 
+/* True when the directory has sockets and nothing else: then it is the stack's own. */
+static bool only_sockets(DIR *dir)
+{
+	const struct dirent *entry;
+	struct stat status;
+
+	rewinddir(dir);
+	while ((entry = readdir(dir)) != NULL) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (fstatat(dirfd(dir), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    !S_ISSOCK(status.st_mode))
+			return false;
+	}
+	return true;
+}
+
+/* Gives the run directory and the sockets in it to the user who has to remove them in the end; one that is
+ * used for other things as well is left alone. */
+static void hand_over(const char *path, const struct passwd *user)
+{
+	const struct dirent *entry;
+	DIR *dir = opendir(path);
+
+	if (dir == NULL)
+		return;
+	if (only_sockets(dir) && fchown(dirfd(dir), user->pw_uid, user->pw_gid) == 0) {
+		rewinddir(dir);
+		while ((entry = readdir(dir)) != NULL)
+			if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+			    fchownat(dirfd(dir), entry->d_name, user->pw_uid, user->pw_gid,
+				     AT_SYMLINK_NOFOLLOW) < 0)
+				fprintf(stderr, "stratad: %s/%s: %s\n", path, entry->d_name,
+					strerror(errno));
+	}
+	closedir(dir);
+}
+
 /* Becomes `name`, keeping no capability. Returns 0, or -1 having told why. */
-static int drop_to(const char *name)
+static int drop_to(const char *name, const char *run_dir)
 {
 	const struct passwd *user;
 
@@ -240,6 +279,7 @@ static int drop_to(const char *name)
 			errno != 0 ? strerror(errno) : "no such user");
 		return -1;
 	}
+	hand_over(run_dir, user);
 	if (initgroups(user->pw_name, user->pw_gid) < 0 ||
 	    setresgid(user->pw_gid, user->pw_gid, user->pw_gid) < 0 ||
 	    setresuid(user->pw_uid, user->pw_uid, user->pw_uid) < 0) {
@@ -405,7 +445,8 @@ static int run(struct daemon *daemon, const char *manager)
 
 	if (daemon->options->trace)
 		strata_trace_attach(daemon->stack, print_trace, NULL);
-	if (daemon->options->user != NULL && drop_to(daemon->options->user) < 0)
+	if (daemon->options->user != NULL &&
+	    drop_to(daemon->options->user, strata_run_dir(daemon->stack)) < 0)
 		return EXIT_FAILURE;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		strata_log(daemon->stack, NULL, STRATA_LOG_WARNING, "no_new_privs: %s",

@@ -84,6 +84,23 @@ begin plainer.yaml
 check 'without offload the card answers' ping -q -c 3 -i 0.1 -W 1 -s 4000 $card
 end
 
+# ---- without authority ----
+
+if [ "$(awk '{ print $3 }' /proc/self/uid_map)" -gt 65534 ] && id nobody >/dev/null 2>&1; then
+	chmod 755 .	# so that it still gets to its run directory
+	begin plain.yaml --user nobody
+	check 'with --user it runs as that user' \
+		test "$(awk '/^Uid:/ { print $2 $3 $4 $5 }' "/proc/$stratad_pid/status")" = "$(u=$(id -u nobody); echo "$u$u$u$u")"
+	check 'without a capability' grep -q '^CapEff:[^0-9]*0000000000000000$' "/proc/$stratad_pid/status"
+	check 'and none to be had again' grep -q '^NoNewPrivs:[^0-9]*1$' "/proc/$stratad_pid/status"
+	check 'the card answers all the same' answers
+	check 'and the control socket' show version
+	end
+	check 'the socket is removed' test ! -e run/control.sock
+else
+	skip 'the daemon as another user' 'one user alone in this namespace'
+fi
+
 # ---- moved to another namespace, as containers do ----
 
 begin plain.yaml

@@ -101,6 +101,7 @@ static void tap_reopen(struct strata_stack *stack, struct strata_timer *timer)
 	struct tap *tap = strata_container_of(timer, struct tap, reopen);
 	struct strata_error error = { 0 };
 	int result = tap_start(tap, &error);
+	const char *text = strata_error_text(&error);
 
 	if (result == 0) {
 		strata_count(tap->iface->driver, TAP_COUNTER_REOPENED, 1);
@@ -108,8 +109,8 @@ static void tap_reopen(struct strata_stack *stack, struct strata_timer *timer)
 		return;
 	}
 	if (result != tap->last_error)
-		strata_log(stack, tap->iface->driver, STRATA_LOG_WARNING, "%s",
-			   error.text != NULL ? strtok(error.text, "\n") : tap->device);
+		strata_log(stack, tap->iface->driver, STRATA_LOG_WARNING, "%.*s",
+			   (int)strcspn(text, "\n"), text);
 	tap->last_error = result;
 	strata_error_clear(&error);
 	tap->backoff = tap->backoff * 2 < TAP_BACKOFF_MAX ? tap->backoff * 2 : TAP_BACKOFF_MAX;
