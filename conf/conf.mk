@@ -17,5 +17,5 @@ systemdsystemunit_DATA = conf/stratad.service
 endif
 
 conf/stratad.service: $(srcdir)/conf/stratad.service.in Makefile
-	$(AM_V_GEN)$(MKDIR_P) conf && $(SED) -e 's|@sbindir@|$(sbindir)|' \
-		-e 's|@sysconfdir@|$(sysconfdir)|' $(srcdir)/conf/stratad.service.in > $@
+	$(AM_V_GEN)$(MKDIR_P) conf && $(SED) -e 's|[@]sbindir[@]|$(sbindir)|' \
+		-e 's|[@]sysconfdir[@]|$(sysconfdir)|' $(srcdir)/conf/stratad.service.in > $@

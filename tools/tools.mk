@@ -21,3 +21,4 @@ tools_strata_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tools_strata_LDADD = libstrata.la $(JANSSON_LIBS)
 
 dist_man_MANS += tools/stratad.8 tools/strata.1 conf/strata.yaml.5
+EXTRA_DIST += docs/control.md docs/demos.md
