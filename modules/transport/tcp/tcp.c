@@ -163,8 +163,9 @@ static void tcp_describe(const struct strata_flow *flow, const char **state, uin
 	OPTION(field, TIME, fallback_, min_, max_, NULL, help_)
 
 static const struct strata_option options[] = {
-	OPTION(congestion, STRING, "newreno", 0, 0, NULL,
-	       "Congestion control of new connections: the name of a running module."),
+	{ .name = "congestion", .type = STRATA_OPT_MODULE, .names = STRATA_CONGESTION,
+	  .offset = offsetof(struct tcp_config, congestion), .fallback = "newreno", .runtime = true,
+	  .help = "Congestion control of new connections." },
 	FLAG(sack, "true", "Offer selective acknowledgements (RFC 2018)."),
 	FLAG(dsack, "true", "Report duplicates received (RFC 2883)."),
 	FLAG(timestamps, "true", "Offer time stamps (RFC 7323)."),
@@ -235,14 +236,6 @@ static const struct strata_drop_def drops[] = {
 };
 _Static_assert(STRATA_COUNT(drops) == TCP_DROPS, "a drop reason without a text");
 
-/* Whichever is in the manifest is started first; start() says which one is missing. */
-static const struct strata_dependency depends[] = {
-	{ .kind = STRATA_CONGESTION, .name = "newreno", .optional = true },
-	{ .kind = STRATA_CONGESTION, .name = "cubic", .optional = true },
-	{ .kind = STRATA_CONGESTION, .name = "bbr", .optional = true },
-	{ 0 },
-};
-
 static const char *const provides[] = { "default-stream", NULL };
 
 static const struct strata_transport_ops transport = {
@@ -279,7 +272,6 @@ STRATA_MODULE(tcp) = {
 	.name = "tcp",
 	.version = "0.1.0",
 	.summary = "Transmission Control Protocol (RFC 9293)",
-	.depends = depends,
 	.provides = provides,
 	.config_size = sizeof(struct tcp_config),
 	.options = options,

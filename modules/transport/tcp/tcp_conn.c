@@ -181,11 +181,17 @@ static void run_work(struct strata_stack *stack, struct strata_work *work)
 {
 	struct tcp_sock *tp = strata_container_of(work, struct tcp_sock, work);
 
-	(void)stack;
 	if (tp->abort_pending != 0) {
 		tcp_finish(tp, tp->abort_pending);
 		return;
 	}
+	/* The owner is about to be told of what came: its answer takes the ACK along. */
+	if (tp->sock.work.link != NULL && !tp->after_owner) {
+		tp->after_owner = true;
+		strata_work_add(stack, work);
+		return;
+	}
+	tp->after_owner = false;
 	tcp_output(tp);
 	tcp_ack_flush(tp);
 }

@@ -126,16 +126,12 @@ static void trace_segment(const struct tcp_sock *tp, struct strata_pkt *pkt,
 static int segment_output(struct tcp_sock *tp, struct strata_pkt *pkt, const struct tcp_header *h)
 {
 	struct strata_tx tx;
-	int error;
 
 	strata_socket_tx(&tp->sock, &tx);
 	tx.number = tp->sock.flow.key.number;
 	if (h->flags & TCP_ACK)
 		ack_sent(tp);
-	tp->in_output = true;
-	error = tcp_pkt_output(&tp->dst, pkt, &tx);
-	tp->in_output = false;
-	return error;
+	return tcp_pkt_output(&tp->dst, pkt, &tx);
 }
 
 /* A segment without payload. */
