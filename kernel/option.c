@@ -24,6 +24,12 @@ struct pool {
 	char *at, *end;
 };
 
+/* Types whose value is a string of its own. */
+static bool is_text(const struct strata_option *option)
+{
+	return option->type == STRATA_OPT_STRING || option->type == STRATA_OPT_MODULE;
+}
+
 size_t option_field_size(const struct strata_option *option)
 {
 	static const size_t sizes[] = {
@@ -36,6 +42,7 @@ size_t option_field_size(const struct strata_option *option)
 		[STRATA_OPT_PREFIX] = sizeof(struct strata_prefix),
 		[STRATA_OPT_LLADDR] = sizeof(struct strata_lladdr),
 		[STRATA_OPT_LIST] = sizeof(struct strata_list),
+		[STRATA_OPT_MODULE] = sizeof(const char *),
 	};
 	return (size_t)option->type < STRATA_COUNT(sizes) ? sizes[option->type] : 0;
 }
@@ -332,7 +339,7 @@ static void fill_value(struct filling *f, const struct strata_option *option,
 		return;
 	if (option->type == STRATA_OPT_LIST) {
 		node_to_list(value, &f->pool, field);
-	} else if (option->type == STRATA_OPT_STRING) {
+	} else if (is_text(option)) {
 		const char *copy = pool_string(&f->pool, value->text, strlen(value->text));
 		memcpy(field, &copy, sizeof(copy));
 	} else if (parse_plain(f->k, option, value->text, false, field, &why) < 0) {
@@ -345,7 +352,7 @@ static int fill_default(struct filling *f, const struct strata_option *option, s
 	void *field = f->config + option->offset;
 	if (option->fallback == NULL)
 		return 0;
-	if (option->type == STRATA_OPT_STRING) {
+	if (is_text(option)) {
 		/* The descriptor stays in memory as long as the configuration. */
 		memcpy(field, &option->fallback, sizeof(option->fallback));
 		return 0;
@@ -357,7 +364,7 @@ static int fill_default(struct filling *f, const struct strata_option *option, s
 	return parse_plain(f->k, option, option->fallback, false, field, why);
 }
 
-static const struct node *find_value(const struct node *map, const char *name)
+const struct node *option_value(const struct node *map, const char *name)
 {
 	const struct node *value = map != NULL ? map->first : NULL;
 	while (value != NULL && strcmp(value->key->text, name) != 0)
@@ -405,7 +412,7 @@ static void fill_all(struct filling *f, const struct node *map, const struct nod
 {
 	for (size_t i = 0; i < f->schema->count; i++) {
 		const struct strata_option *option = &f->schema->options[i];
-		const struct node *value = find_value(map, option->name);
+		const struct node *value = option_value(map, option->name);
 		struct refusal why = { .expected = "" };
 		if (value != NULL)
 			fill_value(f, option, value);
@@ -467,7 +474,7 @@ int option_parse(struct kernel *k, const struct strata_option *option, const cha
 	struct refusal why = { .expected = "" };
 	void *field = (char *)config + option->offset;
 	*owned = NULL;
-	if (option->type != STRATA_OPT_STRING && option->type != STRATA_OPT_LIST) {
+	if (!is_text(option) && option->type != STRATA_OPT_LIST) {
 		union {
 			bool flag;
 			uint64_t number;
@@ -556,6 +563,7 @@ int option_format(struct kernel *k, const struct strata_option *option, const vo
 		    snprintf(buf, size, "%" PRIu64, number);
 		break;
 	case STRATA_OPT_STRING:
+	case STRATA_OPT_MODULE:
 		memcpy(&text, field, sizeof(text));
 		n = snprintf(buf, size, "%s", text != NULL ? text : "");
 		break;

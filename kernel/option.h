@@ -27,6 +27,8 @@ int option_fill(struct kernel *k, const struct option_schema *schema,
 		const struct node *map, const struct node *node, void **out,
 		struct strata_error *error);
 
+/* The value a manifest's map gives the option; NULL: none, or no map. */
+const struct node *option_value(const struct node *map, const char *name);
 /* The option of that name; NULL: none. */
 const struct strata_option *option_find(const struct option_schema *schema, const char *name);
 /* `; did you mean "…"?` for an unknown name, or "". Returns `buf`. */

@@ -295,15 +295,16 @@ static int load_entry(const struct loading *l, const struct config_module *entry
 	return add_module(l, entry, entry->name, file);
 }
 
-static bool named(const struct config *config, const char *name)
+/* What the manifest says of a module of that name; NULL: nothing. */
+static const struct config_module *named(const struct config *config, const char *name)
 {
-	for (const struct config_module *m = config->modules; m != NULL; m = m->next)
-		if (m->name != NULL && strcmp(m->name, name) == 0)
-			return true;
-	return false;
+	const struct config_module *m = config->modules;
+	while (m != NULL && (m->name == NULL || strcmp(m->name, name) != 0))
+		m = m->next;
+	return m;
 }
 
-/* A service that the program wants, unless the manifest speaks of it or there is none. */
+/* A module that the manifest does not speak of, if there is one: -ENOENT. */
 static int load_implied(const struct loading *l, const char *name)
 {
 	char place[WHERE_SIZE];
@@ -314,11 +315,21 @@ static int load_implied(const struct loading *l, const char *name)
 		.module_path = l->stack_config->module_path,
 		.trust_check = l->stack_config->trust_check,
 	};
-	if (named(l->config, name) || !loader_exists(&request))
-		return 0;
+	if (!loader_exists(&request))
+		return -ENOENT;
 	if (loader_open(&request, &file, l->error) < 0)
 		return -EINVAL;
 	return add_module(l, NULL, name, file);
+}
+
+/* Services that the program wants, unless the manifest speaks of them or there are none. */
+static int load_services(const struct loading *l)
+{
+	const char *const *name = l->stack_config->implied_services;
+	for (; name != NULL && *name != NULL; name++)
+		if (!named(l->config, *name) && load_implied(l, *name) == -ENOMEM)
+			return -ENOMEM;
+	return 0;
 }
 
 /* ---- kinds and numbers ---- */
@@ -400,6 +411,73 @@ static void check_number(const struct loading *l, struct module *m)
 	}
 }
 
+/* ---- modules that options name ---- */
+
+/* The name in an option of type MODULE, NULL: none; `*node` is where the manifest has it. */
+static const char *named_by_option(const struct module *m, const struct strata_option *option,
+				   const struct node **node)
+{
+	const struct node *value = option_value(m->entry != NULL ? m->entry->options : NULL,
+						option->name);
+	*node = value != NULL ? value : m->entry != NULL ? m->entry->name_node : NULL;
+	if (value == NULL)
+		return option->fallback;
+	return value->type == NODE_SCALAR && !value->faulty ? value->text : NULL;
+}
+
+static int load_named(const struct loading *l, const struct module *m,
+		      const struct strata_option *option)
+{
+	const struct node *node;
+	const char *name = named_by_option(m, option, &node);
+	const char *kind = strata_kind_name((enum strata_kind)option->names);
+	const struct config_module *entry = name != NULL ? named(l->config, name) : NULL;
+	const struct module *found = name != NULL ? registry_find(l->k, name) : NULL;
+	if (name == NULL || (entry != NULL && entry->enabled && found == NULL))
+		return 0;	/* what could not be loaded has been told */
+	if (!text_is_name(name)) {
+		fault_at_entry(l, node, "option \"%s\" of module \"%s\": expected the name of a %s "
+			       "module, of letters, digits, `_` and `-`, found \"%.64s\"",
+			       option->name, m->pub.name, kind, name);
+		return 0;
+	}
+	if (found == NULL && entry != NULL) {
+		fault_at_entry(l, node, "missing dependency: option \"%s\" of module \"%s\": expected "
+			       "an enabled %s module, found \"%s\" with `enabled: false` at line %u",
+			       option->name, m->pub.name, kind, name, entry->node->line);
+		return 0;
+	}
+	if (found == NULL) {
+		int result = load_implied(l, name);
+		if (result == -ENOENT)
+			fault_at_entry(l, node, "missing dependency: option \"%s\" of module \"%s\": "
+				       "expected the name of a %s module, found none of name \"%s\" "
+				       "on the module path; `strata module list` shows what there is",
+				       option->name, m->pub.name, kind, name);
+		if (result < 0)
+			return result;
+		found = registry_find(l->k, name);
+	}
+	if (kind_of(found) != (enum strata_kind)option->names)
+		fault_at_entry(l, node, "option \"%s\" of module \"%s\": expected a %s module, "
+			       "found \"%s\", a %s module", option->name, m->pub.name, kind, name,
+			       strata_kind_name(kind_of(found)));
+	return 0;
+}
+
+/* Loads what options name and the manifest does not; what is loaded may name more. */
+static int load_all_named(const struct loading *l)
+{
+	for (const struct module *m = l->k->registry->modules; m != NULL; m = m->next) {
+		const struct strata_module *module = m->pub.module;
+		for (size_t i = 0; i < module->option_count; i++)
+			if (module->options[i].type == STRATA_OPT_MODULE &&
+			    load_named(l, m, &module->options[i]) == -ENOMEM)
+				return -ENOMEM;
+	}
+	return 0;
+}
+
 /* ---- dependencies ---- */
 
 bool registry_dependency_ends(const struct strata_dependency *d)
@@ -479,7 +557,34 @@ static void tell_cycle(const struct ordering *o, const struct module *again)
 		     "after what it needs", text, again->pub.name);
 }
 
-/* Depth first: what a module needs is placed before it. */
+static void place(struct ordering *o, struct module *m);
+
+static void place_needed(struct ordering *o, const struct module *m, struct module *needed)
+{
+	if (kind_of(needed) == STRATA_SERVICE && kind_of(m) != STRATA_SERVICE)
+		module_fault(o->l, m, m->entry->name_node,
+			     "%s needs the service \"%s\": expected no such need, since services "
+			     "start last", m->pub.name, needed->pub.name);
+	else if (needed->mark == MARK_OPEN)
+		tell_cycle(o, needed);
+	else if (needed->mark == MARK_NEW)
+		place(o, needed);
+}
+
+static void place_named(struct ordering *o, const struct module *m)
+{
+	const struct strata_module *module = m->pub.module;
+	for (size_t i = 0; i < module->option_count; i++) {
+		const struct node *node;
+		const char *name = module->options[i].type == STRATA_OPT_MODULE ?
+			named_by_option(m, &module->options[i], &node) : NULL;
+		struct module *needed = name != NULL ? registry_find(o->l->k, name) : NULL;
+		if (needed != NULL)
+			place_needed(o, m, needed);
+	}
+}
+
+/* Depth first, and so its own caller: what a module needs is placed before it. */
 static void place(struct ordering *o, struct module *m)
 {
 	struct registry *r = o->l->k->registry;
@@ -488,19 +593,12 @@ static void place(struct ordering *o, struct module *m)
 	const struct strata_dependency *d = m->pub.module->depends;
 	for (; !registry_dependency_ends(d); d++) {
 		struct module *needed = find_dependency(r, d);
-		if (needed == NULL) {
-			if (!d->optional)
-				missing_dependency(o->l, m, d);
-		} else if (kind_of(needed) == STRATA_SERVICE && kind_of(m) != STRATA_SERVICE) {
-			module_fault(o->l, m, m->entry->name_node,
-				     "%s needs the service \"%s\": expected no such need, since "
-				     "services start last", m->pub.name, needed->pub.name);
-		} else if (needed->mark == MARK_OPEN) {
-			tell_cycle(o, needed);
-		} else if (needed->mark == MARK_NEW) {
-			place(o, needed);
-		}
+		if (needed != NULL)
+			place_needed(o, m, needed);
+		else if (!d->optional)
+			missing_dependency(o->l, m, d);
 	}
+	place_named(o, m);
 	o->depth--;
 	m->mark = MARK_DONE;
 	r->order[o->placed++] = m;
@@ -574,10 +672,8 @@ int registry_load(struct kernel *k, const struct config *config,
 		    (entry->file != NULL || entry->file_node == NULL) &&
 		    load_entry(&l, entry) == -ENOMEM)
 			return -ENOMEM;
-	const char *const *name = stack_config->implied_services;
-	for (; name != NULL && *name != NULL; name++)
-		if (load_implied(&l, *name) == -ENOMEM)
-			return -ENOMEM;
+	if (load_services(&l) == -ENOMEM || load_all_named(&l) == -ENOMEM)
+		return -ENOMEM;
 	for (struct module *m = k->registry->modules; m != NULL; m = m->next) {
 		check_kind(&l, m);
 		check_number(&l, m);

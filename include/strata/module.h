@@ -57,6 +57,9 @@ enum strata_option_type {
 	STRATA_OPT_PREFIX,	/**< struct strata_prefix: address/bits; an address alone: all bits */
 	STRATA_OPT_LLADDR,	/**< struct strata_lladdr: 02:00:00:00:00:01 */
 	STRATA_OPT_LIST,	/**< struct strata_list: sequence of scalars */
+	/** const char *: name of a module of kind `names`, without which this one does not start. It is
+	 *  started first; where the manifest does not speak of it, it is loaded all the same. */
+	STRATA_OPT_MODULE,
 };
 
 /** A list of strings in the kernel's memory. */
@@ -77,6 +80,7 @@ struct strata_option {
 	const char *help;		/**< one sentence */
 	bool runtime;			/**< may be changed while the module runs */
 	bool required;
+	uint8_t names;			/**< enum strata_kind, for MODULE */
 };
 
 /* ---- counters and drops ---- */

@@ -12,6 +12,10 @@ check_LTLIBRARIES += tests/kernel/mod_mid.la
 tests_kernel_mod_mid_la_SOURCES = tests/kernel/mod_mid.c tests/kernel/mod.h
 tests_kernel_mod_mid_la_LDFLAGS = $(mod_flags)
 
+check_LTLIBRARIES += tests/kernel/mod_naming.la
+tests_kernel_mod_naming_la_SOURCES = tests/kernel/mod_naming.c tests/kernel/mod.h
+tests_kernel_mod_naming_la_LDFLAGS = $(mod_flags)
+
 check_LTLIBRARIES += tests/kernel/mod_top.la
 tests_kernel_mod_top_la_SOURCES = tests/kernel/mod_top.c tests/kernel/mod.h
 tests_kernel_mod_top_la_LDFLAGS = $(mod_flags)

@@ -119,6 +119,43 @@ static void tells_missing_dependencies(void **state)
 		      "mod_net, number: 0x88b6}\n");
 }
 
+/* ---- modules that options name ---- */
+
+static void what_an_option_names_starts_first(void **state)
+{
+	(void)state;
+	records("strata: 1\nmodules:\n  - {name: mod_naming, " R "}\n  - {name: mod_low, " R "}\n", 0,
+		"+mod_low+mod_naming-mod_naming-mod_low");
+}
+
+static void what_an_option_names_need_not_stand_in_the_manifest(void **state)
+{
+	(void)state;
+	made_accepted("strata: 1\nmodules:\n  - name: mod_naming\n");
+	made_accepted("strata: 1\nmodules:\n  - {name: mod_naming, options: {helper: mod_low}}\n");
+}
+
+static void tells_what_is_wrong_with_a_module_that_an_option_names(void **state)
+{
+	(void)state;
+	made_refused_exactly("strata: 1\nmodules:\n  - name: mod_naming\n  - name: mod_low\n    "
+			     "enabled: false\n",
+		"m.yaml:3:11: missing dependency: option \"helper\" of module \"mod_naming\": expected "
+		"an enabled congestion module, found \"mod_low\" with `enabled: false` at line 4\n");
+	made_refused_exactly("strata: 1\nmodules:\n  - {name: mod_naming, options: {helper: "
+			     "mod_nowhere}}\n",
+		"m.yaml:3:42: missing dependency: option \"helper\" of module \"mod_naming\": expected "
+		"the name of a congestion module, found none of name \"mod_nowhere\" on the module "
+		"path; `strata module list` shows what there is\n");
+	made_refused_exactly("strata: 1\nmodules:\n  - {name: mod_naming, options: {helper: "
+			     "mod_service}}\n",
+		"m.yaml:3:42: option \"helper\" of module \"mod_naming\": expected a congestion "
+		"module, found \"mod_service\", a service module\n");
+	made_refused_exactly("strata: 1\nmodules:\n  - {name: mod_naming, options: {helper: ../x}}\n",
+		"m.yaml:3:42: option \"helper\" of module \"mod_naming\": expected the name of a "
+		"congestion module, of letters, digits, `_` and `-`, found \"../x\"\n");
+}
+
 static void prints_the_circle(void **state)
 {
 	(void)state;
@@ -616,6 +653,9 @@ int main(void)
 		cmocka_unit_test(nothing_starts_beside_a_fault),
 		cmocka_unit_test(an_entry_that_is_not_enabled_is_not_there),
 		cmocka_unit_test(tells_missing_dependencies),
+		cmocka_unit_test(what_an_option_names_starts_first),
+		cmocka_unit_test(what_an_option_names_need_not_stand_in_the_manifest),
+		cmocka_unit_test(tells_what_is_wrong_with_a_module_that_an_option_names),
 		cmocka_unit_test(prints_the_circle),
 		cmocka_unit_test(names_both_modules_that_claim_one_number),
 		cmocka_unit_test(checks_the_range_of_numbers_by_kind),
