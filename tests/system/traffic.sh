@@ -91,6 +91,8 @@ capture_start seen.pcap src host 192.0.2.2
 ping -q -c 3 -i 0.05 -s 4000 192.0.2.2 >/dev/null
 echo question | nc -u -w 1 192.0.2.2 7 >/dev/null
 echo question | nc -q 1 -w 3 192.0.2.2 7 >answer
+"$abs_top_builddir/tests/system/stream" write 1048576 | nc -N 192.0.2.2 7 |
+	"$abs_top_builddir/tests/system/stream" check 1048576
 nc -z -w 1 192.0.2.2 80
 nc -u -w 1 192.0.2.2 9 </dev/null
 capture_stop
