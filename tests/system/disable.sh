@@ -93,6 +93,16 @@ check 'without ipv4 and what stands on it, arp answers' knows_neighbour
 check 'without ipv4, a ping stays unanswered' not pings
 end
 
+without ipv4
+ping -q -c 1 -W 1 192.0.2.2 >/dev/null
+check 'without ipv4 alone, arp answers' knows_neighbour
+check 'without ipv4 alone, a ping stays unanswered' not pings
+end
+
+without newreno tcp
+check 'without newreno and tcp, UDP echoes' echoes_udp
+end
+
 without control
 check 'without control, ping is answered' pings
 check 'without control, TCP echoes' echoes_tcp
@@ -101,6 +111,5 @@ end
 
 refused tap st0
 refused ethernet tap
-refused ipv4 icmp
 refused newreno tcp
 finish
