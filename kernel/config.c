@@ -627,9 +627,12 @@ static void check_references(struct config_reader *r)
 {
 	const struct config *config = r->config;
 	for (struct config_iface *i = config->ifaces; i != NULL; i = i->next) {
+		char what[64];
 		if (i->driver == NULL || find_entry(config, i->driver, true) != NULL)
 			continue;
-		no_module(r, i->driver_node, "driver", i->driver);
+		snprintf(what, sizeof(what), "interface \"%s\": driver",
+			 i->name != NULL ? i->name : "");
+		no_module(r, i->driver_node, what, i->driver);
 		i->driver = NULL;
 	}
 	for (const struct config_route *route = config->routes; route != NULL; route = route->next)

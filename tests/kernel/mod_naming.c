@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Names the congestion module it needs in an option. */
+#include <strata/service.h>
+
 #include "mod.h"
 
 struct naming_config {

@@ -475,11 +475,11 @@ static void tells_a_driver_that_is_missing_or_disabled(void **state)
 	static const struct told cases[] = {
 		{ "strata: 1\nmodules:\n  - {name: wire, enabled: false}\n  - name: "
 		  "ethernet\ninterfaces:\n  - {name: w0, driver: wire}\n",
-		  "6:24: driver \"wire\": expected an enabled module, found `enabled: false` at "
+		  "6:24: interface \"w0\": driver \"wire\": expected an enabled module, found `enabled: false` at "
 		  "m.yaml:3:5" },
 		{ "strata: 1\nmodules: [{name: wire}, {name: ethernet}]\ninterfaces:\n"
 		  "  - {name: w0, driver: wrie}\n",
-		  "4:24: driver \"wrie\": expected the name of a module, found none of that name; "
+		  "4:24: interface \"w0\": driver \"wrie\": expected the name of a module, found none of that name; "
 		  "add `- name: wrie` to modules; did you mean \"wire\"?" },
 		{ "strata: 1\nmodules: [{name: mod_low}]\ninterfaces:\n  - {name: w0, driver: "
 		  "mod_low}\n",
