@@ -57,6 +57,7 @@ struct fx_config {
 					 * own addresses too, which are left out otherwise) and answers it */
 	bool answer_arp;		/* with `resolve`: requests for other addresses are answered by PEER_MAC,
 					 * unseen, at the next step */
+	bool large;			/* frames may exceed the MTU (an interface with offloads) */
 	bool unsettled;			/* does not wait for the addresses to become valid */
 	uint64_t seed;			/* of the stack's randomness; 0: 1 */
 	uint64_t start;			/* virtual time of creation in ns; 0: 1000 s */

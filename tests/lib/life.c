@@ -123,7 +123,7 @@ static void captured(void *ctx, struct strata_iface *iface, const void *frame, s
 	char text[160];
 
 	fx->frames++;
-	if (fault == NULL && length > iface->mtu + iface->header_size)
+	if (fault == NULL && !fx->config.large && length > iface->mtu + iface->header_size)
 		fault = "longer than the MTU";
 	if (fault != NULL && fx->fault[0] == '\0')
 		snprintf(fx->fault, sizeof(fx->fault), "%s (%s)", fault,

@@ -2,7 +2,8 @@
 /*
  * Two stacks joined by a link that loses, duplicates, reorders and delays, from a seed in virtual time.
  * Both ends send streams whose bytes tell their positions; each must arrive once and in order, be
- * followed by the end of the stream, and leave nothing behind.
+ * followed by the end of the stream, and leave nothing behind. SIM_SEED replays one seed, SIM_SEEDS runs
+ * so many, SIM_VERBOSE tells what it took.
  */
 #include "fixture.h"
 
@@ -122,6 +123,7 @@ struct plan {
 	uint64_t limit;			/* s of virtual time */
 	unsigned int mtu;
 	bool bare;
+	const char *interface;
 };
 
 static void check_end(const struct end *e, const char *who, uint64_t seed)
@@ -136,6 +138,7 @@ static void check_end(const struct end *e, const char *who, uint64_t seed)
 static void run(const struct plan *plan, uint64_t seed)
 {
 	struct fx_config config = { .options = plan->options, .mtu = plan->mtu, .bare = plan->bare,
+				    .interface = plan->interface, .large = plan->interface != NULL,
 				    .seed = seed };
 	struct transfer t = { .pair = fx_pair_open(&config, &plan->link, seed) };
 	struct fixture *a = t.pair.a, *b = t.pair.b;
@@ -175,13 +178,15 @@ static void run(const struct plan *plan, uint64_t seed)
 
 static void run_seeds(const struct plan *plan, unsigned int seeds)
 {
-	const char *one = getenv("SIM_SEED");
+	const char *one = getenv("SIM_SEED"), *many = getenv("SIM_SEEDS");
 	uint64_t seed;
 
 	if (one != NULL) {
 		run(plan, strtoull(one, NULL, 0));
 		return;
 	}
+	if (many != NULL)
+		seeds = (unsigned int)strtoul(many, NULL, 0);
 	for (seed = 1; seed <= seeds; seed++)
 		run(plan, seed);
 }
@@ -260,6 +265,47 @@ static void small_mtus_and_bare_packets_work(void **state)
 					.forth = 200000, .back = 200000, .most = 20000, .limit = 600 }, 5);
 }
 
+static void packets_larger_than_the_mtu_travel_uncut(void **state)
+{
+	(void)state;
+	run_seeds(&(const struct plan){ .link = { .delay = STRATA_MS, .loss = 200, .reorder = 500 },
+					.interface = "    options:\n      offload: true\n",
+					.forth = 3000000, .back = 3000000, .most = 65536, .limit = 600 }, 10);
+}
+
+static void small_buffers_only_slow_things_down(void **state)
+{
+	(void)state;
+	run_seeds(&(const struct plan){ .link = { .delay = STRATA_MS, .loss = 100, .reorder = 500 },
+					.options = "tcp.rcvbuf=4KiB tcp.sndbuf=4KiB tcp.autotune=false",
+					.forth = 100000, .back = 100000, .most = 3000, .limit = 3600 }, 10);
+}
+
+/* Everything is lost for a minute, from a second after the first packet on. */
+static bool lit(void *ctx, const struct fx_pkt *pkt)
+{
+	uint64_t *first = ctx, since;
+
+	if (*first == 0)
+		*first = pkt->time;
+	since = pkt->time - *first;
+	return since < STRATA_SEC || since >= 61 * STRATA_SEC;
+}
+
+static void a_black_out_of_a_minute_is_survived(void **state)
+{
+	uint64_t first, seed;
+
+	(void)state;
+	for (seed = 1; seed <= 5; seed++) {
+		first = 0;
+		run(&(const struct plan){ .link = { .delay = 10 * STRATA_MS, .rate = 2000000,
+						    .filter = lit, .ctx = &first },
+					  .forth = 1000000, .back = 1000000, .most = 20000, .limit = 190 },
+		    seed);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -273,6 +319,9 @@ int main(void)
 		cmocka_unit_test(tiny_writes_and_reads_arrive),
 		cmocka_unit_test(a_narrow_link_with_a_short_queue_is_shared),
 		cmocka_unit_test(small_mtus_and_bare_packets_work),
+		cmocka_unit_test(packets_larger_than_the_mtu_travel_uncut),
+		cmocka_unit_test(small_buffers_only_slow_things_down),
+		cmocka_unit_test(a_black_out_of_a_minute_is_survived),
 	};
 
 	return fx_main(tests);
