@@ -1,5 +1,5 @@
 # The laws of the architecture, as tests.
-test_scripts += tests/laws/source.sh tests/laws/objects.sh tests/laws/headers.sh
+test_scripts += tests/laws/source.sh tests/laws/objects.sh tests/laws/headers.sh tests/laws/docs.sh
 EXTRA_DIST += tests/laws/exceptions
 
 test_programs += tests/laws/test_modules_load
