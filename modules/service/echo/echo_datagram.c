@@ -122,11 +122,19 @@ static ssize_t receive(struct echo_port *port, struct datagram *d)
 void echo_datagrams(struct echo_port *port)
 {
 	struct strata_instance *self = port->self;
+	unsigned int errors = 0;
 	struct datagram d;
 	ssize_t n;
 
-	/* An error told on the socket is about an answer that somebody did not want. */
 	while ((n = receive(port, &d)) != -EAGAIN && n != -ENETDOWN) {
+		/* An error told on the socket is about an answer that somebody did not want, and gone
+		 * when it was told; one that comes again is of the socket itself. */
+		errors = n < 0 ? errors + 1 : 0;
+		if (errors > 1)
+			return;
+		/* Nobody sent it: the receive side is shut down. */
+		if (n == 0 && d.msg.msg_namelen == 0)
+			return;
 		if (n < 0 || port->protocol == ECHO_DISCARD)
 			continue;
 		if (must_be_silent(self, &d))

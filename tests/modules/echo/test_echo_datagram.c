@@ -207,6 +207,26 @@ static void without_memory_it_does_not_start_and_leaves_nothing(void **state)
 	assert_true(k > 50 && k < 2000);
 }
 
+static void note_socket(void *ctx, const struct strata_socket_view *view)
+{
+	*(int *)ctx = view->fd;
+}
+
+/* Sockets are numbers that others of the stack can get wrong. */
+static void a_socket_spoilt_by_others_does_not_keep_the_thread(void **state)
+{
+	struct fixture *fx = echo_open();
+	struct sockaddr_in peer = fx_sockaddr(PEER_IP, 4000);
+	int s = -1;
+
+	(void)state;
+	strata_inspect_sockets(fx->stack, note_socket, &s);
+	assert_int_equal(strata_connect(fx->stack, s, (struct sockaddr *)&peer, sizeof(peer)), 0);
+	assert_int_equal(strata_shutdown(fx->stack, s, SHUT_RDWR), 0);
+	expect_silence(1000);
+	fx_close(fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -217,6 +237,7 @@ int main(void)
 		cmocka_unit_test(what_was_sent_to_many_is_not_answered),
 		cmocka_unit_test(discard_takes_and_says_nothing),
 		cmocka_unit_test(chargen_answers_with_lines_of_its_pattern),
+		cmocka_unit_test(a_socket_spoilt_by_others_does_not_keep_the_thread),
 		cmocka_unit_test(a_port_of_0_is_off),
 		cmocka_unit_test(without_a_transport_the_service_starts_and_says_so),
 		cmocka_unit_test(switched_off_and_on_udp_is_served_again),
