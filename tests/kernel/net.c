@@ -368,6 +368,7 @@ static int frame_multicast(const struct strata_addr *group, struct strata_lladdr
 		return -EAFNOSUPPORT;
 	out->length = 6;
 	out->bytes[0] = 1;
+	out->bytes[1] = 0;
 	memcpy(out->bytes + 2, group->bytes, 4);
 	return 0;
 }
