@@ -317,7 +317,7 @@ int strata_getpeername(struct strata_stack *stack, int s, struct sockaddr *addr,
 	err = socket_get(k, s, &sock);
 	if (err == 0 && addr == NULL)
 		err = -EFAULT;
-	if (err == 0 && !strata_addr_is_set(&sock->flow.key.remote))
+	if (err == 0 && (sock->unconnected || !strata_addr_is_set(&sock->flow.key.remote)))
 		err = -ENOTCONN;
 	if (err == 0)
 		err = address_tell(sock, &sock->flow.key.remote, sock->flow.key.remote_port, addr,

@@ -75,6 +75,9 @@ struct strata_socket {
 	uint32_t priority, mark;	/**< SO_PRIORITY, SO_MARK: kept for the application */
 	uint8_t bound;			/**< enum strata_bound */
 	uint8_t gone;			/**< kernel's: its transport or network module went */
+	/** The transport's: though the remote end is set there is no connection to it, since it is not made
+	 *  yet or over. getpeername(2) then gives -ENOTCONN, as Linux does. */
+	uint8_t unconnected;
 };
 
 struct strata_transport_ops {

@@ -185,6 +185,8 @@ static void run_work(struct strata_stack *stack, struct strata_work *work)
 		tcp_finish(tp, tp->abort_pending);
 		return;
 	}
+	if (tp->mtu_heard != 0)
+		tcp_learn_mtu(tp);
 	/* The owner is about to be told of what came: its answer takes the ACK along. */
 	if (tp->sock.work.link != NULL && !tp->after_owner) {
 		tp->after_owner = true;
@@ -368,6 +370,7 @@ void tcp_set_state(struct tcp_sock *tp, enum tcp_state state)
 	strata_trace(tp->sock.transport, NULL, "%s → %s", tcp_state_name(tp->state),
 		     tcp_state_name(state));
 	tp->state = (uint8_t)state;
+	tp->sock.unconnected = state == TCP_CLOSED || state == TCP_SYN_SENT;
 	switch (state) {
 	case TCP_ESTABLISHED:
 		enter_established(tp);

@@ -368,6 +368,29 @@ static void a_reset_refuses_a_connection_only_with_our_ack(void **state)
 	fx_close(fx);
 }
 
+/* Programs tell a connection made from one refused by this call (connect(2), EINPROGRESS). */
+static void a_peer_has_a_name_while_it_is_connected(void **state)
+{
+	struct fixture *fx = fx_open();
+	int s = fx_socket(fx, SOCK_STREAM, 0);
+	struct sockaddr_in peer;
+	socklen_t length = sizeof(peer);
+
+	(void)state;
+	fx->conn.stack_port = 0;
+	fx_connect(fx, s, PEER_IP, 80);
+	fx->conn.peer_port = 80;
+	expect_tx(SYN);
+	assert_int_equal(strata_getpeername(fx->stack, s, (struct sockaddr *)&peer, &length), -ENOTCONN);
+	rx(SYN | ACK, .seq = 0, .ack = 1);
+	expect_tx(ACK);
+	assert_int_equal(strata_getpeername(fx->stack, s, (struct sockaddr *)&peer, &length), 0);
+	assert_int_equal(ntohs(peer.sin_port), 80);
+	rx(RST, .seq = 1);
+	assert_int_equal(strata_getpeername(fx->stack, s, (struct sockaddr *)&peer, &length), -ENOTCONN);
+	fx_close(fx);
+}
+
 static void a_wrong_ack_in_syn_sent_is_reset(void **state)
 {
 	struct fixture *fx = fx_open();
@@ -518,6 +541,7 @@ int main(void)
 		cmocka_unit_test(connecting_takes_the_answers_options),
 		cmocka_unit_test(a_syn_is_sent_again_and_then_times_out),
 		cmocka_unit_test(a_reset_refuses_a_connection_only_with_our_ack),
+		cmocka_unit_test(a_peer_has_a_name_while_it_is_connected),
 		cmocka_unit_test(a_wrong_ack_in_syn_sent_is_reset),
 		cmocka_unit_test(both_sides_may_open_at_once),
 		cmocka_unit_test(closing_in_syn_sent_is_silent_and_a_late_answer_reset),
