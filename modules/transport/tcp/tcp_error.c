@@ -20,23 +20,20 @@ static struct strata_flow *find_flow(struct strata_instance *self,
 	return strata_flow_exact(self->stack, &key, NULL);
 }
 
-/* The path takes less than was thought: learn it, cut smaller, send again (RFC 5927 section 7.2). */
-static void too_big(struct tcp_sock *tp, uint32_t mtu)
+void tcp_learn_mtu(struct tcp_sock *tp)
 {
-	const struct strata_network_ops *network;
-	uint32_t before = tp->cc.mss;
+	const struct strata_network_ops *network = tp->sock.network->module->network;
+	uint32_t before = tp->cc.mss, mtu = tp->mtu_heard;
 
-	if (!tcp_in(tp, TCP_SYNCHRONISED) || !strata_addr_is_set(&tp->sock.flow.key.remote))
-		return;
-	network = tp->sock.network->module->network;
-	if (network->path_mtu_learn == NULL || tp->sock.df == STRATA_DF_DONT)
+	tp->mtu_heard = 0;
+	if (!tcp_in(tp, TCP_SYNCHRONISED) || network->path_mtu_learn == NULL ||
+	    tp->sock.df == STRATA_DF_DONT)
 		return;
 	network->path_mtu_learn(tp->sock.network, &tp->sock.flow.key.remote, mtu);
 	if (tcp_route(tp) < 0 || tp->cc.mss >= before)
 		return;
 	tcp_count(tp, TCP_COUNT_PMTU_LOWERED, 1);
 	tcp_recovery_mtu(tp);
-	tcp_schedule(tp);
 }
 
 /* RFC 1122 4.2.3.9: while a connection is being opened an error ends it, later it is only a hint, told
@@ -46,7 +43,6 @@ static void unreachable(struct tcp_sock *tp, int error)
 	bool opening = tcp_in(tp, TCP_MASK(TCP_SYN_SENT) | TCP_MASK(TCP_SYN_RECEIVED));
 
 	if (opening) {
-		/* The error may come from within our own output: the end waits for the batch's. */
 		tp->abort_pending = (int16_t)error;
 		tcp_schedule(tp);
 		return;
@@ -64,10 +60,13 @@ static void socket_error(struct tcp_sock *tp, const struct strata_transport_erro
 		tcp_count(tp, TCP_COUNT_ICMP_IGNORED, 1);
 		return;
 	}
-	if (error->kind == STRATA_ERR_TOO_BIG)
-		too_big(tp, error->info);
-	else
+	/* The error may come from within our own output: what it changes waits for the batch's end. */
+	if (error->kind == STRATA_ERR_TOO_BIG) {
+		tp->mtu_heard = (uint16_t)tcp_max32(tcp_min32(error->info, UINT16_MAX), 1);
+		tcp_schedule(tp);
+	} else {
 		unreachable(tp, strata_net_error_errno(error->kind));
+	}
 }
 
 static void request_error(struct tcp_request *req, const struct strata_transport_error *error,

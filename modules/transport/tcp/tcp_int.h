@@ -245,7 +245,6 @@ struct tcp_request {
 	uint8_t options;		/* enum tcp_option_bit: agreed upon */
 	uint8_t snd_wscale, rcv_wscale;
 	uint8_t retransmits;
-	uint8_t deferred;		/* a bare ACK came (TCP_DEFER_ACCEPT) */
 };
 
 /* What is left of a connection in TIME-WAIT. */
@@ -338,6 +337,7 @@ struct tcp_sock {
 	uint16_t keepidle, keepintvl;	/* seconds; 0: the module's */
 	uint16_t defer_accept;		/* seconds */
 	uint16_t ooo_ranges;
+	uint16_t mtu_heard;		/* by an error about a segment in flight; the work learns it */
 	uint16_t orphan_retries;
 	int16_t soft_error;		/* positive errno, told if the connection times out */
 	int16_t abort_pending;		/* positive errno: the work ends the connection with it */
@@ -550,6 +550,8 @@ void tcp_syn_options(struct tcp_sock *tp, const struct tcp_header *h);
 /* ---- tcp_error.c ---- */
 
 void tcp_error(struct strata_instance *self, const struct strata_transport_error *error);
+/* The path takes less than was thought: learns it, cuts smaller, sends again (RFC 5927 7.2). */
+void tcp_learn_mtu(struct tcp_sock *tp);
 
 /* ---- tcp_output.c ---- */
 

@@ -288,9 +288,9 @@ static enum strata_verdict request_ack(struct tcp_request *req, struct tcp_segme
 		seg->reason = TCP_DROP_BAD_ACK;
 		return tcp_segment_drop(m, seg);
 	}
+	/* TCP_DEFER_ACCEPT: data must come first, until the SYN-ACK has been sent again. */
 	if (req->listener->defer_accept != 0 && seg->length == 0 &&
 	    (seg->h.flags & TCP_FIN) == 0 && req->retransmits == 0) {
-		req->deferred = true;
 		seg->reason = TCP_DROP_ACCEPT_DEFERRED;
 		return tcp_segment_drop(m, seg);
 	}

@@ -187,12 +187,28 @@ static void range_join(struct tcp_sock *tp, struct tcp_range *range)
 	range_free(tp, next);
 }
 
+/* A run for bytes that touch no other; NULL when there is no room for one more: they are discarded. */
+static struct tcp_range *fill_alone(struct tcp_sock *tp, struct tcp_range *prev, uint32_t seq,
+				    struct strata_pkt *pkt)
+{
+	struct tcp_module *m = tcp_module_of(tp);
+	struct tcp_range *range;
+
+	if (tp->ooo_ranges >= m->config->out_of_order_ranges) {
+		strata_drop(m->self, pkt, TCP_DROP_OUT_OF_ORDER_LIMIT);
+		return NULL;
+	}
+	range = range_new(tp, prev, seq, pkt);
+	if (range == NULL)
+		strata_drop(m->self, pkt, TCP_DROP_NO_MEMORY);
+	return range;
+}
+
 /* Puts bytes that no run has, at `seq` between `prev` and its successor. Consumes. Returns the run
- * they are now in, NULL when there is no room for one more: then they are discarded. */
+ * they are now in; NULL: none. */
 static struct tcp_range *fill_gap(struct tcp_sock *tp, struct tcp_range *prev, uint32_t seq,
 				  struct strata_pkt *pkt)
 {
-	struct tcp_module *m = tcp_module_of(tp);
 	struct tcp_range *next = prev != NULL ? prev->next : tp->ooo, *range;
 	uint32_t end = seq + strata_pkt_length(pkt);
 
@@ -203,13 +219,9 @@ static struct tcp_range *fill_gap(struct tcp_sock *tp, struct tcp_range *prev, u
 		range_prepend(tp, next, pkt);
 		range = next;
 	} else {
-		range = NULL;
-		if (tp->ooo_ranges < m->config->out_of_order_ranges)
-			range = range_new(tp, prev, seq, pkt);
-		if (range == NULL) {
-			strata_pkt_free(pkt);
+		range = fill_alone(tp, prev, seq, pkt);
+		if (range == NULL)
 			return NULL;
-		}
 	}
 	if (range->next != NULL && range->next->start == range->end)
 		range_join(tp, range);
@@ -263,7 +275,10 @@ static uint32_t queue_out_of_order(struct tcp_sock *tp, uint32_t seq, struct str
 		seq = upto;
 		prev = range;
 	}
-	strata_pkt_free(pkt);
+	if (pkt != NULL && added == 0 && seq == end)
+		strata_drop(tp->sock.transport, pkt, TCP_DROP_DUPLICATE);
+	else
+		strata_pkt_free(pkt);
 	return added;
 }
 
