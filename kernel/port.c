@@ -356,8 +356,10 @@ int strata_port_claim_flow(struct strata_stack *stack, struct strata_port *claim
 		return -EADDRNOTAVAIL;
 	}
 	node = node_get(k, claim->number, key->local_port);
-	if (node == NULL)
+	if (node == NULL) {
+		key->local_port = 0;
 		return -ENOBUFS;
+	}
 	if (!strata_addr_is_set(&claim->local))
 		claim->local = key->local;
 	claim->reuse = (uint8_t)((claim->reuse & ~STRATA_PORT_LISTENS) | STRATA_PORT_FLOW);

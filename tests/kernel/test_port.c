@@ -481,6 +481,11 @@ static void without_memory_a_claim_fails_and_later_succeeds(void **state)
 	assert_int_equal(connect_to(&t, &o, REMOTE, 80), -ENOBUFS);
 	rig_starve(&t.rig, false);
 	assert_int_equal(strata_port_claim(t.stack, &claim), 0);
+	/* A port that was chosen and could not be had is not in the key. */
+	rig_starve(&t.rig, true);
+	assert_int_equal(connect_to(&t, &o, REMOTE, 80), -ENOBUFS);
+	assert_int_equal(o.flow.key.local_port, 0);
+	rig_starve(&t.rig, false);
 	assert_int_equal(strata_port_claim(t.stack, &ephemeral), 0);
 	assert_int_equal(connect_to(&t, &o, REMOTE, 80), 0);
 	disconnect(&t, &o);
