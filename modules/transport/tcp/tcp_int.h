@@ -438,6 +438,8 @@ bool tcp_parse(struct strata_pkt *pkt, struct tcp_header *h, enum tcp_drop *reas
 uint32_t tcp_emit_length(const struct tcp_header *h);
 /* Writes the header with its options, checksum 0. Returns its length. */
 uint32_t tcp_emit(const struct tcp_header *h, uint8_t *out);
+/* Changes the flags of a header that was written. */
+void tcp_emit_flags(uint8_t *header, uint8_t flags);
 /* For segmentation (struct strata_transport_ops). */
 void tcp_segment_cut(struct strata_instance *self, const struct strata_pkt *whole,
 		     struct strata_pkt *segment, uint32_t offset, bool last);

@@ -217,13 +217,12 @@ void tcp_send_syn(struct tcp_sock *tp)
 	send_bare(tp, &h);
 }
 
-/* Accounts for [seq, seq + length) having been sent, once or again. */
-static void sent(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint32_t room)
+/* Accounts for `payload` bytes from `seq` on, and a FIN, having been sent, once or again. */
+static void sent(struct tcp_sock *tp, uint32_t seq, uint32_t payload, bool fin, uint32_t room)
 {
-	uint32_t segments = (length + room - 1) / room, now = tcp_ms(tcp_now(tp));
+	uint32_t segments = payload > room ? (payload + room - 1) / room : 1;
+	uint32_t length = payload + fin, now = tcp_ms(tcp_now(tp));
 
-	if (segments == 0)
-		segments = 1;
 	tp->segs_out += segments;
 	tp->data_segs_out += segments;
 	if (seq_lt(seq, tp->snd_nxt)) {
@@ -235,6 +234,9 @@ static void sent(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint32_t ro
 		return;
 	}
 	tcp_count(tp, TCP_COUNT_OUT_SEGS, segments);
+	/* Minshall's Nagle: where the last segment below the MSS ended. */
+	if (payload % room != 0)
+		tp->snd_sml = seq + payload;
 	tp->snd_nxt = seq + length;
 	tcp_rtt_begin(tp, seq + tcp_min32(length, room));
 	/* Interactive traffic: data goes out soon after data came in, and takes the ACKs along. */
@@ -243,10 +245,27 @@ static void sent(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint32_t ro
 	tp->last_sent_ms = now;
 }
 
+/* A packet with the header and up to `length` bytes from `seq` on, as far as they go into one. NULL when
+ * memory is short. */
+static struct strata_pkt *segment_new(struct tcp_sock *tp, const struct tcp_header *h, uint32_t length,
+				      uint32_t room, bool again)
+{
+	uint32_t most = (STRATA_PKT_MAX - NETWORK_HEADER_MAX - TCP_HEADER_MAX) / room * room, got;
+	struct strata_pkt *pkt = tcp_pkt_new(tp->sock.stack, h);
+
+	if (pkt == NULL)
+		return NULL;
+	length = tcp_min32(length, tcp_max32(most, room));
+	got = tcp_sndq_append(tp, pkt, h->seq, length, again);
+	/* Out of fragments: whole segments only, as far as they reach. */
+	if (got < length && got > room)
+		strata_pkt_trim(pkt, strata_pkt_length(pkt) - got % room);
+	return pkt;
+}
+
 int tcp_xmit(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint8_t flags)
 {
 	uint32_t room = tcp_segment_room(tp), payload = seq_span(seq, seq_min(seq + length, tp->snd_end));
-	uint32_t most = (STRATA_PKT_MAX - NETWORK_HEADER_MAX - TCP_HEADER_MAX) / room * room, got;
 	bool again = seq_lt(seq, tp->snd_nxt), fin;
 	struct strata_pkt *pkt;
 	struct tcp_header h;
@@ -257,38 +276,29 @@ int tcp_xmit(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint8_t flags)
 	header_init(tp, &h, seq, flags);
 	header_sack(tp, &h);
 	h.window = window_field(tp, false);
-	pkt = tcp_pkt_new(tp->sock.stack, &h);
+	pkt = segment_new(tp, &h, payload, room, again);
 	if (pkt == NULL)
 		return -ENOBUFS;
-	payload = tcp_min32(payload, tcp_max32(most, room));
-	got = tcp_sndq_append(tp, pkt, seq, payload, again);
-	/* Out of fragments: whole segments only, as far as they reach. */
-	if (got < payload && got > room)
-		strata_pkt_trim(pkt, strata_pkt_length(pkt) - got % room);
-	payload = strata_pkt_length(pkt) - tcp_emit_length(&h);
+	payload = strata_pkt_length(pkt) - pkt->len;
 	fin = tp->fin_queued && seq + payload == tp->snd_end && seq_gt(seq + length, tp->snd_end);
 	if (payload == 0 && !fin) {
 		strata_pkt_free(pkt);
 		return -ENOBUFS;
 	}
 	if (fin)
-		pkt->data[13] |= TCP_FIN;
+		h.flags |= TCP_FIN;
 	if (payload != 0 && seq + payload == tp->snd_end)
-		pkt->data[13] |= TCP_PSH;
-	h.flags = pkt->data[13];
+		h.flags |= TCP_PSH;
+	tcp_emit_flags(pkt->data, h.flags);
 	if (payload > room) {
 		pkt->seg_type = STRATA_SEG_STREAM;
 		pkt->seg_size = (uint16_t)room;
 	}
-	/* Minshall's Nagle: where the last segment below the MSS ended. */
-	if (payload % room != 0 && !again)
-		tp->snd_sml = seq + payload;
 	if (tp->sock.stack->tracing)
 		trace_segment(tp, pkt, &h, payload);
-	error = segment_output(tp, pkt, &h);
-	sent(tp, seq, payload + fin, room);
 	/* Refused below: lost like any other, repaired by the timer (tcp.md 50). */
-	(void)error;
+	segment_output(tp, pkt, &h);
+	sent(tp, seq, payload, fin, room);
 	return (int)(payload + fin);
 }
 

@@ -268,6 +268,11 @@ uint32_t tcp_emit(const struct tcp_header *h, uint8_t *out)
 	return length;
 }
 
+void tcp_emit_flags(uint8_t *header, uint8_t flags)
+{
+	header[13] = flags;
+}
+
 uint32_t tcp_header_length(const struct strata_pkt *pkt)
 {
 	return pkt->len < TCP_HEADER_MIN ? 0 : (uint32_t)(pkt->data[12] >> 4) * 4;

@@ -282,6 +282,57 @@ static void an_idle_connection_takes_at_most_a_kibibyte(void **state)
 	fx_close(fx);
 }
 
+static void a_socket_may_connect_to_itself(void **state)
+{
+	struct fixture *fx = fx_open();
+	int s = fx_socket(fx, SOCK_STREAM, 0);
+	char buf[8];
+
+	(void)state;
+	fx_bind(fx, s, STACK_IP, 5000);
+	assert_int_equal(fx_connect(fx, s, STACK_IP, 5000), -EINPROGRESS);
+	fx_advance(fx, 1000);
+	expect_events(s, EPOLLOUT);
+	assert_int_equal(fx_send(fx, s, "echo", 4), 4);
+	fx_advance(fx, 100);
+	assert_int_equal(fx_recv(fx, s, buf, sizeof(buf)), 4);
+	assert_memory_equal(buf, "echo", 4);
+	fx_close_socket(fx, s);
+	fx_advance(fx, 130000);
+	assert_int_equal(fx_counter(fx, "tcp", "time_wait"), 0);
+	assert_true(fx_counter(fx, "tcp", "in_segments") < 30);
+	fx_close(fx);
+}
+
+static void two_sockets_of_one_stack_talk(void **state)
+{
+	enum { LENGTH = 1 << 20 };
+	struct fixture *fx = fx_open();
+	int listener = listen_on(80), a = fx_socket(fx, SOCK_STREAM, 0), b;
+	uint8_t *bytes = malloc(LENGTH), *got = malloc(LENGTH);
+	size_t in = 0, out = 0;
+	unsigned int i;
+
+	(void)state;
+	fx_pattern_fill(bytes, LENGTH, 0);
+	assert_int_equal(fx_connect(fx, a, STACK_IP, 80), -EINPROGRESS);
+	fx_run(fx);
+	b = fx_accept(fx, listener);
+	assert_true(b >= 0);
+	for (i = 0; in < LENGTH && i < 10000; i++) {
+		ssize_t n = fx_send(fx, a, bytes + out, LENGTH - out);
+
+		out += n > 0 ? (size_t)n : 0;
+		fx_advance(fx, 1);
+		n = fx_recv(fx, b, got + in, LENGTH - in);
+		in += n > 0 ? (size_t)n : 0;
+	}
+	assert_memory_equal(bytes, got, LENGTH);
+	free(bytes);
+	free(got);
+	fx_close(fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -294,6 +345,8 @@ int main(void)
 		cmocka_unit_test(two_ends_out_of_step_do_not_talk_for_ever),
 		cmocka_unit_test(allocation_failures_leave_nothing_behind),
 		cmocka_unit_test(an_idle_connection_takes_at_most_a_kibibyte),
+		cmocka_unit_test(a_socket_may_connect_to_itself),
+		cmocka_unit_test(two_sockets_of_one_stack_talk),
 	};
 
 	return fx_main(tests);
