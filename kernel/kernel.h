@@ -71,6 +71,9 @@ void work_fini(struct kernel *k);
 
 int mem_init(struct kernel *k);		/* first of all; the cap is settings.memory */
 void mem_fini(struct kernel *k);	/* last; asserts that nothing is left when built for tests */
+/* From here on memory that a burst needed is given back once it is over; needs timers. */
+int mem_rest_init(struct kernel *k);
+void mem_rest_fini(struct kernel *k);
 char *kernel_strdup(struct kernel *k, const char *s);
 int pkt_init(struct kernel *k);
 void pkt_fini(struct kernel *k);

@@ -17,6 +17,8 @@
 #define TRIM_FLOOR (256 * 1024)
 /* Local choice: how long a cache's need is watched before memory beyond it goes back. */
 #define TRIM_WINDOW STRATA_SEC
+/* Local choice: what a stack may keep at rest without being asked for it. */
+#define REST_FLOOR (1024 * 1024)
 /* Local choice: a stack at its cap looks for empty slabs at most this often, so that refusing an
  * allocation stays cheap under attack. */
 #define RECLAIM_INTERVAL STRATA_SEC
@@ -29,6 +31,7 @@ struct mem {
 	size_t single_bytes;
 	uint64_t reclaim_after;
 	struct strata_cache *caches;
+	struct strata_timer rest;	/* after a burst, until memory has been given back */
 };
 
 struct mem_header {
@@ -165,6 +168,15 @@ static void cache_set_trim(struct strata_cache *cache)
 	cache->trim_below = bytes > TRIM_FLOOR ? cache->total / 4 : 0;
 }
 
+/* Only what has just grown large is looked after, so a stack at rest has no timer. */
+static void rest_watch(struct kernel *k)
+{
+	struct strata_timer *timer = &k->mem->rest;
+
+	if (k->mem->used > REST_FLOOR && timer->fire != NULL && !strata_timer_pending(timer))
+		strata_timer_start(&k->pub, timer, k->pub.now + TRIM_WINDOW);
+}
+
 bool cache_grow(struct strata_cache *cache)
 {
 	uint32_t objects = cache->grow, most = slab_objects(cache, SLAB_LAST);
@@ -181,6 +193,7 @@ bool cache_grow(struct strata_cache *cache)
 	cache->total += objects;
 	cache->grow = objects * 2 < most ? objects * 2 : most;
 	cache_set_trim(cache);
+	rest_watch(cache->k);
 	return true;
 }
 
@@ -302,6 +315,40 @@ void cache_trim(struct strata_cache *cache)
 		cache_release_empty(cache, 2 * cache->peak);
 	cache->peak = cache->in_use;
 	cache->window_end = cache->k->pub.now + TRIM_WINDOW;
+}
+
+/* Gives back what the last window did not need; looks again as long as somebody was busy. */
+static void rest_fire(struct strata_stack *stack, struct strata_timer *timer)
+{
+	struct kernel *k = kernel_of(stack);
+	struct strata_cache *cache;
+	bool busy = false;
+
+	(void)timer;
+	for (cache = k->mem->caches; cache != NULL; cache = cache->next) {
+		busy |= cache->peak != cache->in_use;
+		if (cache_free_bytes(cache) > TRIM_FLOOR / 4)
+			cache_release_empty(cache, cache->peak);
+		cache->peak = cache->in_use;
+		cache->window_end = k->pub.now + TRIM_WINDOW;
+	}
+	if (busy)
+		rest_watch(k);
+}
+
+int mem_rest_init(struct kernel *k)
+{
+	k->mem->rest.fire = rest_fire;
+	return 0;
+}
+
+void mem_rest_fini(struct kernel *k)
+{
+	if (k->mem == NULL)
+		return;
+	if (k->timers != NULL)
+		strata_timer_stop(&k->pub, &k->mem->rest);
+	k->mem->rest.fire = NULL;
 }
 
 /* ---- caches ---- */

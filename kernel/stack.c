@@ -21,7 +21,8 @@ static const struct {
 } parts[] = {
 	{ mem_init, mem_fini },		{ drop_init, drop_fini },
 	{ random_init, random_fini },
-	{ timer_init, timer_fini },	{ work_init, work_fini },	{ NULL, loop_fini },
+	{ timer_init, timer_fini },	{ mem_rest_init, mem_rest_fini },
+	{ work_init, work_fini },	{ NULL, loop_fini },
 	{ trace_init, trace_fini },	{ pkt_init, pkt_fini },
 	{ registry_init, registry_fini },
 	{ iface_init, iface_fini },	{ addr_init, addr_fini },	{ group_init, group_fini },

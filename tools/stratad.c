@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <grp.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -27,6 +28,8 @@
 #define DRAIN_TIME (5 * STRATA_SEC)
 /* Local choice: how often the daemon looks whether they have. */
 #define DRAIN_LOOK (10 * STRATA_MS)
+/* Allocations from this size on are mapped, and unmapped when freed: below a full slab of a cache. */
+#define MMAP_THRESHOLD (32 * 1024)
 /* A manifest is at most 1 MiB; what SIGHUP compares is not kept beyond that. */
 #define MANIFEST_MAX ((size_t)1 << 20)
 
@@ -509,6 +512,8 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	umask(022);
+	/* Slabs that the stack gives back after a burst go back to the system, not to the heap. */
+	mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
 	if (options.check) {
 		int result = check_manifest(&options);
 

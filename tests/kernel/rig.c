@@ -77,7 +77,8 @@ static void rig_log(void *ctx, enum strata_log_level level, const char *module, 
 int rig_open(struct rig *rig)
 {
 	static int (*const inits[])(struct kernel *k) = {
-		mem_init, drop_init, random_init, timer_init, work_init, trace_init, pkt_init,
+		mem_init, drop_init, random_init, timer_init, mem_rest_init, work_init, trace_init,
+		pkt_init,
 	};
 	size_t i;
 
@@ -109,6 +110,7 @@ void rig_fini(struct rig *rig)
 	pkt_fini(k);
 	trace_fini(k);
 	work_fini(k);
+	mem_rest_fini(k);
 	timer_fini(k);
 	random_fini(k);
 	drop_fini(k);
