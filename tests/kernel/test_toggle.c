@@ -3,7 +3,7 @@
 #include "fixture.h"
 
 #define MODULES "ethernet arp ipv4 icmp udp newreno tcp echo"
-/* faults.md: 10,000 times in all. */
+/* 10,000 times in all. */
 #define ROUNDS 1500
 
 static void disable(struct fixture *fx, const char *module)

@@ -36,8 +36,9 @@ void tcp_learn_mtu(struct tcp_sock *tp)
 	tcp_recovery_mtu(tp);
 }
 
-/* RFC 1122 4.2.3.9: while a connection is being opened an error ends it, later it is only a hint, told
- * should the connection time out. */
+/* RFC 5927 5.2: of a synchronised connection any of these is only a hint, told should it time out.
+ * DEVIATION: RFC 1122 4.2.3.9 wants soft errors to be hints while it is being opened, too; as on Linux
+ * they end it, so that nobody waits for minutes for a network that is not there (RFC 5461). */
 static void unreachable(struct tcp_sock *tp, int error)
 {
 	bool opening = tcp_in(tp, TCP_MASK(TCP_SYN_SENT) | TCP_MASK(TCP_SYN_RECEIVED));

@@ -433,7 +433,7 @@ static enum tcp_step process_text(struct tcp_sock *tp, struct tcp_segment *seg)
 	tp->ack_pending = true;
 	tcp_schedule(tp);
 	if (tp->sock.shutdown & 1) {
-		/* tcp.md 39: after SHUT_RD data is acknowledged and thrown away. */
+		/* After SHUT_RD data is acknowledged and thrown away. */
 		tcp_rcvq_purge(tp);
 		return STEP_NEXT;
 	}

@@ -135,7 +135,7 @@ static struct tcp_request *request_new(struct tcp_sock *listener, const struct t
 	return req;
 }
 
-/* tcp.md 9: an address that cannot be a peer's. Where the packet came from outside, our own cannot. */
+/* An address that cannot be a peer's. Where the packet came from outside, our own cannot. */
 static bool source_bad(const struct strata_pkt *pkt)
 {
 	const struct strata_address_ops *ops = strata_address_ops(pkt->stack, pkt->src.family);
@@ -282,7 +282,7 @@ static enum strata_verdict request_ack(struct tcp_request *req, struct tcp_segme
 	struct tcp_module *m = req->module;
 	struct tcp_sock *tp;
 
-	/* tcp.md 4: only what acknowledges our SYN. */
+	/* Only what acknowledges our SYN. */
 	if (seg->h.ack != req->iss + 1) {
 		tcp_reply_reset(m, seg);
 		seg->reason = TCP_DROP_BAD_ACK;
@@ -294,7 +294,7 @@ static enum strata_verdict request_ack(struct tcp_request *req, struct tcp_segme
 		seg->reason = TCP_DROP_ACCEPT_DEFERRED;
 		return tcp_segment_drop(m, seg);
 	}
-	/* tcp.md 19: with the queue full the ACK is forgotten; the SYN-ACK's timer asks again. */
+	/* With the queue full the ACK is forgotten; the SYN-ACK's timer asks again. */
 	seg->reason = TCP_DROP_LISTEN_OVERFLOW;
 	if (accept_full(req->listener->listener))
 		return tcp_segment_drop(m, seg);
@@ -458,7 +458,7 @@ void tcp_listen_stop(struct tcp_sock *tp)
 
 	while (l->requests != NULL)
 		tcp_request_free(l->requests);
-	/* tcp.md 61: reset what nobody accepted. */
+	/* Reset what nobody accepted. */
 	while ((child = accept_pop(l)) != NULL) {
 		child->orphan = true;
 		if (child->state == TCP_CLOSED)

@@ -296,7 +296,7 @@ int tcp_xmit(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint8_t flags)
 	}
 	if (tp->sock.stack->tracing)
 		trace_segment(tp, pkt, &h, payload);
-	/* Refused below: lost like any other, repaired by the timer (tcp.md 50). */
+	/* Refused below: lost like any other, repaired by the timer. */
 	segment_output(tp, pkt, &h);
 	sent(tp, seq, payload, fin, room);
 	return (int)(payload + fin);
@@ -449,7 +449,7 @@ void tcp_output(struct tcp_sock *tp)
 
 /* ---- acknowledgements ---- */
 
-/* RFC 5681 4.2, with the cases of tcp.md: a second segment's worth, a segment above the MSS, the first
+/* RFC 5681 4.2, and cases besides: a second segment's worth, a segment above the MSS, the first
  * ones of a connection. */
 static bool ack_due(const struct tcp_sock *tp)
 {

@@ -2,7 +2,7 @@
 /*
  * The receive queues: payload in order until the application takes it, and payload out of order in
  * runs until the hole before them is filled. Read RFC 9293 3.10.7.4 (seventh), RFC 2018 and RFC 2883
- * before editing. The first copy of a byte wins (tcp.md 34).
+ * before editing. The first copy of a byte wins.
  */
 #include "tcp_int.h"
 

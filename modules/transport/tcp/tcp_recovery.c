@@ -41,7 +41,7 @@ bool tcp_recovery_allows_new(const struct tcp_sock *tp)
 
 	switch (tp->phase) {
 	case TCP_PHASE_LOSS:
-		/* tcp.md 47: nothing new before the recovery point is passed. */
+		/* Nothing new before the recovery point is passed. */
 		return false;
 	case TCP_PHASE_RECOVERY:
 		/* RFC 6675 NextSeg: what is lost goes first (1), then new data (2). */

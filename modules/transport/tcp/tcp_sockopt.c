@@ -68,7 +68,7 @@ static int set_quickack(struct tcp_sock *tp, int v)
 static int set_nodelay(struct tcp_sock *tp, int v)
 {
 	tp->nodelay = v != 0;
-	/* tcp.md 46: what Nagle's rules held back goes now. */
+	/* What Nagle's rules held back goes now. */
 	if (v != 0) {
 		tp->uncork = true;
 		tcp_schedule(tp);

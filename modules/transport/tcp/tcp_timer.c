@@ -212,7 +212,7 @@ static void fire_cork(struct tcp_sock *tp)
 
 static void fire_fin_wait(struct tcp_sock *tp)
 {
-	/* tcp.md 59: forgotten; whatever the peer still sends meets a RST. */
+	/* Forgotten; whatever the peer still sends meets a RST. */
 	tcp_finish(tp, 0);
 }
 

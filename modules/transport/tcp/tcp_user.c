@@ -95,7 +95,7 @@ int tcp_connect(struct strata_socket *sock, const struct strata_addr *addr, uint
 	error = strata_socket_take_error(sock);
 	if (error < 0)
 		return error;
-	/* tcp.md 10 */
+	/* As Linux: nobody can be there. */
 	if (port == 0)
 		return -ECONNREFUSED;
 	tcp_rcvq_purge(tp);
@@ -293,7 +293,7 @@ int tcp_shutdown(struct strata_socket *sock, int how)
 	case TCP_CLOSED:
 		return -ENOTCONN;
 	case TCP_LISTEN:
-		/* As Linux: the receive side of a listener is its queue (tcp.md 19). */
+		/* As Linux: the receive side of a listener is its queue. */
 		if (how != SHUT_WR)
 			tcp_finish(tp, 0);
 		return 0;

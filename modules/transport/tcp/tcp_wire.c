@@ -50,7 +50,7 @@ static bool parse_option(const uint8_t *option, unsigned int length, struct tcp_
 		if (length != LENGTH_MSS)
 			return false;
 		h->mss = strata_get_be16(option + 2);
-		/* An MSS of 0 says nothing (tcp.md 8). */
+		/* An MSS of 0 says nothing. */
 		if (syn && h->mss != 0)
 			h->options |= TCP_HAS_MSS;
 		return true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Closing, in every order, and TIME-WAIT (tcp.md 48–49, 56–61; RFC 9293 3.6, 3.10.4, RFC 1337, RFC 6191). */
+/* Closing, in every order, and TIME-WAIT (RFC 9293 3.6, 3.10.4, RFC 1337, RFC 6191). */
 #include <netinet/tcp.h>
 
 #include "fixture.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Opening connections, from both sides, and refusing to (tcp.md 1–20; RFC 9293 3.5, 3.10.7.1–3). */
+/* Opening connections, from both sides, and refusing to (RFC 9293 3.5, 3.10.7.1–3). */
 #include <netinet/tcp.h>
 
 #include "fixture.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Loss and its repair (tcp.md 41–43, 47, 53; RFC 5681, RFC 6582, RFC 6675, RFC 3042). */
+/* Loss and its repair (RFC 5681, RFC 6582, RFC 6675, RFC 3042). */
 #include <linux/tcp.h>
 
 #include "fixture.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Receiving: order, windows, acknowledgements, and what no peer may do (tcp.md 21–40; RFC 9293 3.10.7.4,
+/* Receiving: order, windows, acknowledgements, and what no peer may do (RFC 9293 3.10.7.4,
  * RFC 2018, RFC 2883, RFC 5961, RFC 7323). */
 #include <netinet/tcp.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Malformed and hostile input, and memory that runs out: nothing changes that should not, one reason for
- * each discard, nothing is left (attacks.md 12, 14, 42–48, 56–59; faults.md). */
+ * each discard, nothing is left. */
 #include <netinet/tcp.h>
 
 #include "fixture.h"
@@ -99,7 +99,7 @@ static void malformed_headers_are_dropped_each_with_its_reason(void **state)
 	}
 	rx(ACK, .seq = 1, .len = 100, .data_offset = -1);
 	expect_drop("tcp", "BAD_OFFSET");
-	/* A header of 60 bytes in a packet of 40 (CVE-2018-4407, tcp.md 22). */
+	/* A header of 60 bytes in a packet of 40 (CVE-2018-4407). */
 	rx(ACK, .seq = 1, .len = 20, .data_offset = 15);
 	expect_drop("tcp", "BAD_OFFSET");
 	rx(ACK, .seq = 1, .len = 20, .bad_checksum = true);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sending: segments, Nagle's rules, windows and probes, timeouts, keepalive, path MTU (tcp.md 41–55). */
+/* Sending: segments, Nagle's rules, windows and probes, timeouts, keepalive, path MTU. */
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <sys/ioctl.h>
