@@ -19,6 +19,7 @@ include tests/modules/udp/test.mk
 include tests/modules/newreno/test.mk
 include tests/modules/control/test.mk
 include tests/modules/echo/test.mk
+include tests/modules/steady/test.mk
 include tests/modules/malformed/test.mk
 
 include tests/system/system.mk
