@@ -8,6 +8,9 @@
 #include <strata/trace.h>
 #include "tcp_int.h"
 
+/* RFC 6298 (5.7) */
+#define RTO_AFTER_SYN_TIMEOUT (3 * STRATA_SEC)
+
 /* ---- numbers ---- */
 
 static uint64_t hash_ends(const struct strata_hash_key *secret, const struct strata_flow_key *key,
@@ -267,6 +270,9 @@ static void enter_established(struct tcp_sock *tp)
 	tp->cc.cwnd = (uint32_t)(tp->total_retrans > 1 ? 1 : config->initial_window) * tp->cc.mss;
 	tcp_congestion_begin(tp);
 	tcp_recovery_init(tp);
+	/* RFC 6298 (5.7): the SYN timed out, and no time stamp told how long the way is. */
+	if (tp->total_retrans != 0 && tp->cc.srtt == 0 && tp->rto < RTO_AFTER_SYN_TIMEOUT)
+		tp->rto = RTO_AFTER_SYN_TIMEOUT;
 	tp->rcv_mss = first_rcv_mss(tp);
 	tp->last_received_ms = tp->last_ack_ms = tcp_ms(tcp_now(tp));
 	tp->last_sent_ms = tp->last_received_ms;

@@ -61,8 +61,6 @@ static void reduce(struct tcp_sock *tp, bool timeout)
 	const struct strata_congestion_ops *ops = tcp_cc(tp);
 	uint32_t half = tcp_max32(tp->cc.flight / 2, 2u * tp->cc.mss);
 
-	tp->prior_cwnd = tp->cc.cwnd;
-	tp->prior_ssthresh = tp->cc.ssthresh;
 	if (ops == NULL)
 		tp->cc.ssthresh = half;
 	else
@@ -70,16 +68,25 @@ static void reduce(struct tcp_sock *tp, bool timeout)
 					    ops->loss(&tp->cc, tcp_now(tp));
 }
 
+/* Everything up to snd_nxt is to be repaired, nothing has been yet. */
+static void begin(struct tcp_sock *tp, enum tcp_phase phase)
+{
+	tp->phase = (uint8_t)phase;
+	tp->recover = tp->snd_nxt;
+	tp->high_rxt = tp->snd_una;
+	tp->rtx_bytes = tp->rtx_arrived = 0;
+	tp->head_lost = false;
+}
+
 static void enter_recovery(struct tcp_sock *tp)
 {
 	tcp_count(tp, TCP_COUNT_FAST_RECOVERIES, 1);
-	/* FlightSize of RFC 5681: what is outstanding, sacked or not. */
-	tp->cc.flight = tp->snd_nxt - tp->snd_una;
+	/* FlightSize: what is outstanding, sacked or not; but RFC 5681 3.2 (2): not what limited transmit
+	 * has sent beyond the window. */
+	tp->cc.flight = tcp_min32(tp->snd_nxt - tp->snd_una, tp->cc.cwnd);
 	reduce(tp, false);
 	tp->cc.cwnd = tp->cc.ssthresh;
-	tp->phase = TCP_PHASE_RECOVERY;
-	tp->recover = tp->snd_nxt;
-	tp->high_rxt = tp->snd_una;
+	begin(tp, TCP_PHASE_RECOVERY);
 	tp->lost_edge = tp->snd_una;
 }
 
@@ -89,6 +96,7 @@ static void leave(struct tcp_sock *tp)
 	bool fast = tp->phase == TCP_PHASE_RECOVERY;
 
 	tp->phase = tcp_sacked(tp) != 0 ? TCP_PHASE_DISORDER : TCP_PHASE_OPEN;
+	tp->head_lost = false;
 	tp->mtu_loss = false;
 	tp->dupacks = 0;
 	tp->reno_sacked = 0;
@@ -158,6 +166,24 @@ static void partial_without_sack(struct tcp_sock *tp, uint32_t acked)
 		tp->high_rxt = tp->snd_una;
 }
 
+/* RFC 6675 does not see a retransmission that is lost, and waits for the timer. But what was sent after
+ * it, retransmissions of later holes and new data, arrives in order as a rule: when more than DupThresh
+ * allows has, and the first hole is still there, its retransmission is gone. */
+static void check_retransmission(struct tcp_sock *tp, bool advanced)
+{
+	uint32_t waiting = tcp_sack_missing(tp, tp->snd_una, tp->high_rxt);
+	uint32_t fresh = tp->snd_nxt - tp->recover - tcp_sack_missing(tp, tp->recover, tp->snd_nxt);
+	uint32_t arrived = tp->rtx_bytes - waiting + fresh;
+
+	if (!tp->sack_ok)
+		return;
+	if (!advanced && tp->high_rxt != tp->snd_una &&
+	    arrived - tp->rtx_arrived > (TCP_DUPACK_THRESHOLD - 1) * tp->cc.mss)
+		tp->head_lost = true;
+	if (advanced || tp->head_lost)
+		tp->rtx_arrived = arrived;
+}
+
 void tcp_recovery_ack(struct tcp_sock *tp, const struct tcp_ack_event *event)
 {
 	bool duplicate = tp->sack_ok ? event->sacked != 0 && event->acked == 0 : event->duplicate;
@@ -173,8 +199,10 @@ void tcp_recovery_ack(struct tcp_sock *tp, const struct tcp_ack_event *event)
 		} else if (duplicate && tp->phase == TCP_PHASE_RECOVERY) {
 			count_duplicate(tp);
 		}
-		if (recovering(tp))
+		if (recovering(tp)) {
 			mark_lost(tp);
+			check_retransmission(tp, event->acked != 0);
+		}
 		return;
 	}
 	if (event->acked != 0) {
@@ -202,9 +230,7 @@ static void lose_all(struct tcp_sock *tp)
 		tcp_count(tp, TCP_COUNT_SACK_RENEGED, 1);
 		tcp_sack_clear(tp);
 	}
-	tp->phase = TCP_PHASE_LOSS;
-	tp->recover = tp->snd_nxt;
-	tp->high_rxt = tp->snd_una;
+	begin(tp, TCP_PHASE_LOSS);
 	tp->lost_edge = tp->snd_nxt;
 	tp->reno_sacked = 0;
 	tp->dupacks = 0;
@@ -245,11 +271,29 @@ static uint32_t retransmit_quota(const struct tcp_sock *tp, uint32_t length, uin
 	return tcp_min32(length, tcp_max32(window / room, 1) * room);
 }
 
+/* The first hole once more, a segment of it. It was counted when it was retransmitted first. */
+static void retransmit_head(struct tcp_sock *tp)
+{
+	struct tcp_block hole;
+	uint32_t length;
+	int taken;
+
+	tp->head_lost = false;
+	if (!tcp_sack_hole(tp, tp->snd_una, tp->high_rxt, &hole))
+		return;
+	length = tcp_min32(hole.end - hole.start, tcp_segment_room(tp));
+	taken = tcp_xmit(tp, hole.start, length, TCP_ACK);
+	if (taken > 0)
+		tp->rtx_bytes -= (uint32_t)taken;
+}
+
 void tcp_recovery_output(struct tcp_sock *tp)
 {
 	struct tcp_block hole;
 	uint32_t room, length, right;
 
+	if (tp->head_lost)
+		retransmit_head(tp);
 	while (recovering(tp) && seq_lt(tp->high_rxt, tp->lost_edge)) {
 		if (!tcp_sack_hole(tp, tp->high_rxt, tp->lost_edge, &hole)) {
 			tp->high_rxt = tp->lost_edge;

@@ -7,8 +7,6 @@
 #include <errno.h>
 #include "tcp_int.h"
 
-/* RFC 6298 (5.7): the RTO after the handshake when the SYN timed out. */
-#define RTO_AFTER_SYN_TIMEOUT (3 * STRATA_SEC)
 
 void tcp_timer_set(struct tcp_sock *tp, enum tcp_timer_id id, uint64_t deadline)
 {

@@ -340,6 +340,36 @@ static void a_syn_is_sent_again_and_then_times_out(void **state)
 	fx_close(fx);
 }
 
+static void after_a_syn_timed_out_the_first_timeout_is_3_seconds(void **state)
+{
+	static const struct { const char *options; uint64_t ms; } cases[] = {
+		{ "tcp.timestamps=false", 3000 },
+		{ NULL, 200 },		/* a time stamp tells how long the way is */
+	};
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < STRATA_COUNT(cases); i++) {
+		struct fixture *fx = fx_open(.options = cases[i].options);
+		int s = fx_socket(fx, SOCK_STREAM, 0);
+		uint64_t sent;
+
+		fx->conn.stack_port = 0;
+		fx_connect(fx, s, PEER_IP, 80);
+		fx->conn.peer_port = 80;
+		expect_tx(SYN, .at = 0);
+		expect_tx(SYN, .at = 1000, .within = 1000);
+		rx(SYN | ACK, .mss = 1000, .ts = cases[i].options == NULL);
+		expect_tx(ACK);
+		assert_int_equal(fx_send(fx, s, "x", 1), 1);
+		expect_tx(ACK, .text = "x");
+		sent = fx_ms(fx);
+		expect_tx(ACK, .text = "x", .within = 3000);
+		assert_in_range(fx_ms(fx) - sent, cases[i].ms, cases[i].ms + 10);
+		fx_close(fx);
+	}
+}
+
 static void a_reset_refuses_a_connection_only_with_our_ack(void **state)
 {
 	struct fixture *fx = fx_open();
@@ -540,6 +570,7 @@ int main(void)
 		cmocka_unit_test(a_syn_from_what_is_no_peer_is_ignored),
 		cmocka_unit_test(connecting_takes_the_answers_options),
 		cmocka_unit_test(a_syn_is_sent_again_and_then_times_out),
+		cmocka_unit_test(after_a_syn_timed_out_the_first_timeout_is_3_seconds),
 		cmocka_unit_test(a_reset_refuses_a_connection_only_with_our_ack),
 		cmocka_unit_test(a_peer_has_a_name_while_it_is_connected),
 		cmocka_unit_test(a_wrong_ack_in_syn_sent_is_reset),
