@@ -80,6 +80,7 @@ struct ipv4_entry {
 		uint16_t mtu;
 	};
 	uint64_t expires;		/* with mtu */
+	bool narrow;			/* with mtu: the path takes less than the floor */
 };
 
 struct ipv4_table {
@@ -131,6 +132,8 @@ uint32_t ipv4_path_mtu(struct strata_instance *self, const struct strata_addr *t
 		       uint32_t route_mtu);
 uint32_t ipv4_path_mtu_learn(struct strata_instance *self, const struct strata_addr *to,
 			     uint32_t mtu);
+/* Has the path been told to take less than the floor, so that routers must be let fragment? */
+bool ipv4_path_narrow(struct strata_instance *self, const struct strata_addr *to);
 /* Forgets the oldest path MTUs whose time is over. */
 void ipv4_pmtu_fire(struct strata_stack *stack, struct strata_timer *timer);
 

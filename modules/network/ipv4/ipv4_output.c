@@ -143,12 +143,22 @@ static uint8_t choose_ttl(struct strata_instance *self, const struct strata_dst 
 	return dst->kind == STRATA_DST_MULTICAST ? MULTICAST_TTL : (uint8_t)config->ttl;
 }
 
+static bool choose_df(struct strata_instance *self, const struct strata_dst *dst,
+		      const struct strata_tx *tx)
+{
+	const struct ipv4_config *config = self->config;
+
+	if (tx->df == STRATA_DF_WANT && strata_unlikely(dst->mtu <= config->pmtu_floor))
+		return !ipv4_path_narrow(self, &tx->dst);
+	return tx->df != STRATA_DF_DONT;
+}
+
 int ipv4_output(struct strata_instance *self, const struct strata_dst *dst, struct strata_pkt *pkt,
 		const struct strata_tx *tx)
 {
 	struct ipv4_header h = {
 		.size = IPV4_HEADER_SIZE, .tos = tx->tos, .ttl = choose_ttl(self, dst, tx),
-		.number = tx->number, .df = tx->df != STRATA_DF_DONT,
+		.number = tx->number, .df = choose_df(self, dst, tx),
 		.src = tx->src, .dst = tx->dst,
 	};
 	const uint32_t mtu = output_mtu(dst, tx);

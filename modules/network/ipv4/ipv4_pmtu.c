@@ -16,6 +16,14 @@ uint32_t ipv4_path_mtu(struct strata_instance *self, const struct strata_addr *t
 	return entry->mtu < route_mtu ? entry->mtu : route_mtu;
 }
 
+bool ipv4_path_narrow(struct strata_instance *self, const struct strata_addr *to)
+{
+	const struct ipv4_state *state = self->state;
+	const struct ipv4_entry *entry = ipv4_table_find(&state->paths, strata_inet4_value(to));
+
+	return entry != NULL && entry->narrow && entry->expires > strata_now(self->stack);
+}
+
 uint32_t ipv4_path_mtu_learn(struct strata_instance *self, const struct strata_addr *to,
 			     uint32_t mtu)
 {
@@ -23,17 +31,19 @@ uint32_t ipv4_path_mtu_learn(struct strata_instance *self, const struct strata_a
 	struct ipv4_state *state = self->state;
 	uint32_t key = strata_inet4_value(to);
 	struct ipv4_entry *entry = ipv4_table_find(&state->paths, key);
-	bool evicted = false;
+	bool evicted = false, narrow = mtu < config->pmtu_floor;
 
 	/* DEVIATION: RFC 1191 3 floors at 68; a forged message would then make every byte cost
-	 * twice, so the floor is what practically every path takes. */
-	if (mtu < config->pmtu_floor) {
+	 * twice, so the floor is what practically every path takes. What is sent on one that takes
+	 * less goes without DF, for routers to fragment. */
+	if (narrow) {
 		strata_count(self, IPV4_PMTU_CLAMPED, 1);
 		mtu = (uint32_t)config->pmtu_floor;
 	}
 	/* RFC 1191 3: a message never raises the estimate. */
 	if (entry != NULL && entry->mtu <= mtu && entry->expires > strata_now(self->stack)) {
 		strata_count(self, IPV4_PMTU_REFUSED, 1);
+		entry->narrow |= narrow;
 		return entry->mtu;
 	}
 	if (mtu > UINT16_MAX)
@@ -46,6 +56,7 @@ uint32_t ipv4_path_mtu_learn(struct strata_instance *self, const struct strata_a
 	if (entry == NULL)
 		return mtu;
 	entry->mtu = (uint16_t)mtu;
+	entry->narrow = narrow;
 	entry->expires = strata_now(self->stack) + config->pmtu_time;
 	if (!strata_timer_pending(&state->pmtu_timer))
 		strata_timer_start(self->stack, &state->pmtu_timer, entry->expires);

@@ -250,6 +250,31 @@ static void a_told_path_mtu_has_its_floor_and_never_rises(void **state)
 }
 
 /* RFC 1191 5: a router that tells no MTU. */
+static void a_path_under_the_floor_is_left_to_routers(void **state)
+{
+	struct fixture *fx = fx_open(MODULES);
+	int s = connected(fx);
+
+	(void)state;
+	told_mtu(fx, s, 1000, 552);
+	send_to(fx, s, 500, PEER_IP);
+	assert_true(expect_udp(.len = 500)->ip.df);
+	told_mtu(fx, s, 500, 300);
+	assert_int_equal(fx_getsockopt(fx, s, IPPROTO_IP, IP_MTU), 552);
+	send_to(fx, s, 500, PEER_IP);
+	assert_false(expect_udp(.len = 500)->ip.df);
+	/* Who forbids fragments has it so. */
+	fx_setsockopt(fx, s, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
+	send_to(fx, s, 500, PEER_IP);
+	assert_true(expect_udp(.len = 500)->ip.df);
+	fx_setsockopt(fx, s, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT);
+	fx_advance(fx, 600000);
+	fx_discard(fx);
+	send_to(fx, s, 500, PEER_IP);
+	assert_true(expect_udp(.len = 500, .within = 10)->ip.df);
+	fx_close(fx);
+}
+
 static void an_untold_mtu_is_the_next_plateau(void **state)
 {
 	struct fixture *fx = fx_open(MODULES);
@@ -427,6 +452,7 @@ int main(void)
 		cmocka_unit_test(what_must_not_be_fragmented_is_refused),
 		cmocka_unit_test(a_shortage_while_fragmenting_is_told_and_leaves_nothing),
 		cmocka_unit_test(a_told_path_mtu_has_its_floor_and_never_rises),
+		cmocka_unit_test(a_path_under_the_floor_is_left_to_routers),
 		cmocka_unit_test(an_untold_mtu_is_the_next_plateau),
 		cmocka_unit_test(a_path_mtu_is_forgotten_after_ten_minutes),
 		cmocka_unit_test(path_mtus_are_bounded_and_the_oldest_goes),
