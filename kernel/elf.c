@@ -15,6 +15,9 @@
 
 #define DESCRIPTOR_SUFFIX "_LTX_module"
 
+/* Local choice: several times what a linker writes; dlopen(3) believes every one of them. */
+#define PROGRAM_HEADERS_MAX 64
+
 struct elf_file {
 	int fd;
 	uint64_t size;
@@ -113,7 +116,10 @@ static int check_header(struct elf_file *f)
 static int check_extent(const struct elf_file *f)
 {
 	const GElf_Ehdr *h = &f->header;
-	uint64_t end, whole = h->e_phoff + (uint64_t)h->e_phnum * h->e_phentsize;
+	uint64_t end, whole = h->e_phoff + (uint64_t)h->e_phnum * h->e_phentsize, loaded = 0;
+	if (h->e_phnum > PROGRAM_HEADERS_MAX)
+		return refuse(f, "expected at most %d program headers, found %u; install the module "
+			      "again", PROGRAM_HEADERS_MAX, h->e_phnum);
 	if (h->e_shoff != 0 &&
 	    !__builtin_add_overflow(h->e_shoff, (uint64_t)h->e_shnum * h->e_shentsize, &end) &&
 	    end > whole)
@@ -125,7 +131,13 @@ static int check_extent(const struct elf_file *f)
 		if (__builtin_add_overflow(segment.p_offset, segment.p_filesz, &end))
 			return refuse(f, "has a segment of impossible size; install the module "
 				      "again");
-		if (segment.p_type == PT_LOAD && end > whole)
+		if (segment.p_type != PT_LOAD)
+			continue;
+		if (segment.p_filesz > segment.p_memsz || segment.p_vaddr < loaded ||
+		    __builtin_add_overflow(segment.p_vaddr, segment.p_memsz, &loaded))
+			return refuse(f, "has a segment in an impossible place; install the module "
+				      "again");
+		if (end > whole)
 			whole = end;
 	}
 	if (whole > f->size)

@@ -588,7 +588,7 @@ int option_format(struct kernel *k, const struct strata_option *option, const vo
 
 int option_check_schema(const struct option_schema *schema, struct strata_error *error)
 {
-	unsigned int before = error->count;
+	int result = 0;
 	for (size_t i = 0; i < schema->count; i++) {
 		const struct strata_option *option = &schema->options[i];
 		size_t size = option->name != NULL ? option_field_size(option) : 0;
@@ -601,6 +601,9 @@ int option_check_schema(const struct option_schema *schema, struct strata_error 
 		else if (option->type == STRATA_OPT_CHOICE && option->choices == NULL)
 			strata_error_add(error, "%s: option \"%s\" has no choices", schema->owner,
 					 option->name);
+		else
+			continue;
+		result = -EINVAL;
 	}
-	return error->count == before ? 0 : -EINVAL;
+	return result;
 }

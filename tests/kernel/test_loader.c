@@ -506,6 +506,9 @@ static void a_descriptor_can_be_read_without_a_stack(void **state)
 	low = strata_module_open(path, NULL, &error);
 	assert_non_null(low);
 	strata_module_close(low);
+	low = strata_module_open(path, NULL, NULL);
+	assert_non_null(low);
+	strata_module_close(low);
 	strata_module_close(NULL);
 	assert_null(strata_module_open("mod_lwo", made_directory(), &error));
 	assert_non_null(strstr(strata_error_text(&error), "did you mean \"mod_low\"?"));
