@@ -172,6 +172,7 @@ static const struct strata_option options[] = {
 	FLAG(window_scaling, "true", "Offer window scaling (RFC 7323)."),
 	FLAG(nagle, "true", "Hold small segments back while one is unacknowledged (RFC 9293 3.7.4)."),
 	FLAG(limited_transmit, "true", "Send new data on the first duplicate ACKs (RFC 3042)."),
+	FLAG(tail_loss_probe, "true", "Probe a tail that is not acknowledged (RFC 8985 7)."),
 	FLAG(autotune, "true", "Let socket buffers grow with the connection's need."),
 	FLAG(rfc1337, "false", "Let no RST end TIME-WAIT (RFC 1337)."),
 	OPTION(initial_window, UINT, "10", 1, 64, "segments", "Initial window (RFC 6928)."),

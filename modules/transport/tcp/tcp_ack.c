@@ -52,6 +52,7 @@ static void restart_timer(struct tcp_sock *tp)
 		tcp_timer_clear(tp, TCP_TIMER_RETRANSMIT);
 	else
 		tcp_timer_retransmit(tp);
+	tcp_recovery_arm_probe(tp);
 }
 
 static void congestion_acked(struct tcp_sock *tp, const struct tcp_ack_event *event, uint64_t rtt,
@@ -92,7 +93,7 @@ void tcp_ack(struct tcp_sock *tp, const struct tcp_segment *seg)
 			  (seg->h.flags & (TCP_SYN | TCP_FIN)) == 0 && tp->snd_una != tp->snd_nxt;
 	if (event.acked != 0)
 		rtt = advance_una(tp, seg, event.acked);
-	event.sacked = tcp_sack_input(tp, &seg->h);
+	event.sacked = tcp_sack_input(tp, &seg->h, &event.dsack);
 	tcp_recovery_ack(tp, &event);
 	if (event.acked != 0) {
 		restart_timer(tp);
@@ -111,7 +112,7 @@ void tcp_ack_old(struct tcp_sock *tp, const struct tcp_segment *seg)
 {
 	struct tcp_ack_event event = { 0 };
 
-	event.sacked = tcp_sack_input(tp, &seg->h);
+	event.sacked = tcp_sack_input(tp, &seg->h, &event.dsack);
 	if (event.sacked != 0)
 		tcp_recovery_ack(tp, &event);
 }

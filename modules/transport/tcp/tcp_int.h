@@ -133,6 +133,7 @@ struct tcp_segment {
 struct tcp_config {
 	const char *congestion;
 	bool sack, dsack, timestamps, window_scaling, nagle, rfc1337, limited_transmit, autotune;
+	bool tail_loss_probe;
 	uint64_t initial_window, mss_min, backlog_max, half_open_max;
 	uint64_t syn_retries, synack_retries, data_retries, orphan_retries;
 	uint64_t rto_initial, rto_min, rto_max;
@@ -202,6 +203,7 @@ struct tcp_scoreboard {
 
 enum tcp_timer_id {
 	TCP_TIMER_RETRANSMIT,		/* RFC 6298; SYN and data alike */
+	TCP_TIMER_PROBE,		/* tail loss probe: RFC 8985 7 */
 	TCP_TIMER_PERSIST,		/* RFC 9293 3.8.6.1, and the override of 3.8.6.2.1 */
 	TCP_TIMER_DELAYED_ACK,
 	TCP_TIMER_KEEPALIVE,
@@ -290,7 +292,9 @@ struct tcp_sock {
 	uint32_t high_rxt;		/* RFC 6675 HighRxt: unsacked bytes below were retransmitted */
 	uint32_t lost_edge;		/* unsacked bytes below are deemed lost */
 	uint32_t reno_sacked;		/* without SACK: bytes that duplicate ACKs stand for */
-	uint32_t prior_cwnd, prior_ssthresh;	/* before the last reduction */
+	uint32_t rtx_bytes;		/* retransmitted since recovery began */
+	uint32_t tlp_end;		/* TLP.end_seq: snd_nxt after the probe, with tlp_pending */
+	uint32_t rtx_arrived;		/* of what was sent since, arrived when snd_una last moved */
 
 	/* ---- options agreed ---- */
 	uint32_t ts_recent, ts_recent_ms;
@@ -373,6 +377,9 @@ struct tcp_sock {
 	bool counted : 1;		/* in tcpCurrEstab */
 	bool fin_waiting : 1;		/* in orphans_waiting */
 	bool uncork : 1;		/* the next output ignores CORK */
+	bool tlp_pending : 1;		/* a tail loss probe is not answered yet */
+	bool tlp_again : 1;		/* … which was a retransmission */
+	bool head_lost : 1;		/* what was retransmitted at snd_una was lost again */
 	bool mtu_loss : 1;		/* LOSS without a timeout: the path MTU fell */
 
 	struct strata_congestion cc;	/* cc.mss: segment payload, options taken off */
@@ -612,8 +619,8 @@ void tcp_rcvq_purge(struct tcp_sock *tp);
 
 /* ---- tcp_sack.c: the scoreboard ---- */
 
-/* Takes SACK blocks in. Returns bytes newly reported received. */
-uint32_t tcp_sack_input(struct tcp_sock *tp, const struct tcp_header *h);
+/* Takes SACK blocks in. Returns bytes newly reported received; `*duplicate`: a DSACK was among them. */
+uint32_t tcp_sack_input(struct tcp_sock *tp, const struct tcp_header *h, bool *duplicate);
 /* Drops what lies before snd_una. */
 void tcp_sack_advance(struct tcp_sock *tp);
 void tcp_sack_clear(struct tcp_sock *tp);
@@ -633,13 +640,17 @@ struct tcp_ack_event {
 	uint32_t acked;			/* bytes newly acknowledged cumulatively */
 	uint32_t sacked;		/* bytes newly sacked */
 	bool duplicate;			/* a duplicate ACK by RFC 5681 section 2 */
-	bool sack_present;
+	bool dsack;			/* something arrived twice (RFC 2883) */
 };
 /* Bytes thought to be in the network (RFC 6675 SetPipe). */
 uint32_t tcp_pipe(const struct tcp_sock *tp);
 void tcp_recovery_ack(struct tcp_sock *tp, const struct tcp_ack_event *event);
 /* The retransmission timer went off. */
 void tcp_recovery_timeout(struct tcp_sock *tp);
+/* Something was sent, or acknowledged: when the tail is to be probed (RFC 8985 7.2). */
+void tcp_recovery_arm_probe(struct tcp_sock *tp);
+/* That time has come. */
+void tcp_recovery_probe(struct tcp_sock *tp);
 /* The path MTU fell: what is in flight cannot arrive. */
 void tcp_recovery_mtu(struct tcp_sock *tp);
 /* Retransmits what is deemed lost as far as the window lets it. */

@@ -9,6 +9,8 @@
 
 /* Headers of the network below a super-packet, options included, at most. */
 #define NETWORK_HEADER_MAX 60
+/* local choice: super-packets a window is cut into, at least. */
+#define WINDOW_PARTS 4
 
 /* ---- the window we offer ---- */
 
@@ -230,6 +232,7 @@ static void sent(struct tcp_sock *tp, uint32_t seq, uint32_t payload, bool fin, 
 		tp->again_ms = now;
 		tcp_count(tp, TCP_COUNT_RETRANS_SEGS, segments);
 		tcp_rtt_cancel(tp, seq);
+		tp->rtx_bytes += length;
 		tp->high_rxt = seq_max(tp->high_rxt, seq + length);
 		return;
 	}
@@ -250,12 +253,15 @@ static void sent(struct tcp_sock *tp, uint32_t seq, uint32_t payload, bool fin, 
 static struct strata_pkt *segment_new(struct tcp_sock *tp, const struct tcp_header *h, uint32_t length,
 				      uint32_t room, bool again)
 {
-	uint32_t most = (STRATA_PKT_MAX - NETWORK_HEADER_MAX - TCP_HEADER_MAX) / room * room, got;
+	uint32_t most = (STRATA_PKT_MAX - NETWORK_HEADER_MAX - TCP_HEADER_MAX) / room, got;
 	struct strata_pkt *pkt = tcp_pkt_new(tp->sock.stack, h);
 
 	if (pkt == NULL)
 		return NULL;
-	length = tcp_min32(length, tcp_max32(most, room));
+	/* A receiver may answer a super-packet with one ACK: a window is several of them, or its loss would
+	 * stop the clock. */
+	most = tcp_min32(most, tcp_max32(tp->cc.cwnd / WINDOW_PARTS / room, 2));
+	length = tcp_min32(length, tcp_max32(most, 1) * room);
 	got = tcp_sndq_append(tp, pkt, h->seq, length, again);
 	/* Out of fragments: whole segments only, as far as they reach. */
 	if (got < length && got > room)
@@ -434,8 +440,10 @@ void tcp_output(struct tcp_sock *tp)
 	}
 	tp->uncork = false;
 	check_cork(tp);
-	if (tp->snd_nxt != before)
+	if (tp->snd_nxt != before) {
 		tcp_timer_clear(tp, TCP_TIMER_PERSIST);
+		tcp_recovery_arm_probe(tp);
+	}
 	if (tp->snd_una == tp->snd_nxt) {
 		/* No route or no memory, and no ACK to come: the persist timer tries again. */
 		if (error < 0 && unsent(tp) && !tcp_timer_is_set(tp, TCP_TIMER_PERSIST))

@@ -2,9 +2,14 @@
 /*
  * Loss: how it is inferred, what is retransmitted, and what the window is meanwhile. Sent data is
  * described by sequence ranges: below `lost_edge` what is not sacked is lost, below `high_rxt` it has
- * been retransmitted. Read RFC 5681 3.2, RFC 6582 3.2, RFC 6675 4 and 5, RFC 6298 5 before editing.
+ * been retransmitted. Read RFC 5681 3.2, RFC 6582 3.2, RFC 6675 4 and 5, RFC 6298 5, RFC 8985 7 before
+ * editing.
  */
 #include "tcp_int.h"
+
+/* RFC 8985 7.2: what a receiver may delay the ACK of a lone segment, and local: a timer's grain. */
+#define PROBE_DELAYED_ACK (200 * STRATA_MS)
+#define PROBE_GRAIN (2 * STRATA_MS)
 
 void tcp_recovery_init(struct tcp_sock *tp)
 {
@@ -14,6 +19,7 @@ void tcp_recovery_init(struct tcp_sock *tp)
 	tp->recover = tp->snd_una - 1;
 	tp->reno_sacked = 0;
 	tp->dupacks = 0;
+	tp->head_lost = tp->tlp_pending = false;
 }
 
 static bool recovering(const struct tcp_sock *tp)
@@ -75,7 +81,8 @@ static void begin(struct tcp_sock *tp, enum tcp_phase phase)
 	tp->recover = tp->snd_nxt;
 	tp->high_rxt = tp->snd_una;
 	tp->rtx_bytes = tp->rtx_arrived = 0;
-	tp->head_lost = false;
+	tp->head_lost = tp->tlp_pending = false;
+	tcp_timer_clear(tp, TCP_TIMER_PROBE);
 }
 
 static void enter_recovery(struct tcp_sock *tp)
@@ -184,12 +191,28 @@ static void check_retransmission(struct tcp_sock *tp, bool advanced)
 		tp->rtx_arrived = arrived;
 }
 
+/* RFC 8985 7.4.2: did the probe repair a loss? Then the window has not heard of it yet. */
+static void probe_ack(struct tcp_sock *tp, const struct tcp_ack_event *event)
+{
+	if (!tp->tlp_pending || seq_lt(tp->snd_una, tp->tlp_end))
+		return;
+	if (!tp->tlp_again || event->dsack || event->duplicate) {
+		tp->tlp_pending = false;
+	} else if (seq_gt(tp->snd_una, tp->tlp_end)) {
+		tp->tlp_pending = false;
+		tp->cc.flight = tp->snd_nxt - tp->snd_una + event->acked;
+		reduce(tp, false);
+		tp->cc.cwnd = tp->cc.ssthresh;
+	}
+}
+
 void tcp_recovery_ack(struct tcp_sock *tp, const struct tcp_ack_event *event)
 {
 	bool duplicate = tp->sack_ok ? event->sacked != 0 && event->acked == 0 : event->duplicate;
 
 	tp->high_rxt = seq_max(tp->high_rxt, tp->snd_una);
 	tp->lost_edge = seq_max(tp->lost_edge, tp->snd_una);
+	probe_ack(tp, event);
 	if (recovering(tp)) {
 		if (event->acked != 0 && seq_geq(tp->snd_una, tp->recover)) {
 			leave(tp);
@@ -255,6 +278,45 @@ void tcp_recovery_mtu(struct tcp_sock *tp)
 	tp->mtu_loss = true;
 	lose_all(tp);
 	tcp_rtt_cancel(tp, tp->snd_una);
+}
+
+/* ---- tail loss probes ---- */
+
+void tcp_recovery_arm_probe(struct tcp_sock *tp)
+{
+	uint32_t flight = tp->snd_nxt - tp->snd_una;
+	uint64_t wait = 2 * tp->cc.srtt + PROBE_GRAIN;
+
+	tcp_timer_clear(tp, TCP_TIMER_PROBE);
+	/* RFC 8985 7.2, 7.3: with SACK, outside recovery, one at a time. */
+	if (!tcp_module_of(tp)->config->tail_loss_probe || !tp->sack_ok || tp->cc.srtt == 0 ||
+	    tp->phase != TCP_PHASE_OPEN || tp->tlp_pending || flight == 0 ||
+	    !tcp_in(tp, TCP_SENDS))
+		return;
+	if (flight <= tp->cc.mss)
+		wait += PROBE_DELAYED_ACK;
+	/* The retransmission timer comes first: then a probe is of no use. */
+	if (wait < tcp_rto(tp))
+		tcp_timer_set(tp, TCP_TIMER_PROBE, tcp_now(tp) + wait);
+}
+
+void tcp_recovery_probe(struct tcp_sock *tp)
+{
+	uint32_t room = tcp_segment_room(tp), length = tcp_min32(tp->snd_nxt - tp->snd_una, room);
+	uint32_t fresh = tcp_min32(seq_span(tp->snd_nxt, tp->snd_end),
+				   seq_span(tp->snd_nxt, tp->snd_una + tp->snd_wnd));
+
+	if (tp->phase != TCP_PHASE_OPEN || length == 0 || !tcp_in(tp, TCP_SENDS))
+		return;
+	/* RFC 8985 7.3: new data where there is some, else the last segment again. */
+	tp->tlp_again = fresh == 0;
+	if ((fresh != 0 ? tcp_xmit(tp, tp->snd_nxt, tcp_min32(fresh, room), TCP_ACK) :
+			  tcp_xmit(tp, tp->snd_nxt - length, length, TCP_ACK)) < 0)
+		return;
+	tp->tlp_pending = true;
+	tp->tlp_end = tp->snd_nxt;
+	tcp_count(tp, TCP_COUNT_TAIL_PROBES, 1);
+	tcp_timer_retransmit(tp);
 }
 
 /* ---- output ---- */

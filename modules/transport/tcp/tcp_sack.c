@@ -124,14 +124,16 @@ static bool is_dsack(const struct tcp_header *h)
 	       seq_geq(second->end, first->end);
 }
 
-uint32_t tcp_sack_input(struct tcp_sock *tp, const struct tcp_header *h)
+uint32_t tcp_sack_input(struct tcp_sock *tp, const struct tcp_header *h, bool *duplicate)
 {
 	uint32_t added = 0, start, end;
 	unsigned int i = 0;
 
+	*duplicate = false;
 	if (!tp->sack_ok || (h->options & TCP_HAS_SACK) == 0)
 		return 0;
 	if (is_dsack(h)) {
+		*duplicate = true;
 		tcp_count(tp, TCP_COUNT_DSACK_RECEIVED, 1);
 		i = 1;
 	}

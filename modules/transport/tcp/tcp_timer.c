@@ -218,6 +218,7 @@ void tcp_timer_fire(struct strata_stack *stack, struct strata_timer *timer)
 {
 	static void (*const fire[TCP_TIMERS])(struct tcp_sock *) = {
 		[TCP_TIMER_RETRANSMIT] = fire_retransmit,
+		[TCP_TIMER_PROBE] = tcp_recovery_probe,
 		[TCP_TIMER_PERSIST] = fire_persist,
 		[TCP_TIMER_DELAYED_ACK] = fire_delayed_ack,
 		[TCP_TIMER_KEEPALIVE] = fire_keepalive,

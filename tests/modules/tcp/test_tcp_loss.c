@@ -190,7 +190,7 @@ static void lost_segments_are_sent_again_before_new_ones(void **state)
 
 static void sack_of_what_was_never_sent_is_ignored(void **state)
 {
-	struct fixture *fx = fx_open();
+	struct fixture *fx = fx_open(.options = "tcp.tail_loss_probe=false");
 	int s = with_sack(fx);
 
 	(void)state;
@@ -285,6 +285,75 @@ static void a_lost_fin_is_sent_again(void **state)
 	fx_close(fx);
 }
 
+static void a_lost_tail_is_probed_after_two_round_trips(void **state)
+{
+	struct fixture *fx = fx_open();
+	int s = with_sack(fx);
+	unsigned int before;
+
+	(void)state;
+	send_pattern(fx, s, 0, 4000);
+	expect_segments(fx, 1, 4);
+	rx(ACK, .ack = 2001);
+	before = cwnd_of(fx, s);
+	/* The last two are not heard of: the last one comes again, long before the timer. */
+	expect_tx(ACK, .seq = 3001, .len = MSS, .within = 20);
+	rx(ACK, .ack = 4001);
+	/* Without a DSACK the probe repaired a loss, which the next ACK makes known to the window. */
+	send_pattern(fx, s, 4000, 1000);
+	expect_segments(fx, 4001, 1);
+	rx(ACK, .ack = 5001);
+	assert_true(cwnd_of(fx, s) < before);
+	expect_silence(1000);
+	fx_close(fx);
+}
+
+static void the_loss_of_the_only_ack_does_not_wait_for_the_timer(void **state)
+{
+	struct fixture *fx = fx_open();
+	int s = with_sack(fx);
+	unsigned int before;
+
+	(void)state;
+	send_pattern(fx, s, 0, 1000);
+	expect_segments(fx, 1, 1);
+	fx_advance(fx, 1);
+	rx(ACK, .ack = 1001);
+	send_pattern(fx, s, 1000, 5000);
+	expect_segments(fx, 1001, 5);
+	before = cwnd_of(fx, s);
+	expect_tx(ACK, .seq = 5001, .len = MSS, .within = 20);
+	/* All had arrived: a DSACK says that the probe was needless, and the window stays. */
+	rx(ACK, .ack = 6001, .sack = { { 5001, 6001 } });
+	assert_true(cwnd_of(fx, s) >= before);
+	expect_silence(1000);
+	fx_close(fx);
+}
+
+static void a_lost_retransmission_is_repaired_without_the_timer(void **state)
+{
+	struct fixture *fx = fx_open();
+	int s = with_sack(fx);
+
+	(void)state;
+	at(0);
+	send_pattern(fx, s, 0, 14000);
+	expect_segments(fx, 1, 10);
+	rx(ACK, .ack = 1, .sack = { { 1001, 4001 } });
+	expect_segments(fx, 1, 1);
+	rx(ACK, .ack = 1, .sack = { { 1001, 10001 } });
+	/* The retransmission is lost; new data is sent, and arrives. */
+	expect_segments(fx, 10001, 4);
+	rx(ACK, .ack = 1, .sack = { { 1001, 12001 } });
+	expect_silence(0);
+	rx(ACK, .ack = 1, .sack = { { 1001, 13001 } });
+	expect_tx(ACK, .seq = 1, .len = MSS);
+	rx(ACK, .ack = 14001);
+	assert_true(fx_ms(fx) < 10);
+	expect_silence(1000);
+	fx_close(fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,6 +369,9 @@ int main(void)
 		cmocka_unit_test(the_scoreboard_is_limited_and_flat_in_cost),
 		cmocka_unit_test(sack_blocks_on_an_old_ack_are_used),
 		cmocka_unit_test(a_lost_fin_is_sent_again),
+		cmocka_unit_test(a_lost_tail_is_probed_after_two_round_trips),
+		cmocka_unit_test(the_loss_of_the_only_ack_does_not_wait_for_the_timer),
+		cmocka_unit_test(a_lost_retransmission_is_repaired_without_the_timer),
 	};
 
 	return fx_main(tests);
