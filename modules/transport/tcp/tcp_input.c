@@ -31,7 +31,7 @@ enum strata_verdict tcp_segment_done(struct tcp_segment *seg)
 {
 	strata_pkt_free(seg->pkt);
 	seg->pkt = NULL;
-	return STRATA_ACCEPTED;
+	return seg->dropped ? STRATA_DROPPED : STRATA_ACCEPTED;
 }
 
 static enum tcp_step drop_for(struct tcp_segment *seg, enum tcp_drop reason)

@@ -126,6 +126,7 @@ struct tcp_segment {
 	uint32_t length;		/* bytes of payload */
 	enum tcp_drop reason;		/* set by the step that discards */
 	uint8_t flags;
+	bool dropped;			/* its packet has been discarded with a reason */
 };
 
 /* ---- configuration and state of the module ---- */

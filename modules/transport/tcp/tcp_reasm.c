@@ -187,27 +187,26 @@ static void range_join(struct tcp_sock *tp, struct tcp_range *range)
 	range_free(tp, next);
 }
 
-/* A run for bytes that touch no other; NULL when there is no room for one more: they are discarded. */
+/* A run for bytes that touch no other; NULL with the reason when there can be none. */
 static struct tcp_range *fill_alone(struct tcp_sock *tp, struct tcp_range *prev, uint32_t seq,
-				    struct strata_pkt *pkt)
+				    struct strata_pkt *pkt, enum tcp_drop *reason)
 {
-	struct tcp_module *m = tcp_module_of(tp);
 	struct tcp_range *range;
 
-	if (tp->ooo_ranges >= m->config->out_of_order_ranges) {
-		strata_drop(m->self, pkt, TCP_DROP_OUT_OF_ORDER_LIMIT);
+	if (tp->ooo_ranges >= tcp_module_of(tp)->config->out_of_order_ranges) {
+		*reason = TCP_DROP_OUT_OF_ORDER_LIMIT;
 		return NULL;
 	}
 	range = range_new(tp, prev, seq, pkt);
 	if (range == NULL)
-		strata_drop(m->self, pkt, TCP_DROP_NO_MEMORY);
+		*reason = TCP_DROP_NO_MEMORY;
 	return range;
 }
 
-/* Puts bytes that no run has, at `seq` between `prev` and its successor. Consumes. Returns the run
- * they are now in; NULL: none. */
+/* Puts bytes that no run has, at `seq` between `prev` and its successor. Returns the run that has
+ * taken them; NULL: none, `pkt` is still the caller's, and the reason is told. */
 static struct tcp_range *fill_gap(struct tcp_sock *tp, struct tcp_range *prev, uint32_t seq,
-				  struct strata_pkt *pkt)
+				  struct strata_pkt *pkt, enum tcp_drop *reason)
 {
 	struct tcp_range *next = prev != NULL ? prev->next : tp->ooo, *range;
 	uint32_t end = seq + strata_pkt_length(pkt);
@@ -219,7 +218,7 @@ static struct tcp_range *fill_gap(struct tcp_sock *tp, struct tcp_range *prev, u
 		range_prepend(tp, next, pkt);
 		range = next;
 	} else {
-		range = fill_alone(tp, prev, seq, pkt);
+		range = fill_alone(tp, prev, seq, pkt, reason);
 		if (range == NULL)
 			return NULL;
 	}
@@ -244,12 +243,13 @@ static struct strata_pkt *cut_front(struct strata_pkt **pkt, uint32_t length)
 	return front;
 }
 
-/* Queues [seq, end) where runs have left gaps. Returns bytes that were new. */
-static uint32_t queue_out_of_order(struct tcp_sock *tp, uint32_t seq, struct strata_pkt *pkt)
+/* Queues the segment's bytes where runs have left gaps, and takes its packet. Returns bytes that were
+ * new; where none were, the packet is left, and the reason told. */
+static uint32_t queue_out_of_order(struct tcp_sock *tp, struct tcp_segment *seg)
 {
-	uint32_t end = seq + strata_pkt_length(pkt), upto, added = 0;
+	struct strata_pkt *pkt = seg->pkt, *part = NULL;
+	uint32_t seq = seg->seq, end = seq + strata_pkt_length(pkt), upto, added = 0;
 	struct tcp_range *prev = NULL, *next, *range;
-	struct strata_pkt *part;
 
 	for (next = tp->ooo; next != NULL && seq_lt(next->end, seq); next = next->next)
 		prev = next;
@@ -267,18 +267,26 @@ static uint32_t queue_out_of_order(struct tcp_sock *tp, uint32_t seq, struct str
 		}
 		next = prev != NULL ? prev->next : tp->ooo;
 		upto = next != NULL ? seq_min(next->start, end) : end;
+		seg->reason = TCP_DROP_NO_MEMORY;
 		part = cut_front(&pkt, upto - seq);
-		range = part != NULL ? fill_gap(tp, prev, seq, part) : NULL;
+		range = part != NULL ? fill_gap(tp, prev, seq, part, &seg->reason) : NULL;
 		if (range == NULL)
 			break;
+		part = NULL;
 		added += upto - seq;
 		seq = upto;
 		prev = range;
 	}
-	if (pkt != NULL && added == 0 && seq == end)
-		strata_drop(tp->sock.transport, pkt, TCP_DROP_DUPLICATE);
-	else
+	seg->pkt = NULL;
+	if (added == 0) {
+		if (seq == end)
+			seg->reason = TCP_DROP_DUPLICATE;
+		seg->pkt = part != NULL ? part : pkt;
+		part = part != NULL ? pkt : NULL;
+	} else {
 		strata_pkt_free(pkt);
+	}
+	strata_pkt_free(part);
 	return added;
 }
 
@@ -317,11 +325,16 @@ bool tcp_reasm_input(struct tcp_sock *tp, struct tcp_segment *seg)
 		pull_ready(tp);
 		return true;
 	}
-	added = queue_out_of_order(tp, seg->seq, seg->pkt);
-	seg->pkt = NULL;
+	added = queue_out_of_order(tp, seg);
+	if (seg->pkt != NULL) {
+		/* Its acknowledgement and its FIN count all the same, so it goes on as a segment. */
+		strata_drop(tp->sock.transport, seg->pkt, seg->reason);
+		seg->pkt = NULL;
+		seg->dropped = true;
+	}
 	tcp_count(tp, TCP_COUNT_OUT_OF_ORDER, 1);
 	pull_ready(tp);
-	if (added == 0)
+	if (added == 0 && seg->reason == TCP_DROP_DUPLICATE)
 		tcp_dsack(tp, seg->seq, seg->seq + seg->length);
 	return true;
 }
