@@ -231,7 +231,7 @@ static int fill(const struct way *way, struct strata_dst *dst)
 		if (found.neigh == NULL)
 			return -ENOBUFS;
 	}
-	found.mtu = path_mtu(way);
+	found.mtu = (uint16_t)path_mtu(way);
 	/* Last: making a neighbour may have made room for it, and so have changed the generation. */
 	found.generation = way->k->pub.generation;
 	strata_dst_release(dst);

@@ -22,7 +22,7 @@ struct port_node {
 	struct strata_port *owners;	/* not listening */
 	struct strata_port *listeners;	/* STRATA_PORT_LISTENS */
 	uint32_t count;			/* claims in both lists */
-	uint32_t reuse_address, reuse_port, listening, flows;	/* of these, with that bit */
+	uint32_t reuse_address, reuse_port, flows;	/* of these, with that bit */
 };
 
 /* The ports of one transport number. */
@@ -126,8 +126,6 @@ static void node_count(struct port_node *node, const struct strata_port *claim, 
 		node->reuse_address += n;
 	if ((claim->reuse & STRATA_PORT_REUSE_PORT) != 0)
 		node->reuse_port += n;
-	if ((claim->reuse & STRATA_PORT_LISTENS) != 0)
-		node->listening += n;
 	if ((claim->reuse & STRATA_PORT_FLOW) != 0)
 		node->flows += n;
 }

@@ -376,7 +376,10 @@ int socket_bind(struct strata_socket *sock, const struct strata_addr *addr, uint
 	}
 	sock->flow.key.local = *addr;
 	sock->flow.key.local_port = claim->port;
-	sock->bound = bound;
+	if (bound & STRATA_BOUND_ADDRESS)
+		sock->bound |= STRATA_BOUND_ADDRESS;
+	if (bound & STRATA_BOUND_PORT)
+		sock->bound |= STRATA_BOUND_PORT;
 	err = ops->socket_bound != NULL ? ops->socket_bound(sock) : 0;
 	if (err < 0)
 		socket_unbind(sock);

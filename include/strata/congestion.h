@@ -10,8 +10,8 @@
 
 STRATA_BEGIN_DECLS
 
-/** Bytes of private state an algorithm may keep in each connection. */
-#define STRATA_CONGESTION_PRIV 104
+/** Bytes of private state an algorithm may keep in each connection; one that needs more allocates it. */
+#define STRATA_CONGESTION_PRIV 64
 
 /** One connection, as its algorithm sees it. The algorithm writes cwnd, ssthresh, pacing_rate and
  *  priv; all else is the transport's. Windows in bytes, times in ns. */

@@ -102,9 +102,9 @@ struct strata_dst {
 	struct strata_neigh *neigh;	/**< next hop, with a reference; NULL unless UNICAST on a link
 					 *   with link addresses */
 	uint32_t generation;		/**< of the stack when looked up */
-	uint32_t mtu;			/**< path MTU: largest network packet to this destination */
+	uint16_t mtu;			/**< path MTU: largest network packet to this destination */
 	uint8_t kind;			/**< enum strata_dst_kind */
-	uint8_t reserved[3];
+	uint8_t reserved;
 	const char *congestion;		/**< the route's; NULL: default */
 };
 

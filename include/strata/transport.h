@@ -51,7 +51,12 @@ struct strata_socket {
 	int32_t fd;			/**< its number; -1 once closed or before accepted */
 	uint16_t family;		/**< EtherType of its domain */
 	uint8_t type;			/**< SOCK_STREAM, SOCK_DGRAM */
-	uint8_t shutdown;		/**< bit 0: receive side shut, bit 1: send side shut */
+	uint8_t shutdown : 2;		/**< bit 0: receive side shut, bit 1: send side shut */
+	uint8_t bound : 2;		/**< enum strata_bound */
+	uint8_t gone : 1;		/**< kernel's: its transport or network module went */
+	/** The transport's: though the remote end is set there is no connection to it, since it is not made
+	 *  yet or over. getpeername(2) then gives -ENOTCONN, as Linux does. */
+	uint8_t unconnected : 1;
 	uint32_t options;		/**< enum strata_socket_option */
 	int32_t error;			/**< pending positive errno of SO_ERROR; 0: none */
 	uint32_t events;		/**< level state, EPOLL…; written by strata_socket_set_events() */
@@ -69,15 +74,10 @@ struct strata_socket {
 	uint8_t mcast_ttl;		/**< 1 by default */
 	uint8_t df;			/**< enum strata_df */
 	uint16_t mcast_iface;		/**< index; 0: by route */
+	int32_t slot;			/**< kernel's: place in the descriptor table; -1: none */
 	struct strata_membership *memberships;	/**< kernel's: groups joined through this socket */
 	struct strata_cache *cache;	/**< kernel's: where its memory is from */
-	int32_t slot;			/**< kernel's: place in the descriptor table; -1: none */
 	uint32_t priority, mark;	/**< SO_PRIORITY, SO_MARK: kept for the application */
-	uint8_t bound;			/**< enum strata_bound */
-	uint8_t gone;			/**< kernel's: its transport or network module went */
-	/** The transport's: though the remote end is set there is no connection to it, since it is not made
-	 *  yet or over. getpeername(2) then gives -ENOTCONN, as Linux does. */
-	uint8_t unconnected;
 };
 
 struct strata_transport_ops {

@@ -49,8 +49,11 @@ static int send_syn_ack(struct tcp_request *req)
 static void request_timer(struct tcp_request *req)
 {
 	const struct tcp_config *config = req->module->config;
-	uint64_t rto = config->rto_initial << req->retransmits;
+	uint64_t rto = config->rto_initial;
+	unsigned int i;
 
+	for (i = 0; i < req->retransmits && rto < config->rto_max; i++)
+		rto *= 2;
 	if (rto > config->rto_max)
 		rto = config->rto_max;
 	strata_timer_start(req->module->stack, &req->timer, strata_now(req->module->stack) + rto);

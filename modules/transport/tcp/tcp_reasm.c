@@ -19,14 +19,18 @@ static bool coalesce(struct strata_pkt *tail, struct strata_pkt *pkt)
 	return true;
 }
 
-/* A packet of few bytes that keeps much memory busy (a chunk of a large read) is copied. */
-static struct strata_pkt *compact(struct strata_pkt *pkt)
+/* A packet that keeps more than twice its bytes of memory busy is copied into a large one: a slice of a
+ * large read, or a small packet behind others, so that those that follow find room in it. What waits
+ * thus never takes much more than twice its bytes, which is what the window is reckoned with. */
+static struct strata_pkt *compact(const struct strata_pkt *tail, struct strata_pkt *pkt)
 {
-	uint32_t length = strata_pkt_length(pkt);
+	uint32_t length = strata_pkt_length(pkt), size = strata_pkt_truesize(pkt);
 	struct strata_pkt *copy;
 
-	if (pkt->frag_count == 0 || length > STRATA_PKT_LARGE / 4 ||
-	    strata_pkt_truesize(pkt) < 2 * STRATA_PKT_LARGE)
+	if (length > STRATA_PKT_LARGE / 2 || size <= 2 * length)
+		return pkt;
+	if (pkt->frag_count == 0 ? tail == NULL || pkt->room >= STRATA_PKT_LARGE
+				 : tail == NULL && size < 2 * STRATA_PKT_LARGE)
 		return pkt;
 	copy = strata_pkt_alloc(pkt->stack, 0, STRATA_PKT_LARGE);
 	if (copy == NULL)
@@ -46,7 +50,7 @@ static void rcvq_append(struct tcp_sock *tp, struct strata_pkt *pkt)
 	tp->rcv_bytes += length;
 	tp->bytes_received += length;
 	if (!coalesce(tp->rcvq.tail, pkt))
-		strata_pkt_enqueue(&tp->rcvq, compact(pkt));
+		strata_pkt_enqueue(&tp->rcvq, compact(tp->rcvq.tail, pkt));
 }
 
 uint32_t tcp_rcvq_read(struct tcp_sock *tp, const struct iovec *iov, size_t count, uint32_t n,
@@ -135,7 +139,7 @@ static void range_append(struct tcp_sock *tp, struct tcp_range *range, struct st
 	range->end += strata_pkt_length(pkt);
 	if (coalesce(range->tail, pkt))
 		return;
-	pkt = compact(pkt);
+	pkt = compact(range->tail, pkt);
 	tp->ooo_size += strata_pkt_truesize(pkt);
 	pkt->next = NULL;
 	range->tail->next = pkt;
@@ -145,7 +149,7 @@ static void range_append(struct tcp_sock *tp, struct tcp_range *range, struct st
 static void range_prepend(struct tcp_sock *tp, struct tcp_range *range, struct strata_pkt *pkt)
 {
 	range->start -= strata_pkt_length(pkt);
-	pkt = compact(pkt);
+	pkt = compact(NULL, pkt);
 	tp->ooo_size += strata_pkt_truesize(pkt);
 	pkt->next = range->head;
 	range->head = pkt;
@@ -161,7 +165,7 @@ static struct tcp_range *range_new(struct tcp_sock *tp, struct tcp_range *prev, 
 		return NULL;
 	range->start = seq;
 	range->end = seq + strata_pkt_length(pkt);
-	pkt = compact(pkt);
+	pkt = compact(NULL, pkt);
 	tp->ooo_size += strata_pkt_truesize(pkt);
 	pkt->next = NULL;
 	range->head = range->tail = pkt;
@@ -292,7 +296,6 @@ static uint32_t queue_out_of_order(struct tcp_sock *tp, struct tcp_segment *seg)
 
 /* ---- both ---- */
 
-/* RFC 9293 3.8.6: what was advertised is accepted, so this meets those who make much of little. */
 static bool buffer_full(const struct tcp_sock *tp)
 {
 	return tp->rcvq.bytes + tp->ooo_size > tp->sock.rcvbuf;
@@ -309,14 +312,16 @@ bool tcp_reasm_input(struct tcp_sock *tp, struct tcp_segment *seg)
 {
 	uint32_t added;
 
-	if (buffer_full(tp) && (seg->seq != tp->rcv_nxt || tp->rcvq.head != NULL)) {
-		/* Bytes out of order were not promised to be kept (RFC 2018 8): the ones in order go first. */
-		if (seg->seq == tp->rcv_nxt && tp->ooo != NULL)
-			tcp_reasm_purge(tp);
-		if (buffer_full(tp)) {
+	if (buffer_full(tp)) {
+		/* RFC 9293 3.8.6: what was offered is taken, in order. Bytes out of order were not promised to
+		 * be kept (RFC 2018 8): they make way, unless this fills the hole before them. */
+		if (seg->seq != tp->rcv_nxt) {
 			seg->reason = TCP_DROP_RCVBUF_FULL;
 			return false;
 		}
+		if (tp->rcvq.head != NULL && tp->ooo != NULL &&
+		    seq_lt(seg->seq + seg->length, tp->ooo->start))
+			tcp_reasm_purge(tp);
 	}
 	if (seg->seq == tp->rcv_nxt && (tp->ooo == NULL || seq_leq(seg->seq + seg->length,
 								    tp->ooo->start))) {

@@ -67,6 +67,16 @@ static unsigned int retries_allowed(const struct tcp_sock *tp)
 	}
 }
 
+/* The peer has closed its window under what is in flight, but answers: no number of retransmissions ends
+ * that (RFC 9293 3.8.6, SHLD-17; 3.8.6.1, MUST-36). As Linux, twice the longest RTO may pass in silence. */
+static bool closed_but_alive(const struct tcp_sock *tp)
+{
+	uint64_t silence = (uint64_t)(tcp_ms(tcp_now(tp)) - tp->last_ack_ms) * STRATA_MS;
+
+	return tp->snd_wnd == 0 && !tp->orphan && tcp_in(tp, TCP_SYNCHRONISED) &&
+	       silence < 2 * tcp_module_of(tp)->config->rto_max;
+}
+
 static void fire_retransmit(struct tcp_sock *tp)
 {
 	bool handshake = tcp_in(tp, TCP_MASK(TCP_SYN_SENT) | TCP_MASK(TCP_SYN_RECEIVED));
@@ -75,7 +85,7 @@ static void fire_retransmit(struct tcp_sock *tp)
 		return;
 	if (tp->retransmits == 0)
 		tp->retransmit_ms = tcp_ms(tcp_now(tp));
-	if (tp->retransmits >= retries_allowed(tp) ||
+	if ((tp->retransmits >= retries_allowed(tp) && !closed_but_alive(tp)) ||
 	    (tp->retransmits != 0 && user_timeout_over(tp))) {
 		give_up(tp, false);
 		return;
@@ -83,7 +93,8 @@ static void fire_retransmit(struct tcp_sock *tp)
 	tcp_count(tp, TCP_COUNT_TIMEOUTS, 1);
 	if (!handshake)
 		tcp_recovery_timeout(tp);
-	tp->retransmits++;
+	if (tp->retransmits < UINT8_MAX)
+		tp->retransmits++;
 	/* RFC 6298 (5.5) */
 	if (tp->backoff < UINT8_MAX)
 		tp->backoff++;

@@ -305,6 +305,7 @@ int tcp_shutdown(struct strata_socket *sock, int how)
 	if (how != SHUT_WR) {
 		sock->shutdown |= 1;
 		tcp_rcvq_purge(tp);
+		window_update(tp);
 	}
 	if (how != SHUT_RD && (sock->shutdown & 2) == 0) {
 		sock->shutdown |= 2;

@@ -129,13 +129,10 @@ int udp_disconnect(struct strata_socket *sock)
 
 int udp_shutdown(struct strata_socket *sock, int how)
 {
-	static const uint8_t sides[] = {
-		[SHUT_RD] = UDP_SHUT_RECEIVE,
-		[SHUT_WR] = UDP_SHUT_SEND,
-		[SHUT_RDWR] = UDP_SHUT_RECEIVE | UDP_SHUT_SEND,
-	};
-
-	sock->shutdown |= sides[how];
+	if (how != SHUT_WR)
+		sock->shutdown |= UDP_SHUT_RECEIVE;
+	if (how != SHUT_RD)
+		sock->shutdown |= UDP_SHUT_SEND;
 	udp_update_events(udp_socket_of(sock), 0);
 	/* As Linux: it is done all the same. */
 	return strata_addr_is_set(&sock->flow.key.remote) ? 0 : -ENOTCONN;
