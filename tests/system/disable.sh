@@ -27,7 +27,11 @@ without() {
 # refused MODULE WORD…: with that module disabled the daemon tells all these words, starts nothing, and
 # exits with 2.
 refused() {
-	write_manifest >whole.yaml
+	{
+		write_manifest loopback wire arp ipv4 icmp udp newreno tcp 'echo udp=7 tcp=7'
+		printf '  - name: lo\n    driver: loopback\n    addresses: [127.0.0.1/8]\n'
+		printf '  - name: w0\n    driver: wire\n'
+	} >whole.yaml
 	sed -E "s/^  - name: $1\$/&\n    enabled: false/" whole.yaml >manifest.yaml
 	if stratad_start manifest.yaml; then
 		stratad_stop
@@ -111,5 +115,7 @@ end
 
 refused tap st0
 refused ethernet tap
+refused loopback lo
+refused wire w0
 refused newreno tcp
 finish
