@@ -24,10 +24,30 @@ struct module {
 	uint8_t mark;			/* of the walk that orders */
 };
 
+#define NETWORK_BUCKETS 16
+
+struct registry {
+	struct module *modules;		/* in the order of the manifest */
+	size_t count;
+	struct module **order;		/* in the order of start */
+	struct module *network[NETWORK_BUCKETS];
+	struct module *transport[UINT8_MAX + 1];
+	bool checking;
+	bool loading;			/* holds a loader_begin() */
+};
+
+static inline enum strata_kind kind_of(const struct module *m)
+{
+	return (enum strata_kind)m->pub.module->kind;
+}
+
 static inline struct module *module_of(const struct strata_instance *instance)
 {
 	return (struct module *)(uintptr_t)instance;
 }
+
+/* Frees a module that is in no list, its file and options with it. */
+void module_free(struct kernel *k, struct module *m);
 
 /* Loads, checks, orders and binds the modules of a manifest, with their options. All faults are
  * told. Returns 0, -EINVAL, or -ENOMEM. */
@@ -61,6 +81,5 @@ bool registry_dependency_ends(const struct strata_dependency *dependency);
 /* ---- while the stack runs (toggle.c) ---- */
 
 void toggle_forget(struct kernel *k, struct module *m);
-
 
 #endif

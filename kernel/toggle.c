@@ -27,11 +27,6 @@ void toggle_forget(struct kernel *k, struct module *m)
 	}
 }
 
-static enum strata_kind kind_of(const struct module *m)
-{
-	return (enum strata_kind)m->pub.module->kind;
-}
-
 /* Tells all that stands in the way of disabling `m`. Returns 0 or -EBUSY. */
 static int check_users(struct kernel *k, const struct module *m, struct strata_error *error)
 {
