@@ -95,7 +95,7 @@ static const lt_dlsymlist *first_preloaded(void)
 	return table != NULL ? table + 1 : NULL;
 }
 
-/* Name in the table of built-in modules ("udp.a") of `base`; NULL: none. */
+/* Name in the table of built-in modules ("wire.a") of `base`; NULL: none. */
 static const char *preloaded_name(const char *base)
 {
 	const lt_dlsymlist *entry = first_preloaded();

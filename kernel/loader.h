@@ -11,7 +11,7 @@
 
 /* What is to be opened. All borrowed. */
 struct loader_request {
-	const char *where;		/* begins each fault: `m.yaml:4:5: module "udp"` */
+	const char *where;		/* begins each fault: `m.yaml:4:5: module "wire"` */
 	const char *file;		/* name, or with a '/' a path, with or without .so */
 	const char *directory;		/* where a relative path begins; NULL: where the process is */
 	const char *module_path;	/* directories; NULL: the default */

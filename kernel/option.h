@@ -12,7 +12,7 @@ struct option_schema {
 	const struct strata_option *options;
 	size_t count;
 	size_t size;			/* of the structure */
-	const char *owner;		/* for messages: `module "ipv4"` */
+	const char *owner;		/* for messages: `module "wire"` */
 };
 
 /* Checks the schema itself: what a module's author got wrong. Returns 0 or -EINVAL with faults. */

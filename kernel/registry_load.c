@@ -24,7 +24,7 @@ struct loading {
 	struct strata_error *error;
 };
 
-/* `m.yaml:4:5: module "udp"`, or without a place for a module that no manifest names. */
+/* `m.yaml:4:5: module "wire"`, or without a place for a module that no manifest names. */
 static const char *where(const struct loading *l, const struct config_module *entry,
 			 const char *name, char buf[WHERE_SIZE])
 {
