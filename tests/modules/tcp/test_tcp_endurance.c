@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What must not leave a connection stuck, nor end one whose peer still answers: readers that pause, numbers
+ * that wrap, limits at their ends (RFC 9293 3.4, 3.8.6; RFC 6298 5). */
+#include <netinet/tcp.h>
+
+#include "fixture.h"
+
+enum { MSS = 1460 };
+
+/* The peer fills the window with segments of `length` bytes while nobody reads. */
+static void fill_window(struct fixture *fx, uint32_t length)
+{
+	uint8_t *got = malloc(65536), *want = malloc(65536);
+	uint32_t window, sent = 0, n;
+	size_t before;
+	int s = accept_one(listen_on(80), .mss = MSS);
+
+	window = 65535;
+	before = fx->bytes;
+	while (sent < window) {
+		n = window - sent < length ? window - sent : length;
+		rx(ACK, .len = n);
+		sent += n;
+		fx_discard(fx);
+	}
+	assert_int_equal(fx_drops(fx, "tcp", "rcvbuf_full"), 0);
+	/* Memory follows the bytes, whatever they came in. */
+	assert_true(fx->bytes - before < 4 * 65536);
+	assert_int_equal(fx_recv(fx, s, got, 65536), window);
+	fx_pattern_fill(want, window, 0);
+	assert_memory_equal(got, want, window);
+	free(got);
+	free(want);
+}
+
+static void whatever_was_offered_is_taken_in_segments_of_any_size(void **state)
+{
+	static const uint32_t lengths[] = { 1, 48, 100, 210, 230, 536, 741, 1000, 1100, 1400, 1460 };
+	struct fixture *fx;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		fx = fx_open();
+		fill_window(fx, lengths[i]);
+		fx_close(fx);
+	}
+}
+
+static void a_peer_that_answers_with_a_closed_window_is_not_given_up(void **state)
+{
+	struct fixture *fx = fx_open(.options = "tcp.data_retries=3 tcp.rto_max=1s");
+	int s = accept_one(listen_on(80), .mss = MSS);
+	uint8_t data[100];
+	unsigned int i;
+
+	(void)state;
+	fx_pattern_fill(data, sizeof(data), 0);
+	fx_send(fx, s, data, sizeof(data));
+	expect_tx(ACK, .seq = 1, .len = 100);
+	/* It has shrunk its window under what is in flight (RFC 9293 3.8.6). */
+	for (i = 0; i < 30; i++) {
+		rx(ACK, .ack = 1, .win = 0);
+		expect_tx(ACK, .seq = 1, .len = 100, .within = 1100);
+	}
+	rx(ACK, .ack = 101, .win = 1000);
+	expect_silence(3000);
+	fx_send(fx, s, data, sizeof(data));
+	expect_tx(ACK, .seq = 101, .any_data = true, .len = 100);
+	/* Without answers it is. */
+	rx(ACK, .ack = 101, .win = 0);
+	for (i = 0; i < 3; i++)
+		expect_tx(ACK, .seq = 101, .any_data = true, .len = 100, .within = 1100);
+	fx_discard(fx);
+	fx_advance(fx, 200000);
+	assert_int_equal(fx_getsockopt(fx, s, SOL_SOCKET, SO_ERROR), ETIMEDOUT);
+	fx_discard(fx);
+	fx_close(fx);
+}
+
+static void syn_acks_stay_a_limit_apart_however_many(void **state)
+{
+	struct fixture *fx = fx_open(.options = "tcp.synack_retries=127 tcp.rto_max=1s");
+	unsigned int i;
+
+	(void)state;
+	listen_on(80);
+	at(0);
+	rx(SYN, .mss = MSS);
+	expect_tx(SYN | ACK, .seq = 0);
+	for (i = 1; i <= 127; i++)
+		expect_tx(SYN | ACK, .seq = 0, .within = 1001, .at = i * 1000);
+	expect_silence(5000);
+	assert_int_equal(fx_counter(fx, "tcp", "half_open"), 0);
+	fx_close(fx);
+}
+
+static void shutting_the_read_side_reopens_the_window(void **state)
+{
+	struct fixture *fx = fx_open();
+	int s = accept_one(listen_on(80), .mss = MSS);
+	uint32_t sent = 0, n;
+
+	(void)state;
+	for (; sent < 65535; sent += n) {
+		n = 65535 - sent < MSS ? 65535 - sent : MSS;
+		rx(ACK, .len = n);
+	}
+	fx_advance(fx, 100);
+	fx_discard(fx);
+	strata_shutdown(fx->stack, s, SHUT_RD);
+	assert_true(expect_tx(ACK, .ack = 65536)->tcp.win > 30000);
+	fx_close(fx);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(whatever_was_offered_is_taken_in_segments_of_any_size),
+		cmocka_unit_test(a_peer_that_answers_with_a_closed_window_is_not_given_up),
+		cmocka_unit_test(syn_acks_stay_a_limit_apart_however_many),
+		cmocka_unit_test(shutting_the_read_side_reopens_the_window),
+	};
+
+	return fx_main(tests);
+}
