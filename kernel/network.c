@@ -44,8 +44,10 @@ static void loop_copy(struct kernel *k, const struct strata_dst *dst, const stru
 	if (dst->kind == STRATA_DST_MULTICAST && !group_joined(k, dst->iface, to))
 		return;
 	copy = strata_pkt_copy(pkt, strata_pkt_headroom(pkt));
-	if (copy == NULL)
+	if (copy == NULL) {
+		k->self.drops[KERNEL_DROP_NO_MEMORY]++;
 		return;
+	}
 	iface_loop_network(dst->iface, copy, number);
 }
 

@@ -32,7 +32,7 @@ struct strata_congestion {
 struct strata_ack_sample {
 	uint64_t now;
 	uint64_t rtt;			/**< of this acknowledgement; 0: no valid sample (Karn) */
-	uint32_t acked;			/**< bytes newly acknowledged, cumulatively or by SACK */
+	uint32_t acked;			/**< bytes newly acknowledged, cumulatively: each byte counts once */
 	uint32_t lost;			/**< bytes newly deemed lost */
 	uint32_t flight_before;		/**< flight before this acknowledgement */
 	uint64_t delivered;		/**< bytes delivered in all */

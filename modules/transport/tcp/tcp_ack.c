@@ -62,7 +62,7 @@ static void congestion_acked(struct tcp_sock *tp, const struct tcp_ack_event *ev
 	struct strata_ack_sample sample = {
 		.now = tcp_now(tp),
 		.rtt = rtt,
-		.acked = event->acked + event->sacked,
+		.acked = event->acked,
 		.flight_before = flight_before,
 		.delivered = tp->bytes_acked + tcp_sacked(tp),
 		.app_limited = !tp->cwnd_limited,
