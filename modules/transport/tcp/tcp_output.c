@@ -335,7 +335,8 @@ static bool nagle_allows(const struct tcp_sock *tp)
 		return true;
 	if (tp->cork || tp->more)
 		return false;
-	return tp->nodelay || seq_leq(tp->snd_sml, tp->snd_una);
+	/* Beyond snd_nxt it is older than 2 GiB: the numbers have wrapped since. */
+	return tp->nodelay || seq_leq(tp->snd_sml, tp->snd_una) || seq_gt(tp->snd_sml, tp->snd_nxt);
 }
 
 /* How much new data goes into the next segment; 0: none now. */
