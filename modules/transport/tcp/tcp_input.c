@@ -316,6 +316,9 @@ static enum tcp_step fin_acked(struct tcp_sock *tp)
 		tcp_set_state(tp, TCP_FIN_WAIT_2);
 		return STEP_NEXT;
 	case TCP_CLOSING:
+		/* The peer's FIN may have come in this very batch. */
+		if (tp->ack_pending)
+			tcp_send_ack(tp);
 		tcp_set_state(tp, TCP_TIME_WAIT);
 		return STEP_DONE;
 	case TCP_LAST_ACK:

@@ -41,6 +41,6 @@ tests_modules_tcp_test_tcp_wire_LDFLAGS = $(test_ldflags)
 tests_modules_tcp_test_tcp_wire_LDADD = $(test_libs)
 test_programs += tests/modules/tcp/test_tcp_endurance
 tests_modules_tcp_test_tcp_endurance_SOURCES = tests/modules/tcp/test_tcp_endurance.c
-tests_modules_tcp_test_tcp_endurance_CPPFLAGS = $(test_cppflags)
+tests_modules_tcp_test_tcp_endurance_CPPFLAGS = $(test_cppflags) -I$(top_srcdir)/modules/transport/tcp
 tests_modules_tcp_test_tcp_endurance_LDFLAGS = $(test_ldflags)
 tests_modules_tcp_test_tcp_endurance_LDADD = $(test_libs)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What must not leave a connection stuck, nor end one whose peer still answers: readers that pause, numbers
  * that wrap, limits at their ends (RFC 9293 3.4, 3.8.6; RFC 6298 5). */
-#include <netinet/tcp.h>
-
 #include "fixture.h"
+#include "tcp_int.h"
 
 enum { MSS = 1460 };
 
@@ -113,6 +112,69 @@ static void shutting_the_read_side_reopens_the_window(void **state)
 	fx_close(fx);
 }
 
+static void find_sock(struct strata_flow *flow, void *ctx)
+{
+	struct tcp_sock *tp = strata_container_of(flow, struct tcp_sock, sock.flow);
+
+	if (flow->kind == TCP_FLOW_SOCKET && tp->state != TCP_LISTEN)
+		*(struct tcp_sock **)ctx = tp;
+}
+
+static void a_short_rest_goes_out_after_gigabytes_of_whole_segments(void **state)
+{
+	struct fixture *fx = fx_open();
+	int s = accept_one(listen_on(80), .mss = MSS);
+	struct tcp_sock *tp = NULL;
+
+	(void)state;
+	strata_flow_walk(fx->stack, FX_IP_TCP, find_sock, &tp);
+	assert_non_null(tp);
+	/* As if 3 GiB in whole segments had followed the last one below the MSS. */
+	tp->snd_sml = tp->snd_una - (UINT32_C(3) << 30);
+	fx_send(fx, s, "rest", 4);
+	expect_tx(ACK, .seq = 1, .text = "rest");
+	fx_close(fx);
+}
+
+/* A segment of the peer that others follow in the same batch. */
+static void rx_batched(struct fixture *fx, uint8_t flags, uint32_t seq, uint32_t ack)
+{
+	const struct fx_ip ip = { .src = PEER_IP, .dst = STACK_IP, .proto = FX_IP_TCP, .ttl = 64 };
+	uint8_t segment[20] = { 0 }, frame[34 + sizeof(segment)];
+	size_t at;
+
+	strata_put_be16(segment, 40000);
+	strata_put_be16(segment + 2, 80);
+	strata_put_be32(segment + 4, fx->conn.peer_isn + seq);
+	strata_put_be32(segment + 8, fx->conn.stack_isn + ack);
+	segment[12] = 0x50;
+	segment[13] = flags;
+	strata_put_be16(segment + 14, 65535);
+	strata_put_be16(segment + 16, fx_sum_finish(fx_sum(fx_sum_pseudo(PEER_IP, STACK_IP, FX_IP_TCP,
+									 sizeof(segment)),
+							   segment, sizeof(segment))));
+	at = fx_build_eth(frame, STACK_MAC, PEER_MAC, FX_ETH_IP);
+	at += fx_build_ip(frame + at, &ip, 1, segment, sizeof(segment));
+	assert_int_equal(strata_input_batched(fx->iface, frame, at, fx->now), 0);
+}
+
+static void a_fin_is_acknowledged_though_the_last_ack_comes_with_it(void **state)
+{
+	struct fixture *fx = fx_open();
+	int s = accept_one(listen_on(80), .mss = MSS);
+
+	(void)state;
+	strata_shutdown(fx->stack, s, SHUT_WR);
+	expect_tx(FIN | ACK, .seq = 1, .ack = 1);
+	/* Simultaneous close: CLOSING, and TIME-WAIT before anything could be sent. */
+	rx_batched(fx, FIN | ACK, 1, 1);
+	rx_batched(fx, ACK, 2, 2);
+	fx_advance(fx, 1);
+	expect_tx(ACK, .seq = 2, .ack = 2);
+	assert_int_equal(fx_counter(fx, "tcp", "time_wait"), 1);
+	fx_close(fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -120,6 +182,8 @@ int main(void)
 		cmocka_unit_test(a_peer_that_answers_with_a_closed_window_is_not_given_up),
 		cmocka_unit_test(syn_acks_stay_a_limit_apart_however_many),
 		cmocka_unit_test(shutting_the_read_side_reopens_the_window),
+		cmocka_unit_test(a_short_rest_goes_out_after_gigabytes_of_whole_segments),
+		cmocka_unit_test(a_fin_is_acknowledged_though_the_last_ack_comes_with_it),
 	};
 
 	return fx_main(tests);
