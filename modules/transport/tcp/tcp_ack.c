@@ -21,6 +21,7 @@ static bool update_window(struct tcp_sock *tp, const struct tcp_segment *seg)
 		/* The window opens: probing is over. */
 		tp->backoff = 0;
 		tcp_timer_clear(tp, TCP_TIMER_PERSIST);
+		tcp_recovery_opened(tp);
 	}
 	return window != before;
 }

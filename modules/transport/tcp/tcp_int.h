@@ -654,6 +654,8 @@ void tcp_recovery_arm_probe(struct tcp_sock *tp);
 void tcp_recovery_probe(struct tcp_sock *tp);
 /* The path MTU fell: what is in flight cannot arrive. */
 void tcp_recovery_mtu(struct tcp_sock *tp);
+/* The peer's window opens: what was retransmitted into it while it was closed was refused. */
+void tcp_recovery_opened(struct tcp_sock *tp);
 /* Retransmits what is deemed lost as far as the window lets it. */
 void tcp_recovery_output(struct tcp_sock *tp);
 /* May data never sent before be sent in this state? */

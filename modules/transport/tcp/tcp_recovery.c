@@ -280,6 +280,16 @@ void tcp_recovery_mtu(struct tcp_sock *tp)
 	tcp_rtt_cancel(tp, tp->snd_una);
 }
 
+void tcp_recovery_opened(struct tcp_sock *tp)
+{
+	if (tp->phase != TCP_PHASE_LOSS)
+		return;
+	tp->retransmits = 0;
+	tp->high_rxt = tp->snd_una;
+	tp->rtx_bytes = tp->rtx_arrived = 0;
+	tcp_timer_retransmit(tp);
+}
+
 /* ---- tail loss probes ---- */
 
 void tcp_recovery_arm_probe(struct tcp_sock *tp)

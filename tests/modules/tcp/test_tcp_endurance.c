@@ -62,6 +62,10 @@ static void a_peer_that_answers_with_a_closed_window_is_not_given_up(void **stat
 		rx(ACK, .ack = 1, .win = 0);
 		expect_tx(ACK, .seq = 1, .len = 100, .within = 1100);
 	}
+	/* What was refused goes again as soon as it opens, and counts anew. */
+	rx(ACK, .ack = 1, .win = 1000);
+	expect_tx(ACK, .seq = 1, .len = 100);
+	expect_tx(ACK, .seq = 1, .len = 100, .within = 1100);
 	rx(ACK, .ack = 101, .win = 1000);
 	expect_silence(3000);
 	fx_send(fx, s, data, sizeof(data));
