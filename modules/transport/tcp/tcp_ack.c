@@ -5,15 +5,17 @@
  */
 #include "tcp_int.h"
 
-/* RFC 9293 3.10.7.4: the window is taken from segments that are not older than the last that gave one. */
+/* RFC 9293 3.10.7.4: the window is taken from segments that are not older than the last that gave one; and,
+ * as Linux, from a retransmission that acknowledges more than any segment before: the window is that
+ * of its acknowledgement, and the last one's would lie too far to the right. */
 static bool update_window(struct tcp_sock *tp, const struct tcp_segment *seg)
 {
-	uint32_t window = (uint32_t)seg->h.window << tp->snd_wscale, before = tp->snd_wnd;
+	uint32_t window = tcp_segment_window(tp, seg), before = tp->snd_wnd;
 
-	if (!seq_lt(tp->snd_wl1, seg->h.seq) &&
+	if (!seq_gt(seg->h.ack, tp->snd_una) && !seq_lt(tp->snd_wl1, seg->h.seq) &&
 	    !(tp->snd_wl1 == seg->h.seq && seq_leq(tp->snd_wl2, seg->h.ack)))
 		return false;
-	tp->snd_wl1 = seg->h.seq;
+	tp->snd_wl1 = seq_max(tp->snd_wl1, seg->h.seq);
 	tp->snd_wl2 = seg->h.ack;
 	tp->snd_wnd = window;
 	tp->max_snd_wnd = tcp_max32(tp->max_snd_wnd, window);

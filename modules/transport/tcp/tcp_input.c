@@ -148,6 +148,7 @@ static enum strata_verdict syn_sent_input(struct tcp_sock *tp, struct tcp_segmen
 	tcp_set_state(tp, TCP_ESTABLISHED);
 	ack_soon(tp);
 	/* "If there are other controls or text …": a SYN-ACK may carry data, and a FIN. */
+	seg->unscaled = true;
 	seg->h.flags &= (uint8_t)~TCP_SYN;
 	seg->h.seq++;
 	seg->seq++;
@@ -243,6 +244,7 @@ static enum tcp_step check_sequence(struct tcp_sock *tp, struct tcp_segment *seg
 	if (tp->state == TCP_SYN_RECEIVED && (seg->h.flags & (TCP_SYN | TCP_ACK)) ==
 	    (TCP_SYN | TCP_ACK) && seg->h.seq == tp->irs) {
 		/* Simultaneous open: the other SYN-ACK. Its SYN was taken in already. */
+		seg->unscaled = true;
 		seg->h.flags &= (uint8_t)~TCP_SYN;
 		seg->flags &= (uint8_t)~TCP_SYN;
 		seg->h.seq++;
@@ -297,7 +299,7 @@ static enum tcp_step establish(struct tcp_sock *tp, struct tcp_segment *seg)
 		return drop_for(seg, TCP_DROP_BAD_ACK);
 	}
 	syn_acked(tp, seg);
-	tp->snd_wnd = (uint32_t)seg->h.window << tp->snd_wscale;
+	tp->snd_wnd = tcp_segment_window(tp, seg);
 	tp->max_snd_wnd = tcp_max32(tp->max_snd_wnd, tp->snd_wnd);
 	tp->snd_wl1 = seg->h.seq;
 	tp->snd_wl2 = seg->h.ack;

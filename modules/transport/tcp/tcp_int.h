@@ -126,6 +126,7 @@ struct tcp_segment {
 	uint32_t length;		/* bytes of payload */
 	enum tcp_drop reason;		/* set by the step that discards */
 	uint8_t flags;
+	bool unscaled;			/* had a SYN: the window is as it stands (RFC 7323 2.2) */
 	bool dropped;			/* its packet has been discarded with a reason */
 };
 
@@ -435,6 +436,12 @@ static inline bool tcp_fin_sent(const struct tcp_sock *tp)
 static inline uint32_t tcp_rcv_wnd(const struct tcp_sock *tp)
 {
 	return seq_span(tp->rcv_nxt, tp->rcv_adv);
+}
+
+/* The window a segment offers, in bytes. */
+static inline uint32_t tcp_segment_window(const struct tcp_sock *tp, const struct tcp_segment *seg)
+{
+	return seg->unscaled ? seg->h.window : (uint32_t)seg->h.window << tp->snd_wscale;
 }
 
 /* ---- tcp_wire.c ---- */

@@ -116,6 +116,51 @@ static void shutting_the_read_side_reopens_the_window(void **state)
 	fx_close(fx);
 }
 
+static void a_retransmission_that_acknowledges_brings_its_window(void **state)
+{
+	struct fixture *fx = fx_open();
+	int s = accept_one(listen_on(80), .mss = 1000);
+	uint8_t data[5000];
+
+	(void)state;
+	fx_pattern_fill(data, sizeof(data), 0);
+	fx_send(fx, s, data, 1000);
+	expect_tx(ACK, .seq = 1, .len = 1000);
+	rx(ACK, .seq = 101, .ack = 1, .win = 2000, .len = 100);
+	rx(ACK, .seq = 1, .ack = 1001, .win = 1000, .len = 100);
+	fx_advance(fx, 50);
+	fx_discard(fx);
+	/* The right edge is at 2001, not at 3001. */
+	fx_send(fx, s, data, sizeof(data));
+	expect_tx(ACK, .seq = 1001, .any_data = true, .len = 1000);
+	expect_silence(100);
+	fx_close(fx);
+}
+
+static void the_window_of_a_crossing_syn_ack_is_not_scaled(void **state)
+{
+	struct fixture *fx = fx_open();
+	uint8_t data[5000];
+	int s = fx_socket(fx, SOCK_STREAM, 0);
+
+	(void)state;
+	fx_pattern_fill(data, sizeof(data), 0);
+	fx->conn.peer_port = 6000;
+	fx->conn.stack_port = 0;
+	fx_bind(fx, s, 0, 5000);
+	fx_connect(fx, s, PEER_IP, 6000);
+	expect_tx(SYN);
+	rx(SYN, .mss = 1000, .wscale = 7, .win = 1000);
+	expect_tx(SYN | ACK);
+	rx(SYN | ACK, .seq = 0, .ack = 1, .mss = 1000, .wscale = 7, .win = 1000);
+	fx_advance(fx, 100);
+	fx_discard(fx);
+	fx_send(fx, s, data, sizeof(data));
+	expect_tx(ACK, .seq = 1, .len = 1000);
+	expect_silence(100);
+	fx_close(fx);
+}
+
 static void find_sock(struct strata_flow *flow, void *ctx)
 {
 	struct tcp_sock *tp = strata_container_of(flow, struct tcp_sock, sock.flow);
@@ -186,6 +231,8 @@ int main(void)
 		cmocka_unit_test(a_peer_that_answers_with_a_closed_window_is_not_given_up),
 		cmocka_unit_test(syn_acks_stay_a_limit_apart_however_many),
 		cmocka_unit_test(shutting_the_read_side_reopens_the_window),
+		cmocka_unit_test(a_retransmission_that_acknowledges_brings_its_window),
+		cmocka_unit_test(the_window_of_a_crossing_syn_ack_is_not_scaled),
 		cmocka_unit_test(a_short_rest_goes_out_after_gigabytes_of_whole_segments),
 		cmocka_unit_test(a_fin_is_acknowledged_though_the_last_ack_comes_with_it),
 	};
