@@ -26,11 +26,12 @@ interfaces:
     driver: loopback
 END
 
-# status WANTED COMMAND…: runs it with output in out and err; a case named by what it is told in $name.
+# status WANTED COMMAND…: runs it with output in out and err; a case named by what it is told in $name. What
+# should have ended and has not is killed.
 status() {
 	wanted=$1
 	shift
-	"$@" >out 2>err </dev/null
+	timeout -k 1 30 "$@" >out 2>err </dev/null
 	got=$?
 	if [ "$got" -eq "$wanted" ]; then pass "$name"; else
 		fail "$name" "status $got, expected $wanted" "$(cat out err)"
