@@ -271,7 +271,7 @@ static struct strata_pkt *segment_new(struct tcp_sock *tp, const struct tcp_head
 
 int tcp_xmit(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint8_t flags)
 {
-	uint32_t room = tcp_segment_room(tp), payload = seq_span(seq, seq_min(seq + length, tp->snd_end));
+	uint32_t payload = seq_span(seq, seq_min(seq + length, tp->snd_end)), room;
 	bool again = seq_lt(seq, tp->snd_nxt), fin;
 	struct strata_pkt *pkt;
 	struct tcp_header h;
@@ -279,6 +279,8 @@ int tcp_xmit(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint8_t flags)
 
 	if (error < 0)
 		return error;
+	/* Only now: the route may have brought another MSS. */
+	room = tcp_segment_room(tp);
 	header_init(tp, &h, seq, flags);
 	header_sack(tp, &h);
 	h.window = window_field(tp, false);

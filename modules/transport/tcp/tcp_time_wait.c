@@ -136,6 +136,14 @@ static bool reopens(const struct tcp_time_wait *tw, const struct tcp_segment *se
 	return seq_gt(seg->h.seq, tw->rcv_nxt) && (!stamped || seg->h.tsval == tw->ts_recent);
 }
 
+/* Without one the SYN would meet a RST, and the wait be over for nothing. */
+static bool somebody_listens(const struct tcp_module *m, const struct tcp_segment *seg)
+{
+	struct strata_flow_key key = tcp_key_of(seg->pkt, &seg->h);
+
+	return strata_flow_listener(m->stack, &key, seg->pkt->iface) != NULL;
+}
+
 bool tcp_time_wait_input(struct tcp_time_wait *tw, struct tcp_segment *seg, uint32_t *iss,
 			 enum strata_verdict *verdict)
 {
@@ -144,7 +152,7 @@ bool tcp_time_wait_input(struct tcp_time_wait *tw, struct tcp_segment *seg, uint
 	bool old = stamped && seq_lt(seg->h.tsval, tw->ts_recent);
 	uint32_t end = seg->h.seq + seg->length + ((seg->h.flags & TCP_FIN) != 0);
 
-	if (reopens(tw, seg)) {
+	if (reopens(tw, seg) && somebody_listens(m, seg)) {
 		strata_count(m->self, TCP_COUNT_TIME_WAIT_REUSED, 1);
 		/* Above whatever the old connection sent, as Linux. */
 		*iss = tw->snd_nxt + 65535 + 2;

@@ -262,6 +262,23 @@ static void a_syn_above_reopens_from_time_wait(void **state)
 	fx_close(fx);
 }
 
+static void a_syn_that_nobody_listens_for_leaves_time_wait_alone(void **state)
+{
+	struct fixture *fx = fx_open();
+	int listener = listen_on(80), s = accept_one(listener, .mss = 1460);
+
+	(void)state;
+	fx_close_socket(fx, s);
+	expect_tx(FIN | ACK, .seq = 1);
+	rx(FIN | ACK, .ack = 2);
+	expect_tx(ACK, .seq = 2, .ack = 2);
+	fx_close_socket(fx, listener);
+	rx(SYN, .seq = 100000, .mss = 1460);
+	expect_tx(ACK, .seq = 2, .ack = 2);
+	assert_int_equal(fx_counter(fx, "tcp", "time_wait"), 1);
+	fx_close(fx);
+}
+
 static void a_newer_time_stamp_reopens_from_time_wait(void **state)
 {
 	struct fixture *fx = fx_open();
@@ -431,6 +448,7 @@ int main(void)
 		cmocka_unit_test(fin_wait_2_without_an_owner_ends),
 		cmocka_unit_test(fin_wait_2_ends_also_when_the_owner_goes_later),
 		cmocka_unit_test(a_syn_above_reopens_from_time_wait),
+		cmocka_unit_test(a_syn_that_nobody_listens_for_leaves_time_wait_alone),
 		cmocka_unit_test(a_newer_time_stamp_reopens_from_time_wait),
 		cmocka_unit_test(resets_end_time_wait_unless_told_otherwise),
 		cmocka_unit_test(time_wait_is_limited_and_the_oldest_ends),
