@@ -18,4 +18,5 @@ endif
 
 conf/stratad.service: $(srcdir)/conf/stratad.service.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) conf && $(SED) -e 's|[@]sbindir[@]|$(sbindir)|' \
-		-e 's|[@]sysconfdir[@]|$(sysconfdir)|' $(srcdir)/conf/stratad.service.in > $@
+		-e 's|[@]sysconfdir[@]|$(sysconfdir)|' \
+		-e 's|[@]runstatedir[@]|$(runstatedir)|' $(srcdir)/conf/stratad.service.in > $@

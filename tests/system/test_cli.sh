@@ -247,4 +247,11 @@ says out '^lo: type loopback, state up, mtu 65535 bytes' 'strata show interfaces
 stop TERM
 check 'stratad ends with 0' test "$got" = 0
 
+# ---- the unit ----
+
+run_files=$("$strata" --help | sed -n 's,.*(default \(.*\)/<stack name>).*,\1,p')
+cp "$abs_top_builddir/conf/stratad.service" out
+says out "^ReadWritePaths=-$run_files\$" 'the unit may write where stratad keeps its run files'
+says out "^ExecStartPre=+/bin/mkdir -p $run_files\$" 'and has that directory'
+
 finish
