@@ -254,4 +254,13 @@ cp "$abs_top_builddir/conf/stratad.service" out
 says out "^ReadWritePaths=-$run_files\$" 'the unit may write where stratad keeps its run files'
 says out "^ExecStartPre=+/bin/mkdir -p $run_files\$" 'and has that directory'
 
+# ---- quickstart ----
+
+name='quickstart without a command ends with 2' status 2 "$abs_top_srcdir/quickstart"
+says err 'quickstart demo' 'and tells its commands'
+name='quickstart with an unknown command ends with 2' status 2 "$abs_top_srcdir/quickstart" domo
+says err "no command 'domo'" 'and tells the command'
+name='quickstart with an argument too many ends with 2' status 2 "$abs_top_srcdir/quickstart" demo --help
+says err "unexpected argument '--help'" 'and tells the argument'
+
 finish
