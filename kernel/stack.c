@@ -208,8 +208,15 @@ static void check_address(struct creation *c, struct config_iface *i, uint32_t n
 	struct strata_prefix prefix;
 	char place[MANIFEST_PLACE_SIZE];
 	uint32_t at;
+	char shown[SHOWN];
 	if (!parse_prefix(c, node, "address/bits such as 192.0.2.2/24", &prefix))
 		return;
+	/* Taken for the host's own prefix it would be up, and reach nobody. */
+	if (strchr(node->text, '/') == NULL) {
+		node_fault(c, node, "expected address/bits such as 192.0.2.2/24, found %s "
+			   "without its bits", node_shown(node, shown, sizeof(shown)));
+		return;
+	}
 	const struct strata_address_ops *ops = strata_address_ops(&c->k->pub, prefix.addr.family);
 	enum strata_addr_class class = ops->classify(&prefix.addr);
 	const struct config_iface *other = find_address(c, &prefix.addr, &at);

@@ -504,6 +504,9 @@ static void tells_what_is_wrong_with_interfaces(void **state)
 		{ "interfaces: [{name: w0, driver: wire, addresses: [192.0.2.1/33]}]\n",
 		  "m.yaml:3:51: expected address/bits such as 192.0.2.2/24 of an enabled network "
 		  "module, found \"192.0.2.1/33\"\n" },
+		{ "interfaces: [{name: w0, driver: wire, addresses: [192.0.2.1]}]\n",
+		  "m.yaml:3:51: expected address/bits such as 192.0.2.2/24, found \"192.0.2.1\" "
+		  "without its bits\n" },
 		{ "interfaces: [{name: w0, driver: wire, addresses: [224.0.0.1/24]}]\n",
 		  "m.yaml:3:51: expected a unicast address, found 224.0.0.1/24\n" },
 		{ "interfaces: [{name: w0, driver: wire, addresses: [[a]]}]\n",
