@@ -503,12 +503,24 @@ out_close:
 	return status;
 }
 
+/* What is opened next must not take the number of a closed standard stream: the log would go there. */
+static bool hold_standard_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return false;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options = { .manifest = STRATA_SYSCONFDIR "/strata/strata.yaml" };
 	char *manager = getenv("NOTIFY_SOCKET");
-	int status = parse_options(argc, argv, &options);
+	int status;
 
+	if (!hold_standard_streams())
+		return EXIT_FAILURE;
+	status = parse_options(argc, argv, &options);
 	if (status >= 0)
 		return status;
 	umask(022);

@@ -247,6 +247,19 @@ says out '^lo: type loopback, state up, mtu 65535 bytes' 'strata show interfaces
 stop TERM
 check 'stratad ends with 0' test "$got" = 0
 
+# ---- without standard streams ----
+
+"$stratad" -c good.yaml --run-dir "$work/run" <&- >&- 2>&- &
+stratad_pid=$!
+check 'stratad starts without standard streams' eventually 5 "$strata" --run-dir run show version
+for stream in 0 1 2; do
+	readlink "/proc/$stratad_pid/fd/$stream"
+done >out
+says out '^/dev/null$' 'the null device stands for them'
+empty 'no module, device or socket of the daemon does' "$(grep -vx '/dev/null' out)"
+stop TERM
+check 'it ends with 0' test "$got" = 0
+
 # ---- the unit ----
 
 run_files=$("$strata" --help | sed -n 's,.*(default \(.*\)/<stack name>).*,\1,p')
