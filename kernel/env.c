@@ -4,6 +4,7 @@
 #include "kernel.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -71,8 +72,12 @@ static void system_log(void *ctx, enum strata_log_level level, const char *modul
 		[STRATA_LOG_INFO] = "",
 		[STRATA_LOG_DEBUG] = "debug: ",
 	};
+	struct pollfd where = { .fd = STDERR_FILENO, .events = POLLOUT };
 
 	(void)ctx;
+	/* A reader that has stopped reading must not stop the stack: its line is lost. */
+	if (poll(&where, 1, 0) == 0)
+		return;
 	/* One call is one write: lines of several processes do not mix. */
 	dprintf(STDERR_FILENO, "%s: %s%s\n", module, levels[level], line);
 }

@@ -9,6 +9,7 @@
 #include <getopt.h>
 #include <grp.h>
 #include <malloc.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,6 +31,8 @@
 #define DRAIN_LOOK (10 * STRATA_MS)
 /* Allocations from this size on are mapped, and unmapped when freed: below a full slab of a cache. */
 #define MMAP_THRESHOLD (32 * 1024)
+/* Local choice: ms that a trace waits for its reader before it loses lines. */
+#define TRACE_PATIENCE 50
 /* A manifest is at most 1 MiB; what SIGHUP compares is not kept beyond that. */
 #define MANIFEST_MAX ((size_t)1 << 20)
 
@@ -51,6 +54,7 @@ struct daemon {
 	char *manifest;		/* its text when the stack was made, to tell whether it changed */
 	size_t manifest_length;
 	unsigned int terminations;	/* SIGTERM and SIGINT received */
+	uint64_t trace_lost;	/* steps not printed since the reader stopped reading */
 };
 
 static const char *const implied_services[] = { "control", NULL };
@@ -174,6 +178,23 @@ static int parse_options(int argc, char **argv, struct options *options)
 
 /* ---- what the daemon tells ---- */
 
+/* Whether a line can be printed. A reader that is behind is waited for once; as long as it does not read
+ * on, lines are lost rather than packets. */
+static bool trace_ready(struct daemon *daemon)
+{
+	struct pollfd where = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	if (poll(&where, 1, daemon->trace_lost == 0 ? TRACE_PATIENCE : 0) == 0) {
+		daemon->trace_lost++;
+		return false;
+	}
+	if (daemon->trace_lost > 0)
+		fprintf(stderr, "stratad: %llu steps were not printed: standard error was full\n",
+			(unsigned long long)daemon->trace_lost);
+	daemon->trace_lost = 0;
+	return true;
+}
+
 /* One aligned line a step of a packet's walk. What has no packet (a state that changed) has neither number
  * nor direction; a packet without an interface is one that a transport has just made. */
 static void print_trace(void *ctx, const struct strata_trace_record *record)
@@ -181,7 +202,8 @@ static void print_trace(void *ctx, const struct strata_trace_record *record)
 	bool routed = record->iface[0] != '\0', drop = record->drop != NULL;
 	char id[16] = "-";
 
-	(void)ctx;
+	if (!trace_ready(ctx))
+		return;
 	if (record->id != 0)
 		snprintf(id, sizeof(id), "#%u", record->id);
 	fprintf(stderr, "%7llu.%06llu %-7s %-3s %-8s %-10s %s%s%s%s\n",
@@ -447,7 +469,7 @@ static int run(struct daemon *daemon, const char *manager)
 	int result;
 
 	if (daemon->options->trace)
-		strata_trace_attach(daemon->stack, print_trace, NULL);
+		strata_trace_attach(daemon->stack, print_trace, daemon);
 	if (daemon->options->user != NULL &&
 	    drop_to(daemon->options->user, strata_run_dir(daemon->stack)) < 0)
 		return EXIT_FAILURE;

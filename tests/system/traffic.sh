@@ -102,4 +102,18 @@ check 'tcpdump saw the answers' grep -q 'Flags \[S\.\]' seen.txt
 empty 'tcpdump -vv finds no bad checksum and nothing malformed' \
 	"$(grep -iE 'bad|incorrect|invalid|malformed|truncated' seen.txt)"
 end
+
+# ---- a reader of the trace that stops reading ----
+
+mkfifo stuck
+exec 7<>stuck
+rm -f ready
+mkfifo ready
+"$stratad" -c manifest.yaml --run-dir "$work/run" --trace >ready 2>stuck &
+stratad_pid=$!
+read -r line <ready
+check 'stratad is ready though nobody reads its trace' test "$line" = 'stratad: ready'
+ping -q -c 500 -i 0.002 -W 2 192.0.2.2 >stuck.out 2>&1
+check 'pings are answered though nobody reads the trace' grep -q ' 0% packet loss' stuck.out
+end
 finish
