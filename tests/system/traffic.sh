@@ -100,7 +100,7 @@ tcpdump -vv -n -r seen.pcap >seen.txt 2>/dev/null
 check 'a line comes back from the TCP echo service' grep -qx question answer
 check 'tcpdump saw the answers' grep -q 'Flags \[S\.\]' seen.txt
 empty 'tcpdump -vv finds no bad checksum and nothing malformed' \
-	"$(grep -iE 'bad|incorrect|invalid|malformed|truncated' seen.txt)"
+	"$(grep -iE '\bbad\b|incorrect|invalid|malformed|truncated' seen.txt)"
 end
 
 # ---- a reader of the trace that stops reading ----
