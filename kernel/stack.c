@@ -37,6 +37,7 @@ struct creation {
 	struct manifest *manifest;
 	struct config config;
 	struct strata_error *error;
+	bool incomplete;		/* a module could not be loaded, which has been told */
 };
 
 #define node_fault(c, node, ...) manifest_fault((c)->manifest, (node), (c)->error, __VA_ARGS__)
@@ -150,7 +151,9 @@ static int check_iface(struct creation *c, struct config_iface *i)
 	if (result < 0) {
 		i->iface = NULL;
 		strata_free(&c->k->pub, spec.config);
-		retell(c, i, &why);
+		/* A framing that is missing because it could not be loaded is no fault of the interface. */
+		if (result != -ENOENT || !c->incomplete)
+			retell(c, i, &why);
 	}
 	strata_error_clear(&why);
 	return result == -ENOMEM ? result : 0;
@@ -197,6 +200,8 @@ static bool parse_prefix(struct creation *c, const struct node *node, const char
 		*out = prefix;
 		return true;
 	}
+	if (c->incomplete)
+		return false;	/* the module that reads it may be the one that could not be loaded */
 	node_fault(c, node, "expected %s of an enabled network module, found %s", what,
 		   node_shown(node, shown, sizeof(shown)));
 	return false;
@@ -380,6 +385,15 @@ static void check_route(struct creation *c, struct config_route *r)
 
 /* ---- checking: all ---- */
 
+/* Whether an entry that is to be there has no module. */
+static bool is_incomplete(const struct creation *c)
+{
+	for (const struct config_module *m = c->config.modules; m != NULL; m = m->next)
+		if (m->enabled && m->name != NULL && registry_find(c->k, m->name) == NULL)
+			return true;
+	return false;
+}
+
 /* Everything that can be known without starting a module or touching a device. */
 static int check_all(struct creation *c)
 {
@@ -387,6 +401,7 @@ static int check_all(struct creation *c)
 	int result = registry_load(c->k, config, c->given, c->error);
 	if (result == -ENOMEM)
 		return result;
+	c->incomplete = is_incomplete(c);
 	registry_set_checking(c->k, true);
 	result = 0;
 	for (struct config_iface *i = config->ifaces; i != NULL && result == 0; i = i->next)

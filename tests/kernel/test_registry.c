@@ -156,6 +156,16 @@ static void tells_what_is_wrong_with_a_module_that_an_option_names(void **state)
 		"congestion module, of letters, digits, `_` and `-`, found \"../x\"\n");
 }
 
+static void a_module_that_cannot_be_loaded_is_one_fault(void **state)
+{
+	(void)state;
+	made_refused_exactly("strata: 1\nmodules:\n  - name: wire\n  - {name: ethernet, file: "
+			     "mod_nowhere}\n  - {name: ipv4, enabled: false}\ninterfaces:\n"
+			     "  - {name: w0, driver: wire, addresses: [192.0.2.1/24]}\n",
+		"m.yaml:4:28: module \"ethernet\": expected mod_nowhere.so in PATH, found none; install "
+		"it, or say where it is with `file:`\n");
+}
+
 static void prints_the_circle(void **state)
 {
 	(void)state;
@@ -659,6 +669,7 @@ int main(void)
 		cmocka_unit_test(what_an_option_names_starts_first),
 		cmocka_unit_test(what_an_option_names_need_not_stand_in_the_manifest),
 		cmocka_unit_test(tells_what_is_wrong_with_a_module_that_an_option_names),
+		cmocka_unit_test(a_module_that_cannot_be_loaded_is_one_fault),
 		cmocka_unit_test(prints_the_circle),
 		cmocka_unit_test(names_both_modules_that_claim_one_number),
 		cmocka_unit_test(checks_the_range_of_numbers_by_kind),
