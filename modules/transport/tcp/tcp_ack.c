@@ -66,9 +66,8 @@ static void congestion_acked(struct tcp_sock *tp, const struct tcp_ack_event *ev
 		.now = tcp_now(tp),
 		.rtt = rtt,
 		.acked = event->acked,
+		.newly_delivered = event->acked,
 		.flight_before = flight_before,
-		.delivered = tp->bytes_acked + tcp_sacked(tp),
-		.app_limited = !tp->cwnd_limited,
 		.cwnd_limited = tp->cwnd_limited,
 	};
 

@@ -389,7 +389,7 @@ struct tcp_sock {
 };
 
 /* An idle established connection may take 1 KiB in all: tables, the port and its owner have the rest. */
-_Static_assert(sizeof(struct tcp_sock) <= 928, "an idle connection has grown too large");
+_Static_assert(sizeof(struct tcp_sock) <= 960, "an idle connection has grown too large");
 _Static_assert(sizeof(struct tcp_time_wait) <= 256, "a TIME-WAIT record has grown too large");
 
 static inline struct tcp_sock *tcp_of(struct strata_socket *sock)
