@@ -257,6 +257,34 @@ struct strata_socket *socket_alloc(struct kernel *k, struct strata_instance *tra
 	return sock;
 }
 
+struct strata_socket_extra *socket_extra(struct strata_socket *sock)
+{
+	if (sock->extra == NULL)
+		sock->extra = strata_alloc(sock->stack, sizeof(*sock->extra));
+	return sock->extra;
+}
+
+/* Gives the structure back, the socket being in no table any more. */
+static void socket_release(struct strata_socket *sock)
+{
+	strata_free(sock->stack, sock->extra);
+	strata_cache_free(sock->cache, sock);
+}
+
+/* What a connection inherits of it. */
+static int extra_inherit(struct strata_socket *sock, const struct strata_socket *parent)
+{
+	const struct strata_socket_extra *from = parent->extra;
+
+	if (from == NULL || (from->priority == 0 && from->mark == 0))
+		return 0;
+	if (socket_extra(sock) == NULL)
+		return -ENOMEM;
+	sock->extra->priority = from->priority;
+	sock->extra->mark = from->mark;
+	return 0;
+}
+
 struct strata_socket *strata_socket_spawn(struct strata_socket *parent)
 {
 	struct strata_socket *sock = socket_new(kernel_of(parent->stack),
@@ -280,9 +308,11 @@ struct strata_socket *strata_socket_spawn(struct strata_socket *parent)
 	sock->mcast_ttl = parent->mcast_ttl;
 	sock->df = parent->df;
 	sock->mcast_iface = parent->mcast_iface;
-	sock->priority = parent->priority;
-	sock->mark = parent->mark;
-	return sock;
+	sock->max_pacing_rate = parent->max_pacing_rate;
+	if (extra_inherit(sock, parent) == 0)
+		return sock;
+	socket_release(sock);
+	return NULL;
 }
 
 /* What stays in the slot of a socket that was ended under its owner: every call says so. */
@@ -306,7 +336,7 @@ void strata_socket_free(struct strata_socket *sock)
 		return;
 	}
 	strata_work_cancel(sock->stack, &sock->work);
-	strata_cache_free(sock->cache, sock);
+	socket_release(sock);
 }
 
 /* Lets the transport end a socket that has no owner any more. */
@@ -331,7 +361,7 @@ void socket_close(struct kernel *k, struct strata_socket *sock)
 	if (!sock->gone)
 		socket_end(sock);
 	else if (sock->transport == NULL)
-		strata_cache_free(sock->cache, sock);
+		socket_release(sock);
 }
 
 struct strata_addr socket_any(const struct strata_socket *sock)

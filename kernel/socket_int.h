@@ -38,6 +38,14 @@ int socket_bind(struct strata_socket *sock, const struct strata_addr *addr, uint
 /* "Any" of the socket's family. */
 struct strata_addr socket_any(const struct strata_socket *sock);
 
+/* What few sockets need. */
+struct strata_socket_extra {
+	struct strata_membership *memberships;	/* groups joined through this socket */
+	uint32_t priority, mark;		/* SO_PRIORITY, SO_MARK: kept for the application */
+};
+/* The socket's, made at the first call; NULL when memory is short. */
+struct strata_socket_extra *socket_extra(struct strata_socket *sock);
+
 /* Options of SOL_SOCKET. */
 int sockopt_set(struct strata_socket *sock, int name, const void *value, socklen_t length);
 int sockopt_get(struct strata_socket *sock, int name, void *value, socklen_t *length);

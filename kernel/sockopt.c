@@ -167,7 +167,11 @@ static int priority_set(struct strata_socket *sock, const void *value, socklen_t
 		return err;
 	if (wanted < 0 || wanted > PRIORITY_MAX)
 		return -EPERM;
-	sock->priority = (uint32_t)wanted;
+	if (wanted == 0 && sock->extra == NULL)
+		return 0;
+	if (socket_extra(sock) == NULL)
+		return -ENOMEM;
+	sock->extra->priority = (uint32_t)wanted;
 	return 0;
 }
 
@@ -175,9 +179,37 @@ static int mark_set(struct strata_socket *sock, const void *value, socklen_t len
 {
 	int wanted, err = int_take(value, length, &wanted);
 
-	if (err == 0)
-		sock->mark = (uint32_t)wanted;
-	return err;
+	if (err < 0 || (wanted == 0 && sock->extra == NULL))
+		return err;
+	if (socket_extra(sock) == NULL)
+		return -ENOMEM;
+	sock->extra->mark = (uint32_t)wanted;
+	return 0;
+}
+
+/* As Linux: an unsigned int, all bits of which mean no limit, or an unsigned long. */
+static int pacing_set(struct strata_socket *sock, const void *value, socklen_t length)
+{
+	unsigned long wide;
+	unsigned int narrow;
+
+	if (length < sizeof(narrow))
+		return -EINVAL;
+	memcpy(&narrow, value, sizeof(narrow));
+	wide = narrow == UINT_MAX ? ULONG_MAX : narrow;
+	if (length == sizeof(wide))
+		memcpy(&wide, value, sizeof(wide));
+	sock->max_pacing_rate = wide == ULONG_MAX ? 0 : wide;
+	return 0;
+}
+
+static int pacing_get(const struct strata_socket *sock, void *value, socklen_t *length)
+{
+	uint64_t rate = sock->max_pacing_rate != 0 ? sock->max_pacing_rate : UINT64_MAX;
+	const unsigned int narrow = rate < UINT_MAX ? (unsigned int)rate : UINT_MAX;
+
+	return *length >= sizeof(rate) ? value_put(value, length, &rate, sizeof(rate)) :
+					 value_put(value, length, &narrow, sizeof(narrow));
 }
 
 /* Nothing here ever blocks, so a time limit is checked and means nothing. */
@@ -274,6 +306,8 @@ static int option_set(struct strata_socket *sock, int name, const void *value, s
 		return priority_set(sock, value, length);
 	case SO_MARK:
 		return mark_set(sock, value, length);
+	case SO_MAX_PACING_RATE:
+		return pacing_set(sock, value, length);
 	case SO_BINDTODEVICE:
 		return device_set(sock, value, length);
 	case SO_BINDTOIFINDEX:
@@ -314,9 +348,12 @@ int sockopt_get(struct strata_socket *sock, int name, void *value, socklen_t *le
 	case SO_SNDTIMEO:
 		return value_put(value, length, &never, sizeof(never));
 	case SO_PRIORITY:
-		return int_put(value, length, (int)sock->priority);
+		return int_put(value, length,
+			       sock->extra != NULL ? (int)sock->extra->priority : 0);
 	case SO_MARK:
-		return int_put(value, length, (int)sock->mark);
+		return int_put(value, length, sock->extra != NULL ? (int)sock->extra->mark : 0);
+	case SO_MAX_PACING_RATE:
+		return pacing_get(sock, value, length);
 	case SO_ERROR:
 		return int_put(value, length, -strata_socket_take_error(sock));
 	case SO_TYPE:
@@ -371,7 +408,9 @@ int strata_socket_join(struct strata_socket *sock, struct strata_iface *iface,
 		iface = group_iface(sock, group);
 	if (iface == NULL)
 		return -ENODEV;
-	for (m = sock->memberships; m != NULL; m = m->next, count++)
+	if (socket_extra(sock) == NULL)
+		return -ENOMEM;
+	for (m = sock->extra->memberships; m != NULL; m = m->next, count++)
 		if (m->iface == iface && strata_addr_equal(&m->group, group))
 			return -EADDRINUSE;
 	if (count >= MEMBERSHIPS_MAX) {
@@ -388,8 +427,8 @@ int strata_socket_join(struct strata_socket *sock, struct strata_iface *iface,
 	}
 	m->iface = iface;
 	m->group = *group;
-	m->next = sock->memberships;
-	sock->memberships = m;
+	m->next = sock->extra->memberships;
+	sock->extra->memberships = m;
 	return 0;
 }
 
@@ -408,7 +447,9 @@ int strata_socket_leave(struct strata_socket *sock, struct strata_iface *iface,
 	struct strata_membership **link, **found = NULL;
 
 	/* The list is newest first: the last match is where it was joined first. */
-	for (link = &sock->memberships; *link != NULL; link = &(*link)->next)
+	if (sock->extra == NULL)
+		return -EADDRNOTAVAIL;
+	for (link = &sock->extra->memberships; *link != NULL; link = &(*link)->next)
 		if ((iface == NULL || (*link)->iface == iface) &&
 		    strata_addr_equal(&(*link)->group, group))
 			found = link;
@@ -420,14 +461,17 @@ int strata_socket_leave(struct strata_socket *sock, struct strata_iface *iface,
 
 void membership_clear(struct strata_socket *sock)
 {
-	while (sock->memberships != NULL)
-		membership_end(sock, &sock->memberships);
+	while (sock->extra != NULL && sock->extra->memberships != NULL)
+		membership_end(sock, &sock->extra->memberships);
 }
 
 void membership_iface_gone(struct strata_socket *sock, struct strata_iface *iface)
 {
-	struct strata_membership **link = &sock->memberships;
+	struct strata_membership **link;
 
+	if (sock->extra == NULL)
+		return;
+	link = &sock->extra->memberships;
 	while (*link != NULL) {
 		if ((*link)->iface == iface)
 			membership_end(sock, link);

@@ -75,9 +75,9 @@ struct strata_socket {
 	uint8_t df;			/**< enum strata_df */
 	uint16_t mcast_iface;		/**< index; 0: by route */
 	int32_t slot;			/**< kernel's: place in the descriptor table; -1: none */
-	struct strata_membership *memberships;	/**< kernel's: groups joined through this socket */
+	struct strata_socket_extra *extra;	/**< kernel's: what few sockets need; NULL: nothing of it */
 	struct strata_cache *cache;	/**< kernel's: where its memory is from */
-	uint32_t priority, mark;	/**< SO_PRIORITY, SO_MARK: kept for the application */
+	uint64_t max_pacing_rate;	/**< SO_MAX_PACING_RATE, bytes a second; 0: no limit */
 };
 
 struct strata_transport_ops {

@@ -389,6 +389,38 @@ static void the_other_options_keep_their_values(void **state)
 	fx_close(fx);
 }
 
+static void a_pacing_rate_is_kept_in_either_width(void **state)
+{
+	struct fixture *fx = sockets_open();
+	int s = dgram(fx);
+	uint64_t wide = 0;
+	socklen_t length = sizeof(wide);
+
+	(void)state;
+	assert_int_equal(strata_getsockopt(fx->stack, s, SOL_SOCKET, SO_MAX_PACING_RATE, &wide,
+					   &length), 0);
+	assert_int_equal(length, 8);
+	assert_true(wide == UINT64_MAX);
+	assert_int_equal(fx_setsockopt(fx, s, SOL_SOCKET, SO_MAX_PACING_RATE, 125000), 0);
+	assert_int_equal(fx_getsockopt(fx, s, SOL_SOCKET, SO_MAX_PACING_RATE), 125000);
+	wide = UINT64_C(1) << 40;
+	assert_int_equal(strata_setsockopt(fx->stack, s, SOL_SOCKET, SO_MAX_PACING_RATE, &wide,
+					   sizeof(wide)), 0);
+	assert_int_equal(fx_getsockopt(fx, s, SOL_SOCKET, SO_MAX_PACING_RATE), -1);
+	wide = 0;
+	assert_int_equal(strata_getsockopt(fx->stack, s, SOL_SOCKET, SO_MAX_PACING_RATE, &wide,
+					   &length), 0);
+	assert_true(wide == UINT64_C(1) << 40);
+	/* All bits of the narrow one: no limit. */
+	assert_int_equal(fx_setsockopt(fx, s, SOL_SOCKET, SO_MAX_PACING_RATE, -1), 0);
+	assert_int_equal(strata_getsockopt(fx->stack, s, SOL_SOCKET, SO_MAX_PACING_RATE, &wide,
+					   &length), 0);
+	assert_true(wide == UINT64_MAX);
+	assert_int_equal(strata_setsockopt(fx->stack, s, SOL_SOCKET, SO_MAX_PACING_RATE, &wide, 3),
+			 -EINVAL);
+	fx_close(fx);
+}
+
 static void a_socket_joins_at_most_64_groups(void **state)
 {
 	struct fixture *fx = sockets_open();
@@ -734,6 +766,7 @@ int main(void)
 		cmocka_unit_test(flags_are_off_go_on_and_off),
 		cmocka_unit_test(buffers_are_doubled_and_kept_in_bounds),
 		cmocka_unit_test(the_other_options_keep_their_values),
+		cmocka_unit_test(a_pacing_rate_is_kept_in_either_width),
 		cmocka_unit_test(a_socket_joins_at_most_64_groups),
 		cmocka_unit_test(what_already_holds_is_told_once_and_then_what_is_new),
 		cmocka_unit_test(several_frames_of_a_batch_are_told_once_at_its_end),
