@@ -181,6 +181,9 @@ static const struct strata_option options[] = {
 	       "Most established connections that wait to be accepted, for each listener."),
 	OPTION(half_open_max, UINT, "4096", 1, 1048576, "connections",
 	       "Most half-open connections of the stack."),
+	OPTION(syncookies, UINT, "1", 0, 2, NULL,
+	       "SYN cookies (RFC 4987): 0 never, 1 when there is no room for a half-open connection, "
+	       "2 always."),
 	OPTION(syn_retries, UINT, "6", 1, 127, NULL, "Retransmissions of a SYN."),
 	OPTION(synack_retries, UINT, "4", 1, 127, NULL, "Retransmissions of a SYN-ACK."),
 	OPTION(data_retries, UINT, "15", 3, 127, NULL, "Retransmissions of data, R2 of RFC 9293 3.8.3."),

@@ -136,7 +136,7 @@ struct tcp_config {
 	const char *congestion;
 	bool sack, dsack, timestamps, window_scaling, nagle, rfc1337, limited_transmit, autotune;
 	bool tail_loss_probe;
-	uint64_t initial_window, mss_min, backlog_max, half_open_max;
+	uint64_t initial_window, mss_min, backlog_max, half_open_max, syncookies;
 	uint64_t syn_retries, synack_retries, data_retries, orphan_retries;
 	uint64_t rto_initial, rto_min, rto_max;
 	uint64_t delayed_ack, cork_time;
@@ -150,6 +150,13 @@ struct tcp_config {
 struct tcp_sock;
 struct tcp_time_wait;
 
+/* Secrets of SYN cookies (tcp_cookie.c). */
+struct tcp_cookies {
+	struct strata_hash_key keys[2];	/* of odd and even epochs */
+	uint64_t epoch[2];		/* that each key is of; 0: none was drawn */
+	uint64_t good_until;		/* the last cookie sent is; 0: none was sent */
+};
+
 /* State of an instance. */
 struct tcp_module {
 	struct strata_instance *self;
@@ -157,6 +164,7 @@ struct tcp_module {
 	struct tcp_config *config;
 	struct strata_cache *requests, *time_waits, *slices, *ranges, *listeners;
 	struct strata_hash_key isn_key, stamp_key;
+	struct tcp_cookies cookies;
 	uint32_t half_open;		/* requests in existence */
 	uint32_t scoreboard_blocks;	/* SACK blocks held by all connections */
 	uint32_t orphans_waiting;	/* FIN-WAIT-2 without an owner */
@@ -228,6 +236,7 @@ struct tcp_listener {
 	struct tcp_sock *accept_head, *accept_tail;	/* established, linked by accept_next */
 	struct tcp_request *requests;
 	uint32_t accept_count;
+	uint32_t request_count;
 	uint32_t backlog;
 };
 
@@ -249,6 +258,8 @@ struct tcp_request {
 	uint8_t options;		/* enum tcp_option_bit: agreed upon */
 	uint8_t snd_wscale, rcv_wscale;
 	uint8_t retransmits;
+	bool ecn : 1;			/* RFC 3168 6.1.1: agreed upon */
+	bool acked : 1;			/* the final ACK came, but could not be used */
 };
 
 /* What is left of a connection in TIME-WAIT. */
@@ -341,7 +352,7 @@ struct tcp_sock {
 	uint16_t rcv_mss;		/* estimate of the peer's segment size */
 	uint16_t user_mss;		/* TCP_MAXSEG; 0: none */
 	uint16_t keepidle, keepintvl;	/* seconds; 0: the module's */
-	uint16_t defer_accept;		/* seconds */
+	uint8_t defer_accept;		/* TCP_DEFER_ACCEPT, in retransmissions of the SYN-ACK */
 	uint16_t ooo_ranges;
 	uint16_t mtu_heard;		/* by an error about a segment in flight; the work learns it */
 	uint16_t orphan_retries;
@@ -546,6 +557,25 @@ enum strata_verdict tcp_request_input(struct tcp_request *req, struct tcp_segmen
 void tcp_request_free(struct tcp_request *req);
 /* A connection for its listener's queue is established. */
 void tcp_accept_enqueue(struct tcp_sock *tp);
+
+/* Retransmissions of a SYN-ACK that TCP_DEFER_ACCEPT's seconds stand for, and back. */
+uint8_t tcp_defer_count(const struct tcp_module *m, int seconds);
+int tcp_defer_seconds(const struct tcp_module *m, uint8_t count);
+
+/* ---- tcp_cookie.c: SYN cookies (RFC 4987 3.6) ---- */
+
+/* The initial sequence number that is a cookie for a SYN with number `peer_iss`. */
+uint32_t tcp_cookie_make(struct strata_stack *stack, struct tcp_cookies *cookies,
+			 const struct strata_flow_key *key, uint32_t peer_iss, uint16_t mss);
+/* Were cookies sent that may still come back? Where none was, an ACK need not be looked at. */
+bool tcp_cookies_expected(struct strata_stack *stack, const struct tcp_cookies *cookies);
+/* Returns the MSS that the cookie tells; 0: it is forged, or too old. */
+uint16_t tcp_cookie_check(struct strata_stack *stack, struct tcp_cookies *cookies,
+			  const struct strata_flow_key *key, uint32_t peer_iss, uint32_t cookie);
+/* The time stamp for a SYN-ACK with a cookie: its low bits tell the options agreed upon. */
+uint32_t tcp_cookie_stamp(uint32_t clock, const struct tcp_request *req);
+/* Reads them back from the stamp's echo. */
+void tcp_cookie_unstamp(struct tcp_request *req, uint32_t echo);
 
 /* ---- tcp_input.c, tcp_ack.c ---- */
 

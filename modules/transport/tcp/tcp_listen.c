@@ -8,6 +8,9 @@
 #include <strata/trace.h>
 #include "tcp_int.h"
 
+/* local choice, as Linux once had it: half-open connections that even the smallest backlog allows. */
+#define REQUESTS_MIN 8
+
 /* ---- half-open connections ---- */
 
 void tcp_request_free(struct tcp_request *req)
@@ -19,6 +22,7 @@ void tcp_request_free(struct tcp_request *req)
 		req->next->link = req->link;
 	strata_timer_stop(m->stack, &req->timer);
 	strata_flow_remove(m->stack, &req->flow);
+	req->listener->listener->request_count--;
 	strata_cache_free(m->requests, req);
 	m->half_open--;
 	strata_count(m->self, TCP_COUNT_HALF_OPEN, UINT64_MAX);
@@ -31,32 +35,82 @@ static void request_fail(struct tcp_request *req)
 	tcp_request_free(req);
 }
 
-static int send_syn_ack(struct tcp_request *req)
+static uint32_t request_clock(const struct tcp_request *req)
 {
-	struct tcp_module *m = req->module;
+	return tcp_ms(strata_now(req->module->stack)) + req->ts_offset;
+}
+
+static int send_syn_ack(const struct tcp_request *req, uint32_t tsval)
+{
 	const struct strata_socket *sock = &req->listener->sock;
 	struct tcp_header h = {
 		.source = req->flow.key.local_port, .destination = req->flow.key.remote_port,
 		.seq = req->iss, .ack = req->irs + 1, .flags = TCP_SYN | TCP_ACK,
 		.window = (uint16_t)req->rcv_window, .options = req->options | TCP_HAS_MSS,
 		.mss = req->advmss, .wscale = req->rcv_wscale,
-		.tsval = tcp_ms(strata_now(m->stack)) + req->ts_offset, .tsecr = req->ts_recent,
+		.tsval = tsval, .tsecr = req->ts_recent,
 	};
 
-	return tcp_reply(m, &req->flow.key, req->flow.iface, &h, sock->ttl, sock->tos);
+	return tcp_reply(req->module, &req->flow.key, req->flow.iface, &h, sock->ttl, sock->tos);
+}
+
+/* How long the answer to the SYN-ACK is waited for when it has been sent again so often. */
+static uint64_t syn_ack_timeout(const struct tcp_module *m, unsigned int retransmits)
+{
+	uint64_t rto = m->config->rto_initial;
+
+	for (; retransmits != 0 && rto < m->config->rto_max; retransmits--)
+		rto *= 2;
+	return rto < m->config->rto_max ? rto : m->config->rto_max;
 }
 
 static void request_timer(struct tcp_request *req)
 {
-	const struct tcp_config *config = req->module->config;
-	uint64_t rto = config->rto_initial;
-	unsigned int i;
+	struct tcp_module *m = req->module;
 
-	for (i = 0; i < req->retransmits && rto < config->rto_max; i++)
-		rto *= 2;
-	if (rto > config->rto_max)
-		rto = config->rto_max;
-	strata_timer_start(req->module->stack, &req->timer, strata_now(req->module->stack) + rto);
+	strata_timer_start(m->stack, &req->timer,
+			   strata_now(m->stack) + syn_ack_timeout(m, req->retransmits));
+}
+
+uint8_t tcp_defer_count(const struct tcp_module *m, int seconds)
+{
+	uint64_t spent = 0;
+	uint8_t count = 0;
+
+	while (seconds > 0 && spent < (uint64_t)seconds * STRATA_SEC && count < UINT8_MAX)
+		spent += syn_ack_timeout(m, count++);
+	return count;
+}
+
+int tcp_defer_seconds(const struct tcp_module *m, uint8_t count)
+{
+	uint64_t spent = 0;
+
+	while (count != 0)
+		spent += syn_ack_timeout(m, --count);
+	return (int)(spent / STRATA_SEC);
+}
+
+/* As Linux: where data was deferred to, a peer that has answered is waited for until then at least. */
+static bool request_over(const struct tcp_request *req)
+{
+	const struct tcp_sock *listener = req->listener;
+	unsigned int most = listener->syncnt != 0 ? listener->syncnt :
+			    (unsigned int)req->module->config->synack_retries;
+
+	if (req->retransmits < most)
+		return false;
+	return listener->defer_accept == 0 || !req->acked ||
+	       req->retransmits >= listener->defer_accept;
+}
+
+/* Is the SYN-ACK to go again? Not to a peer who has answered and only owes data; but once more when the
+ * time it had for that ends, so that its answer completes the handshake. */
+static bool request_asks(const struct tcp_request *req)
+{
+	unsigned int defer = req->listener->defer_accept;
+
+	return !req->acked || defer == 0 || req->retransmits >= defer;
 }
 
 static void request_fire(struct strata_stack *stack, struct strata_timer *timer)
@@ -64,13 +118,15 @@ static void request_fire(struct strata_stack *stack, struct strata_timer *timer)
 	struct tcp_request *req = strata_container_of(timer, struct tcp_request, timer);
 
 	(void)stack;
-	if (req->retransmits >= req->module->config->synack_retries) {
+	if (request_over(req)) {
 		request_fail(req);
 		return;
 	}
 	req->retransmits++;
-	strata_count(req->module->self, TCP_COUNT_RETRANS_SEGS, 1);
-	send_syn_ack(req);
+	if (request_asks(req)) {
+		strata_count(req->module->self, TCP_COUNT_RETRANS_SEGS, 1);
+		send_syn_ack(req, request_clock(req));
+	}
 	request_timer(req);
 }
 
@@ -107,6 +163,21 @@ static bool request_route(struct tcp_request *req)
 	return true;
 }
 
+/* What a record and a cookie have in common: the ends, and what we offer. */
+static void request_init(struct tcp_request *req, struct tcp_sock *listener,
+			 const struct tcp_segment *seg)
+{
+	struct tcp_module *m = tcp_module_of(listener);
+
+	req->module = m;
+	req->listener = listener;
+	req->flow.kind = TCP_FLOW_REQUEST;
+	req->flow.key = tcp_key_of(seg->pkt, &seg->h);
+	req->flow.iface = listener->sock.flow.iface;
+	req->ts_offset = tcp_stamp_offset(m, &req->flow.key);
+	req->rcv_window = tcp_min32(listener->sock.rcvbuf / 2, 65535);
+}
+
 static struct tcp_request *request_new(struct tcp_sock *listener, const struct tcp_segment *seg,
 				       uint32_t iss)
 {
@@ -115,17 +186,11 @@ static struct tcp_request *request_new(struct tcp_sock *listener, const struct t
 
 	if (req == NULL)
 		return NULL;
-	req->module = m;
-	req->listener = listener;
-	req->flow.kind = TCP_FLOW_REQUEST;
-	req->flow.key = tcp_key_of(seg->pkt, &seg->h);
-	req->flow.iface = listener->sock.flow.iface;
+	request_init(req, listener, seg);
 	req->timer.fire = request_fire;
 	req->irs = seg->h.seq;
 	req->iss = iss != 0 ? iss : tcp_isn(m, &req->flow.key);
-	req->ts_offset = tcp_stamp_offset(m, &req->flow.key);
 	req->sent = strata_now(m->stack);
-	req->rcv_window = tcp_min32(listener->sock.rcvbuf / 2, 65535);
 	request_options(req, &seg->h);
 	head = &listener->listener->requests;
 	req->next = *head;
@@ -133,6 +198,7 @@ static struct tcp_request *request_new(struct tcp_sock *listener, const struct t
 	if (req->next != NULL)
 		req->next->link = &req->next;
 	*head = req;
+	listener->listener->request_count++;
 	m->half_open++;
 	strata_count(m->self, TCP_COUNT_HALF_OPEN, 1);
 	return req;
@@ -160,33 +226,44 @@ static bool accept_full(const struct tcp_listener *l)
 	return l->accept_count > l->backlog;
 }
 
-enum strata_verdict tcp_listen_input(struct tcp_sock *tp, struct tcp_segment *seg, uint32_t iss)
+/* No room for another half-open connection: the stack's limit, or the listener's, which is its backlog's, as on
+ * Linux. */
+static bool requests_full(const struct tcp_module *m, const struct tcp_listener *l)
+{
+	return m->half_open >= m->config->half_open_max ||
+	       l->request_count >= tcp_max32(l->backlog, REQUESTS_MIN);
+}
+
+/* Answers a SYN without remembering it. Consumes. */
+static enum strata_verdict answer_by_cookie(struct tcp_sock *tp, struct tcp_segment *seg)
+{
+	struct tcp_module *m = tcp_module_of(tp);
+	struct tcp_request req = { .irs = seg->h.seq };
+
+	request_init(&req, tp, seg);
+	request_options(&req, &seg->h);
+	/* Without a time stamp to carry them nothing but the MSS can be agreed upon. */
+	if ((req.options & TCP_HAS_TIMESTAMP) == 0) {
+		req.options = 0;
+		req.rcv_wscale = 0;
+		req.ecn = false;
+	}
+	seg->reason = TCP_DROP_NO_ROUTE;
+	if (!request_route(&req))
+		return tcp_segment_drop(m, seg);
+	req.iss = tcp_cookie_make(m->stack, &m->cookies, &req.flow.key, req.irs, req.mss);
+	strata_trace(m->self, seg->pkt, "SYN seq %u: answered by a cookie", seg->h.seq);
+	strata_count(m->self, TCP_COUNT_COOKIES_SENT, 1);
+	send_syn_ack(&req, tcp_cookie_stamp(request_clock(&req), &req));
+	return tcp_segment_done(seg);
+}
+
+/* Remembers a SYN and answers it. Consumes. */
+static enum strata_verdict answer_by_request(struct tcp_sock *tp, struct tcp_segment *seg, uint32_t iss)
 {
 	struct tcp_module *m = tcp_module_of(tp);
 	struct tcp_request *req;
 
-	/* RFC 9293 3.10.7.2, first: RST; second: ACK */
-	seg->reason = TCP_DROP_RST_IGNORED;
-	if (seg->h.flags & TCP_RST)
-		return tcp_segment_drop(m, seg);
-	if (seg->h.flags & TCP_ACK) {
-		tcp_reply_reset(m, seg);
-		seg->reason = TCP_DROP_NO_CONNECTION;
-		return tcp_segment_drop(m, seg);
-	}
-	/* Third: SYN; with a FIN it is no honest one (as Linux). */
-	seg->reason = TCP_DROP_BAD_FLAGS;
-	if ((seg->h.flags & (TCP_SYN | TCP_FIN)) != TCP_SYN)
-		return tcp_segment_drop(m, seg);
-	seg->reason = TCP_DROP_BAD_SOURCE;
-	if (source_bad(seg->pkt))
-		return tcp_segment_drop(m, seg);
-	seg->reason = TCP_DROP_LISTEN_OVERFLOW;
-	if (accept_full(tp->listener))
-		return tcp_segment_drop(m, seg);
-	seg->reason = TCP_DROP_HALF_OPEN_LIMIT;
-	if (m->half_open >= m->config->half_open_max)
-		return tcp_segment_drop(m, seg);
 	seg->reason = TCP_DROP_NO_MEMORY;
 	req = request_new(tp, seg, iss);
 	if (req == NULL)
@@ -201,9 +278,35 @@ enum strata_verdict tcp_listen_input(struct tcp_sock *tp, struct tcp_segment *se
 		return tcp_segment_drop(m, seg);
 	}
 	strata_trace(m->self, seg->pkt, "SYN seq %u: half-open, answers SYN ACK", seg->h.seq);
-	send_syn_ack(req);
+	send_syn_ack(req, request_clock(req));
 	request_timer(req);
 	return tcp_segment_done(seg);
+}
+
+/* RFC 9293 3.10.7.2, third: SYN. Consumes. */
+static enum strata_verdict listen_syn(struct tcp_sock *tp, struct tcp_segment *seg, uint32_t iss)
+{
+	struct tcp_module *m = tcp_module_of(tp);
+	uint64_t cookies = m->config->syncookies;
+	bool full = requests_full(m, tp->listener);
+
+	/* With a FIN it is no honest one (as Linux). */
+	seg->reason = TCP_DROP_BAD_FLAGS;
+	if ((seg->h.flags & (TCP_SYN | TCP_FIN)) != TCP_SYN)
+		return tcp_segment_drop(m, seg);
+	seg->reason = TCP_DROP_BAD_SOURCE;
+	if (source_bad(seg->pkt))
+		return tcp_segment_drop(m, seg);
+	seg->reason = TCP_DROP_LISTEN_OVERFLOW;
+	if (accept_full(tp->listener))
+		return tcp_segment_drop(m, seg);
+	/* A SYN that ended TIME-WAIT was told from a forged one by its numbers, and has its own to start from. */
+	if (iss == 0 && (cookies == 2 || (full && cookies == 1)))
+		return answer_by_cookie(tp, seg);
+	seg->reason = TCP_DROP_HALF_OPEN_LIMIT;
+	if (full)
+		return tcp_segment_drop(m, seg);
+	return answer_by_request(tp, seg, iss);
 }
 
 /* ---- the handshake's end ---- */
@@ -215,6 +318,7 @@ static void inherit(struct tcp_sock *tp, const struct tcp_sock *from)
 	tp->keepidle = from->keepidle;
 	tp->keepintvl = from->keepintvl;
 	tp->keepcnt = from->keepcnt;
+	tp->syncnt = from->syncnt;
 	tp->user_mss = from->user_mss;
 	tp->user_timeout_ms = from->user_timeout_ms;
 	tp->notsent_lowat = from->notsent_lowat;
@@ -243,7 +347,7 @@ static void tcb_of_request(struct tcp_sock *tp, const struct tcp_request *req)
 	tp->snd_wscale = req->snd_wscale;
 	tp->rcv_wscale = req->rcv_wscale;
 	tp->total_retrans = req->retransmits;
-	if (req->retransmits == 0) {
+	if (req->retransmits == 0 && req->sent != 0) {
 		/* The handshake gives the first round-trip time. */
 		tp->rtt_timing = true;
 		tp->rtt_seq = tp->snd_nxt;
@@ -251,7 +355,7 @@ static void tcb_of_request(struct tcp_sock *tp, const struct tcp_request *req)
 	}
 }
 
-/* A socket takes the record's place, in SYN-RECEIVED; NULL when memory is short. */
+/* A socket takes the place of a record, or a cookie, in SYN-RECEIVED; NULL when memory is short. */
 static struct tcp_sock *promote(struct tcp_request *req)
 {
 	struct tcp_module *m = req->module;
@@ -269,7 +373,8 @@ static struct tcp_sock *promote(struct tcp_request *req)
 	tp->embryo = true;
 	sock->port.local = sock->flow.key.local;
 	strata_port_share(m->stack, &listener->sock.port, &sock->port);
-	tcp_request_free(req);
+	if (req->link != NULL)
+		tcp_request_free(req);
 	tcp_set_state(tp, TCP_SYN_RECEIVED);
 	if (strata_flow_add(m->stack, &sock->flow) < 0 || tcp_route(tp) < 0) {
 		tcp_finish(tp, 0);
@@ -291,9 +396,10 @@ static enum strata_verdict request_ack(struct tcp_request *req, struct tcp_segme
 		seg->reason = TCP_DROP_BAD_ACK;
 		return tcp_segment_drop(m, seg);
 	}
-	/* TCP_DEFER_ACCEPT: data must come first, until the SYN-ACK has been sent again. */
-	if (req->listener->defer_accept != 0 && seg->length == 0 &&
-	    (seg->h.flags & TCP_FIN) == 0 && req->retransmits == 0) {
+	/* TCP_DEFER_ACCEPT: data must come first, until the SYN-ACK has been timed out so often. */
+	req->acked = true;
+	if (req->retransmits < req->listener->defer_accept && seg->length == 0 &&
+	    (seg->h.flags & TCP_FIN) == 0) {
 		seg->reason = TCP_DROP_ACCEPT_DEFERRED;
 		return tcp_segment_drop(m, seg);
 	}
@@ -321,7 +427,7 @@ static enum strata_verdict request_refuse(struct tcp_request *req, struct tcp_se
 	if (tcp_challenge_allowed(req->module, &req->challenge_next)) {
 		if (req->options & TCP_HAS_TIMESTAMP) {
 			h.options = TCP_HAS_TIMESTAMP;
-			h.tsval = tcp_ms(strata_now(req->module->stack)) + req->ts_offset;
+			h.tsval = request_clock(req);
 			h.tsecr = req->ts_recent;
 		}
 		tcp_reply(req->module, &req->flow.key, req->flow.iface, &h,
@@ -340,7 +446,7 @@ enum strata_verdict tcp_request_input(struct tcp_request *req, struct tcp_segmen
 	if (syn && seg->h.seq == req->irs) {
 		/* The SYN again: our answer was lost. */
 		if (tcp_challenge_allowed(m, &req->challenge_next))
-			send_syn_ack(req);
+			send_syn_ack(req, request_clock(req));
 		seg->reason = TCP_DROP_SYN_RECEIVED_DUPLICATE;
 		return tcp_segment_drop(m, seg);
 	}
@@ -367,6 +473,63 @@ enum strata_verdict tcp_request_input(struct tcp_request *req, struct tcp_segmen
 		return tcp_segment_drop(m, seg);
 	}
 	return request_ack(req, seg);
+}
+
+/* An ACK that may bring a cookie back: the connection it completes is made here, data and all. Consumes. */
+static enum strata_verdict cookie_ack(struct tcp_sock *listener, struct tcp_segment *seg)
+{
+	struct tcp_module *m = tcp_module_of(listener);
+	struct tcp_request req = { .iss = seg->h.ack - 1, .irs = seg->h.seq - 1 };
+	struct tcp_sock *tp;
+
+	seg->reason = TCP_DROP_BAD_SOURCE;
+	if (source_bad(seg->pkt))
+		return tcp_segment_drop(m, seg);
+	request_init(&req, listener, seg);
+	req.mss = tcp_cookie_check(m->stack, &m->cookies, &req.flow.key, req.irs, req.iss);
+	if (req.mss == 0) {
+		strata_count(m->self, TCP_COUNT_COOKIES_FAILED, 1);
+		tcp_reply_reset(m, seg);
+		seg->reason = TCP_DROP_BAD_COOKIE;
+		return tcp_segment_drop(m, seg);
+	}
+	seg->reason = TCP_DROP_LISTEN_OVERFLOW;
+	if (accept_full(listener->listener))
+		return tcp_segment_drop(m, seg);
+	if (seg->h.options & TCP_HAS_TIMESTAMP) {
+		req.options = TCP_HAS_TIMESTAMP;
+		req.ts_recent = seg->h.tsval;
+		tcp_cookie_unstamp(&req, seg->h.tsecr);
+		if (req.options & TCP_HAS_WSCALE)
+			req.rcv_wscale = tcp_choose_wscale(m, &listener->sock);
+	}
+	seg->reason = TCP_DROP_NO_ROUTE;
+	if (!request_route(&req))
+		return tcp_segment_drop(m, seg);
+	seg->reason = TCP_DROP_NO_MEMORY;
+	tp = promote(&req);
+	if (tp == NULL)
+		return tcp_segment_drop(m, seg);
+	strata_count(m->self, TCP_COUNT_COOKIES_RECEIVED, 1);
+	return tcp_segment_arrives(tp, seg);
+}
+
+enum strata_verdict tcp_listen_input(struct tcp_sock *tp, struct tcp_segment *seg, uint32_t iss)
+{
+	struct tcp_module *m = tcp_module_of(tp);
+
+	/* RFC 9293 3.10.7.2, first: RST; second: ACK */
+	seg->reason = TCP_DROP_RST_IGNORED;
+	if (seg->h.flags & TCP_RST)
+		return tcp_segment_drop(m, seg);
+	if ((seg->h.flags & TCP_ACK) == 0)
+		return listen_syn(tp, seg, iss);
+	if ((seg->h.flags & TCP_SYN) == 0 && m->config->syncookies != 0 &&
+	    tcp_cookies_expected(m->stack, &m->cookies))
+		return cookie_ack(tp, seg);
+	tcp_reply_reset(m, seg);
+	seg->reason = TCP_DROP_NO_CONNECTION;
+	return tcp_segment_drop(m, seg);
 }
 
 /* ---- the queue of connections nobody has accepted ---- */

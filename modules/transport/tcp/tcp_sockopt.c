@@ -138,7 +138,7 @@ int tcp_setsockopt(struct strata_socket *sock, int name, const void *value, sock
 		tp->linger2 = v < 0 ? -1 : v;
 		return 0;
 	case TCP_DEFER_ACCEPT:
-		tp->defer_accept = (uint16_t)(v < 0 ? 0 : v > SECONDS_MAX ? SECONDS_MAX : v);
+		tp->defer_accept = tcp_defer_count(tcp_module_of(tp), v);
 		return 0;
 	case TCP_USER_TIMEOUT:
 		if (v < 0)
@@ -305,7 +305,7 @@ int tcp_getsockopt(struct strata_socket *sock, int name, void *value, socklen_t 
 		v = tp->linger2 != 0 ? tp->linger2 : seconds(config->fin_timeout);
 		break;
 	case TCP_DEFER_ACCEPT:
-		v = tp->defer_accept;
+		v = tcp_defer_seconds(tcp_module_of(tp), tp->defer_accept);
 		break;
 	case TCP_USER_TIMEOUT:
 		v = (int)tp->user_timeout_ms;

@@ -61,7 +61,7 @@ static unsigned int retries_allowed(const struct tcp_sock *tp)
 	case TCP_SYN_SENT:
 		return tp->syncnt != 0 ? tp->syncnt : (unsigned int)config->syn_retries;
 	case TCP_SYN_RECEIVED:
-		return (unsigned int)config->synack_retries;
+		return tp->syncnt != 0 ? tp->syncnt : (unsigned int)config->synack_retries;
 	default:
 		return (unsigned int)(tp->orphan ? config->orphan_retries : config->data_retries);
 	}

@@ -264,7 +264,7 @@ static void a_full_queue_forgets_the_last_ack_and_takes_the_next(void **state)
 
 static void half_open_connections_are_limited(void **state)
 {
-	struct fixture *fx = fx_open(.options = "tcp.half_open_max=3");
+	struct fixture *fx = fx_open(.options = "tcp.half_open_max=3 tcp.syncookies=0");
 	unsigned int i;
 
 	(void)state;
@@ -278,6 +278,80 @@ static void half_open_connections_are_limited(void **state)
 	}
 	expect_drop("tcp", "HALF_OPEN_LIMIT");
 	expect_silence(0);
+	fx_close(fx);
+}
+
+/* TCP_DEFER_ACCEPT as Linux has it: seconds are turned into retransmissions of the SYN-ACK, 1, 3, 7, 15 … */
+static void deferred_seconds_are_retransmissions(void **state)
+{
+	static const struct { int set, got; } cases[] = {
+		{ 0, 0 }, { -1, 0 }, { 1, 1 }, { 2, 3 }, { 3, 3 }, { 4, 7 }, { 7, 7 }, { 8, 15 },
+		{ 64, 123 }, { 124, 183 },
+	};
+	struct fixture *fx = fx_open();
+	int s = fx_socket(fx, SOCK_STREAM, 0);
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < STRATA_COUNT(cases); i++) {
+		fx_setsockopt(fx, s, IPPROTO_TCP, TCP_DEFER_ACCEPT, cases[i].set);
+		assert_int_equal(fx_getsockopt(fx, s, IPPROTO_TCP, TCP_DEFER_ACCEPT), cases[i].got);
+	}
+	fx_close(fx);
+}
+
+static void a_deferred_connection_is_accepted_when_data_comes(void **state)
+{
+	struct fixture *fx = fx_open();
+	int listener = listen_on(80), s;
+	char buf[8];
+
+	(void)state;
+	fx_setsockopt(fx, listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, 10);
+	rx(SYN, .mss = 1460);
+	expect_tx(SYN | ACK);
+	rx(ACK);
+	expect_drop("tcp", "ACCEPT_DEFERRED");
+	/* The peer has answered: it is not asked again. */
+	expect_silence(5000);
+	assert_int_equal(fx_accept(fx, listener), -EAGAIN);
+	rx(ACK, .text = "data");
+	s = fx_accept(fx, listener);
+	assert_int_equal(fx_recv(fx, s, buf, sizeof(buf)), 4);
+	expect_tx(ACK, .ack = 5);
+	fx_close(fx);
+}
+
+static void deferring_ends_with_one_more_syn_ack(void **state)
+{
+	struct fixture *fx = fx_open();
+	int listener = listen_on(80);
+
+	(void)state;
+	fx_setsockopt(fx, listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, 7);
+	rx(SYN, .mss = 1460);
+	expect_tx(SYN | ACK, .at = 0);
+	rx(ACK);
+	expect_tx(SYN | ACK, .at = 7000, .within = 7001);
+	assert_int_equal(fx_accept(fx, listener), -EAGAIN);
+	rx(ACK);
+	assert_true(fx_accept(fx, listener) >= 0);
+	fx_close(fx);
+}
+
+static void syncnt_limits_the_syn_acks_of_a_listener(void **state)
+{
+	struct fixture *fx = fx_open();
+	int listener = listen_on(80);
+
+	(void)state;
+	fx_setsockopt(fx, listener, IPPROTO_TCP, TCP_SYNCNT, 2);
+	rx(SYN, .mss = 1460);
+	expect_tx(SYN | ACK, .at = 0);
+	expect_tx(SYN | ACK, .at = 1000, .within = 2000);
+	expect_tx(SYN | ACK, .at = 3000, .within = 3000);
+	expect_silence(60000);
+	assert_int_equal(fx_counter(fx, "tcp", "half_open"), 0);
 	fx_close(fx);
 }
 
@@ -567,6 +641,10 @@ int main(void)
 		cmocka_unit_test(data_and_a_fin_may_come_with_the_handshakes_end),
 		cmocka_unit_test(a_full_queue_forgets_the_last_ack_and_takes_the_next),
 		cmocka_unit_test(half_open_connections_are_limited),
+		cmocka_unit_test(deferred_seconds_are_retransmissions),
+		cmocka_unit_test(a_deferred_connection_is_accepted_when_data_comes),
+		cmocka_unit_test(deferring_ends_with_one_more_syn_ack),
+		cmocka_unit_test(syncnt_limits_the_syn_acks_of_a_listener),
 		cmocka_unit_test(a_syn_from_what_is_no_peer_is_ignored),
 		cmocka_unit_test(connecting_takes_the_answers_options),
 		cmocka_unit_test(a_syn_is_sent_again_and_then_times_out),
