@@ -3,6 +3,7 @@ strata_modules += modules/tcp.la
 modules_tcp_la_SOURCES = \
 	modules/transport/tcp/tcp.c \
 	modules/transport/tcp/tcp_ack.c \
+	modules/transport/tcp/tcp_buffer.c \
 	modules/transport/tcp/tcp_conn.c \
 	modules/transport/tcp/tcp_cookie.c \
 	modules/transport/tcp/tcp_counters.def \

@@ -120,8 +120,8 @@ static struct strata_instance *choose_algorithm(const struct tcp_sock *tp)
 	struct strata_stack *stack = tp->sock.stack;
 	struct strata_instance *found = NULL;
 
-	if (tp->algorithm != NULL && tp->algorithm->running)
-		return tp->algorithm;
+	if (tp->extra != NULL && tp->extra->algorithm != NULL && tp->extra->algorithm->running)
+		return tp->extra->algorithm;
 	if (tp->dst.congestion != NULL)
 		found = strata_congestion_find(stack, tp->dst.congestion);
 	if (found == NULL)
@@ -219,6 +219,8 @@ void tcp_init_tcb(struct tcp_sock *tp)
 	tp->sock.shutdown = 0;
 	tp->peer_mss = TCP_MSS_DEFAULT_V4;
 	tp->rcv_mss = TCP_MSS_DEFAULT_V4;
+	tp->rcv_ratio = TCP_RATIO_DEFAULT;
+	tp->rcv_rtt_us = 0;
 	tp->cc.mss = TCP_MSS_DEFAULT_V4;
 	tp->cc.ssthresh = UINT32_MAX;
 	tp->cc.cwnd = 0;
@@ -276,8 +278,7 @@ static void enter_established(struct tcp_sock *tp)
 	tp->rcv_mss = first_rcv_mss(tp);
 	tp->last_received_ms = tp->last_ack_ms = tcp_ms(tcp_now(tp));
 	tp->last_sent_ms = tp->last_received_ms;
-	tp->rcv_epoch_seq = tp->rcv_nxt + tcp_rcv_wnd(tp);
-	tp->rcv_epoch_ms = tp->last_received_ms;
+	tcp_buffers_begin(tp);
 	tcp_snd_grow(tp);
 	tcp_timer_keepalive(tp);
 	if (tp->embryo)
@@ -301,18 +302,19 @@ static void fin_waiting(struct tcp_sock *tp, bool waits)
 void tcp_fin_wait_2_orphan(struct tcp_sock *tp)
 {
 	struct tcp_module *m = tcp_module_of(tp);
+	int32_t linger2 = tp->extra != NULL ? tp->extra->linger2 : 0;
 	uint64_t wait = m->config->fin_timeout;
 
 	if (!tp->orphan || tp->fin_waiting)
 		return;
-	if (tp->linger2 > 0 && (uint64_t)tp->linger2 * STRATA_SEC < wait)
-		wait = (uint64_t)tp->linger2 * STRATA_SEC;
+	if (linger2 > 0 && (uint64_t)linger2 * STRATA_SEC < wait)
+		wait = (uint64_t)linger2 * STRATA_SEC;
 	if (m->orphans_waiting >= m->config->fin_wait_max) {
 		tcp_count(tp, TCP_COUNT_ORPHAN_OVERFLOWS, 1);
 		wait = 0;
 	}
 	fin_waiting(tp, true);
-	tcp_timer_set(tp, TCP_TIMER_FIN_WAIT, tcp_now(tp) + (tp->linger2 < 0 ? 0 : wait));
+	tcp_timer_set(tp, TCP_TIMER_FIN_WAIT, tcp_now(tp) + (linger2 < 0 ? 0 : wait));
 }
 
 /* Where no user chose the local end, it is given back for the next connect(). */
@@ -471,5 +473,7 @@ void tcp_free(struct tcp_sock *tp)
 	tcp_rcvq_purge(tp);
 	strata_timer_stop(tp->sock.stack, &tp->timer);
 	strata_work_cancel(tp->sock.stack, &tp->work);
+	strata_free(tp->sock.stack, tp->extra);
+	tp->extra = NULL;
 	strata_socket_free(&tp->sock);
 }

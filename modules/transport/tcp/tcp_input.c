@@ -384,6 +384,7 @@ static void measure(struct tcp_sock *tp, const struct tcp_segment *seg)
 
 	if (length >= tp->rcv_mss)
 		tp->rcv_mss = (uint16_t)tcp_min32(length, tp->advmss);
+	tcp_buffers_measure(tp, seg);
 	if (tp->data_segs_in++ == 0 && tp->quick == 0)
 		tp->quick = (uint8_t)tcp_min32(tcp_max32(tcp_rcv_wnd(tp) / (2u * tp->rcv_mss), 2),
 					       QUICK_ACKS);

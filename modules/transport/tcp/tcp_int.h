@@ -24,6 +24,8 @@
 #define TCP_TIMESTAMP_SIZE 12
 /* RFC 5681 section 3.2, RFC 6675 section 2. */
 #define TCP_DUPACK_THRESHOLD 3
+/* As Linux's TCP_DEFAULT_SCALING_RATIO, of 256: half of a receive buffer is payload, until packets show better. */
+#define TCP_RATIO_DEFAULT 128
 
 enum tcp_flag {
 	TCP_FIN = 1 << 0,
@@ -277,6 +279,14 @@ struct tcp_time_wait {
 	uint8_t tos, ttl;
 };
 
+/* What few connections need; made on demand (tcp_extra()). */
+struct tcp_extra {
+	struct strata_instance *algorithm;	/* by TCP_CONGESTION; NULL: the route's or the module's */
+	uint32_t notsent_lowat;
+	uint32_t window_clamp;		/* TCP_WINDOW_CLAMP; 0: none */
+	int32_t linger2;		/* seconds; 0: the module's, < 0: none */
+};
+
 /* The transmission control block. Sequence variables are RFC 9293's; times are ns, *_ms are low
  * 32 bits of the time in ms. */
 struct tcp_sock {
@@ -340,12 +350,12 @@ struct tcp_sock {
 	uint64_t bytes_acked, bytes_received;
 	uint32_t segs_out, segs_in, data_segs_out, data_segs_in;
 	uint32_t total_retrans;
-	uint32_t rcv_epoch_seq, rcv_epoch_ms;	/* receive-buffer growth, see tcp_rcv_grow() */
+	/* Receive-buffer growth (tcp_buffer.c): what the application took in the round trip before, where and
+	 * when this one began, and how long one takes. */
+	uint32_t rcv_space, rcv_epoch_seq, rcv_epoch_ms, rcv_rtt_us;
 	uint32_t dsack_start, dsack_end;	/* to be reported once (RFC 2883), if not equal */
 	uint32_t range_stamp;
 	uint32_t user_timeout_ms;
-	uint32_t notsent_lowat;
-	int32_t linger2;		/* seconds; 0: the module's, < 0: none */
 
 	uint16_t mss;			/* largest segment to send, before options (RFC 6691) */
 	uint16_t peer_mss, advmss;
@@ -367,6 +377,7 @@ struct tcp_sock {
 	uint8_t probes;			/* keepalives or window probes without an answer */
 	uint8_t quick;			/* ACKs to be sent without delay */
 	uint8_t snd_wscale, rcv_wscale;
+	uint8_t rcv_ratio;		/* payload in the memory that packets take, of 256 */
 	uint8_t batch_blocks;		/* out-of-order segments since the last ACK */
 
 	bool ts_ok : 1, sack_ok : 1, wscale_ok : 1;
@@ -396,7 +407,7 @@ struct tcp_sock {
 	bool mtu_loss : 1;		/* LOSS without a timeout: the path MTU fell */
 
 	struct strata_congestion cc;	/* cc.mss: segment payload, options taken off */
-	struct strata_instance *algorithm;	/* by TCP_CONGESTION; NULL: the route's or the module's */
+	struct tcp_extra *extra;	/* what few connections need; NULL: nothing of it */
 };
 
 /* An idle established connection may take 1 KiB in all: tables, the port and its owner have the rest. */
@@ -615,8 +626,6 @@ void tcp_send_reset(struct tcp_sock *tp);
 void tcp_send_syn(struct tcp_sock *tp);
 /* At the end of a batch: an ACK that is due, or the timer for one that may wait. */
 void tcp_ack_flush(struct tcp_sock *tp);
-/* The window to offer now, in bytes, as it stands beyond rcv_nxt. */
-uint32_t tcp_window(const struct tcp_sock *tp);
 /* Bytes a segment takes at most, options of now taken off. */
 uint32_t tcp_segment_room(const struct tcp_sock *tp);
 /* Arms the persist timer where unsent data waits for the window and nothing is in flight. */
@@ -734,7 +743,31 @@ uint64_t tcp_keepidle(const struct tcp_sock *tp);
 uint64_t tcp_keepintvl(const struct tcp_sock *tp);
 unsigned int tcp_keepcnt(const struct tcp_sock *tp);
 
+/* ---- tcp_buffer.c: the socket's buffers ---- */
+
+/* The window to offer now, in bytes, as it stands beyond rcv_nxt. */
+uint32_t tcp_window(const struct tcp_sock *tp);
+/* A connection begins: what growth is measured from. */
+void tcp_buffers_begin(struct tcp_sock *tp);
+/* A segment with payload came: what it costs, and how long a round trip takes. */
+void tcp_buffers_measure(struct tcp_sock *tp, const struct tcp_segment *seg);
+/* The application has read: the receive buffer may grow. */
+void tcp_rcv_grow(struct tcp_sock *tp);
+/* The send buffer follows the congestion window. */
+void tcp_snd_grow(struct tcp_sock *tp);
+/* SO_RCVLOWAT was set: what cannot be reached is cut, and room made for what can. */
+void tcp_rcvlowat_changed(struct tcp_sock *tp);
+
 /* ---- tcp_user.c, tcp_sockopt.c: calls of the application ---- */
+
+/* Made at the first call; NULL when memory is short. */
+struct tcp_extra *tcp_extra(struct tcp_sock *tp);
+/* A connection of a listener gets what it has. Returns 0 or -ENOMEM. */
+int tcp_extra_inherit(struct tcp_sock *tp, const struct tcp_sock *from);
+static inline uint32_t tcp_notsent_lowat(const struct tcp_sock *tp)
+{
+	return tp->extra != NULL ? tp->extra->notsent_lowat : 0;
+}
 
 int tcp_open(struct strata_socket *sock);
 void tcp_close(struct strata_socket *sock);
@@ -749,9 +782,5 @@ int tcp_ioctl(struct strata_socket *sock, unsigned long request, int *value);
 int tcp_setsockopt(struct strata_socket *sock, int name, const void *value, socklen_t length);
 int tcp_getsockopt(struct strata_socket *sock, int name, void *value, socklen_t *length);
 void tcp_option_changed(struct strata_socket *sock, int name);
-/* The receive buffer may grow: see the function. */
-void tcp_rcv_grow(struct tcp_sock *tp);
-/* The send buffer follows the congestion window. */
-void tcp_snd_grow(struct tcp_sock *tp);
 
 #endif

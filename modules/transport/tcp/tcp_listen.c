@@ -321,9 +321,6 @@ static void inherit(struct tcp_sock *tp, const struct tcp_sock *from)
 	tp->syncnt = from->syncnt;
 	tp->user_mss = from->user_mss;
 	tp->user_timeout_ms = from->user_timeout_ms;
-	tp->notsent_lowat = from->notsent_lowat;
-	tp->linger2 = from->linger2;
-	tp->algorithm = from->algorithm;
 }
 
 /* The TCB as it would stand in SYN-RECEIVED. */
@@ -368,6 +365,10 @@ static struct tcp_sock *promote(struct tcp_request *req)
 	tp->state = TCP_CLOSED;
 	tcp_init_tcb(tp);
 	inherit(tp, listener);
+	if (tcp_extra_inherit(tp, listener) < 0) {
+		tcp_free(tp);
+		return NULL;
+	}
 	tcb_of_request(tp, req);
 	tp->parent = listener;
 	tp->embryo = true;

@@ -14,32 +14,6 @@
 
 /* ---- the window we offer ---- */
 
-/* local choice, as Linux's tcp_adv_win_scale 1: half of the buffer is for overhead. */
-static uint32_t window_of_space(uint32_t space)
-{
-	return space / 2;
-}
-
-uint32_t tcp_window(const struct tcp_sock *tp)
-{
-	uint32_t used = tp->rcvq.bytes + tp->ooo_size, full = window_of_space(tp->sock.rcvbuf);
-	uint32_t space = used < tp->sock.rcvbuf ? window_of_space(tp->sock.rcvbuf - used) : 0;
-	uint32_t step = tcp_min32(tp->rcv_mss, full / 2), now = tcp_rcv_wnd(tp), window;
-	uint32_t unit = UINT32_C(1) << tp->rcv_wscale, limit = UINT32_C(65535) << tp->rcv_wscale;
-
-	if (space >= now + step) {
-		window = space - space % unit;
-	} else {
-		/* RFC 9293 3.8.6.2.2: the right edge moves by a segment or half the buffer, or not at all; and
-		 * never left (3.8.6, SHLD-14): rounded up where memory is there for it. Else scaling costs
-		 * less than a unit (RFC 7323 2.4); up to the edge of before, data is taken all the same. */
-		window = now - now % unit;
-		if (window != now && space >= window + unit)
-			window += unit;
-	}
-	return tcp_min32(window, limit);
-}
-
 /* The window field of a segment leaving now, which moves the edge. */
 static uint16_t window_field(struct tcp_sock *tp, bool syn)
 {

@@ -167,9 +167,10 @@ static uint32_t sndq_used(const struct tcp_sock *tp)
 uint32_t tcp_sndq_room(const struct tcp_sock *tp)
 {
 	uint32_t used = sndq_used(tp), unsent = seq_span(tp->snd_nxt, tp->snd_end);
+	uint32_t lowat = tcp_notsent_lowat(tp);
 
 	/* TCP_NOTSENT_LOWAT: no more than this may wait behind what is under way. */
-	if (used >= tp->sock.sndbuf || (tp->notsent_lowat != 0 && unsent >= tp->notsent_lowat))
+	if (used >= tp->sock.sndbuf || (lowat != 0 && unsent >= lowat))
 		return 0;
 	return tp->sock.sndbuf - used;
 }
@@ -177,9 +178,10 @@ uint32_t tcp_sndq_room(const struct tcp_sock *tp)
 bool tcp_sndq_writable(const struct tcp_sock *tp)
 {
 	uint32_t used = sndq_used(tp), unsent = seq_span(tp->snd_nxt, tp->snd_end);
+	uint32_t lowat = tcp_notsent_lowat(tp);
 
 	/* A writer is woken when a third of the buffer is free, as on Linux. */
-	if (tp->notsent_lowat != 0 && unsent >= tp->notsent_lowat)
+	if (lowat != 0 && unsent >= lowat)
 		return false;
 	return used < tp->sock.sndbuf && tp->sock.sndbuf - used >= used / 2;
 }

@@ -12,6 +12,9 @@
 #define COUNT_MAX 127
 /* As Linux: TCP_CA_NAME_MAX. */
 #define CONGESTION_NAME 16
+/* As Linux: TCP_FIN_TIMEOUT_MAX in seconds, and half of SOCK_MIN_RCVBUF. */
+#define LINGER2_MAX 120
+#define WINDOW_CLAMP_MIN 1152
 
 static int take_int(const void *value, socklen_t length, int *out)
 {
@@ -44,7 +47,9 @@ static int set_congestion(struct tcp_sock *tp, const void *value, socklen_t leng
 	algorithm = strata_congestion_find(tp->sock.stack, name);
 	if (algorithm == NULL)
 		return -ENOENT;
-	tp->algorithm = algorithm;
+	if (tcp_extra(tp) == NULL)
+		return -ENOMEM;
+	tp->extra->algorithm = algorithm;
 	if (tp->cc.algorithm == NULL || tp->cc.algorithm == algorithm)
 		return 0;
 	tcp_congestion_end(tp);
@@ -100,6 +105,35 @@ static int set_maxseg(struct tcp_sock *tp, int v)
 	return 0;
 }
 
+static int set_linger2(struct tcp_sock *tp, int v)
+{
+	if (tcp_extra(tp) == NULL)
+		return -ENOMEM;
+	/* As Linux: beyond TCP_FIN_TIMEOUT_MAX it is the module's. */
+	tp->extra->linger2 = v < 0 ? -1 : v > LINGER2_MAX ? 0 : v;
+	return 0;
+}
+
+static int set_notsent_lowat(struct tcp_sock *tp, int v)
+{
+	if (tcp_extra(tp) == NULL)
+		return -ENOMEM;
+	tp->extra->notsent_lowat = (uint32_t)v;
+	tcp_events(tp, 0);
+	return 0;
+}
+
+static int set_window_clamp(struct tcp_sock *tp, int v)
+{
+	/* As Linux: it can be taken back only while there is no connection. */
+	if (v == 0 && tp->state != TCP_CLOSED)
+		return -EINVAL;
+	if (tcp_extra(tp) == NULL)
+		return -ENOMEM;
+	tp->extra->window_clamp = v == 0 ? 0 : tcp_max32((uint32_t)v, WINDOW_CLAMP_MIN);
+	return 0;
+}
+
 static int set_keepidle(struct tcp_sock *tp, int v)
 {
 	int error = SET_RANGE(tp->keepidle, v, 1, SECONDS_MAX, uint16_t);
@@ -135,8 +169,9 @@ int tcp_setsockopt(struct strata_socket *sock, int name, const void *value, sock
 	case TCP_SYNCNT:
 		return SET_RANGE(tp->syncnt, v, 1, COUNT_MAX, uint8_t);
 	case TCP_LINGER2:
-		tp->linger2 = v < 0 ? -1 : v;
-		return 0;
+		return set_linger2(tp, v);
+	case TCP_WINDOW_CLAMP:
+		return set_window_clamp(tp, v);
 	case TCP_DEFER_ACCEPT:
 		tp->defer_accept = tcp_defer_count(tcp_module_of(tp), v);
 		return 0;
@@ -146,9 +181,7 @@ int tcp_setsockopt(struct strata_socket *sock, int name, const void *value, sock
 		tp->user_timeout_ms = (uint32_t)v;
 		return 0;
 	case TCP_NOTSENT_LOWAT:
-		tp->notsent_lowat = (uint32_t)v;
-		tcp_events(tp, 0);
-		return 0;
+		return set_notsent_lowat(tp, v);
 	case TCP_QUICKACK:
 		return set_quickack(tp, v);
 	default:
@@ -248,8 +281,8 @@ static int get_congestion(const struct tcp_sock *tp, void *value, socklen_t *len
 
 	if (tp->cc.algorithm != NULL)
 		name = tp->cc.algorithm->name;
-	else if (tp->algorithm != NULL)
-		name = tp->algorithm->name;
+	else if (tp->extra != NULL && tp->extra->algorithm != NULL)
+		name = tp->extra->algorithm->name;
 	for (i = 0; i < sizeof(text) - 1 && name[i] != '\0'; i++)
 		text[i] = name[i];
 	return put(value, length, text, sizeof(text));
@@ -302,7 +335,8 @@ int tcp_getsockopt(struct strata_socket *sock, int name, void *value, socklen_t 
 		v = tp->syncnt != 0 ? tp->syncnt : (int)config->syn_retries;
 		break;
 	case TCP_LINGER2:
-		v = tp->linger2 != 0 ? tp->linger2 : seconds(config->fin_timeout);
+		v = tp->extra != NULL && tp->extra->linger2 != 0 ? tp->extra->linger2 :
+								   seconds(config->fin_timeout);
 		break;
 	case TCP_DEFER_ACCEPT:
 		v = tcp_defer_seconds(tcp_module_of(tp), tp->defer_accept);
@@ -311,7 +345,10 @@ int tcp_getsockopt(struct strata_socket *sock, int name, void *value, socklen_t 
 		v = (int)tp->user_timeout_ms;
 		break;
 	case TCP_NOTSENT_LOWAT:
-		v = (int)tp->notsent_lowat;
+		v = (int)tcp_notsent_lowat(tp);
+		break;
+	case TCP_WINDOW_CLAMP:
+		v = tp->extra != NULL ? (int)tp->extra->window_clamp : 0;
 		break;
 	case TCP_QUICKACK:
 		v = !tp->pingpong;
@@ -331,6 +368,8 @@ void tcp_option_changed(struct strata_socket *sock, int name)
 	if ((name == SO_RCVBUF || name == SO_RCVBUFFORCE) &&
 	    tcp_in(tp, TCP_MASK(TCP_CLOSED) | TCP_MASK(TCP_LISTEN)))
 		tp->rcv_wscale = tcp_choose_wscale(tcp_module_of(tp), sock);
+	if (name == SO_RCVLOWAT)
+		tcp_rcvlowat_changed(tp);
 	if (name == SO_RCVLOWAT || name == SO_SNDBUF || name == SO_SNDBUFFORCE)
 		tcp_events(tp, 0);
 }

@@ -10,6 +10,26 @@
 
 /* ---- open ---- */
 
+struct tcp_extra *tcp_extra(struct tcp_sock *tp)
+{
+	if (tp->extra == NULL)
+		tp->extra = strata_alloc(tp->sock.stack, sizeof(*tp->extra));
+	return tp->extra;
+}
+
+int tcp_extra_inherit(struct tcp_sock *tp, const struct tcp_sock *from)
+{
+	if (from->extra == NULL)
+		return 0;
+	if (tcp_extra(tp) == NULL)
+		return -ENOMEM;
+	tp->extra->algorithm = from->extra->algorithm;
+	tp->extra->notsent_lowat = from->extra->notsent_lowat;
+	tp->extra->window_clamp = from->extra->window_clamp;
+	tp->extra->linger2 = from->extra->linger2;
+	return 0;
+}
+
 int tcp_open(struct strata_socket *sock)
 {
 	struct tcp_sock *tp = tcp_of(sock);
@@ -111,20 +131,6 @@ int tcp_connect(struct strata_socket *sock, const struct strata_addr *addr, uint
 
 /* ---- send ---- */
 
-void tcp_snd_grow(struct tcp_sock *tp)
-{
-	const struct tcp_config *config = tcp_module_of(tp)->config;
-	/* As Linux: twice the window, so that the next flight is at hand while this one is under way. */
-	uint64_t want = 2 * (uint64_t)tcp_max32(tp->cc.cwnd, 10u * tp->cc.mss);
-
-	if ((tp->sock.options & STRATA_SO_SNDBUF_LOCKED) != 0 || !config->autotune)
-		return;
-	if (want > config->sndbuf_max)
-		want = config->sndbuf_max;
-	if (want > tp->sock.sndbuf)
-		tp->sock.sndbuf = (uint32_t)want;
-}
-
 static size_t iov_total(const struct msghdr *msg)
 {
 	size_t total = 0, i;
@@ -180,27 +186,6 @@ ssize_t tcp_send(struct strata_socket *sock, const struct msghdr *msg, const str
 }
 
 /* ---- receive ---- */
-
-/* Where the application keeps up and the sender fills the window in about a round trip, the window may
- * be what limits it: the buffer doubles, to its maximum. */
-void tcp_rcv_grow(struct tcp_sock *tp)
-{
-	const struct tcp_config *config = tcp_module_of(tp)->config;
-	uint32_t now = tcp_ms(tcp_now(tp)), took = now - tp->rcv_epoch_ms;
-	uint64_t quick = 2 * tp->cc.srtt / STRATA_MS + 10, want = 2 * (uint64_t)tp->sock.rcvbuf;
-
-	if (seq_lt(tp->rcv_nxt, tp->rcv_epoch_seq))
-		return;
-	tp->rcv_epoch_ms = now;
-	if (config->autotune && (tp->sock.options & STRATA_SO_RCVBUF_LOCKED) == 0 &&
-	    tp->rcvq.bytes <= tp->sock.rcvbuf / 4 && (tp->cc.srtt == 0 || took <= quick)) {
-		if (want > config->rcvbuf_max)
-			want = config->rcvbuf_max;
-		if (want > tp->sock.rcvbuf)
-			tp->sock.rcvbuf = (uint32_t)want;
-	}
-	tp->rcv_epoch_seq = tp->rcv_nxt + tcp_window(tp);
-}
 
 /* The application has taken data: does the peer learn of the room now? As Linux: where the window
  * would at least double. */
