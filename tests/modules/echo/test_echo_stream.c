@@ -310,7 +310,7 @@ static void switched_off_and_on_tcp_is_served_again(void **state)
 
 	(void)state;
 	client_open(&c, pair.a, 7, 64 << 20);
-	fx_join_run(pair.join, 100 * STRATA_MS, crowd_done, &one);
+	fx_join_run(pair.join, 2 * STRATA_MS, crowd_done, &one);
 	assert_int_equal(strata_module_disable(pair.b->stack, "tcp", &error), 0);
 	fx_join_run(pair.join, MINUTE, crowd_done, &one);
 	assert_int_equal(c.error, ECONNRESET);
