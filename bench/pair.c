@@ -18,7 +18,6 @@ static const char *const manifest_format =
 	"  - name: ipv4\n"
 	"  - name: icmp\n"
 	"  - name: udp\n"
-	"  - name: newreno\n"
 	"  - name: tcp\n"
 	"interfaces:\n"
 	"  - name: w0\n"

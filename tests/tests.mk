@@ -17,6 +17,7 @@ include tests/modules/icmp/test.mk
 include tests/modules/tcp/test.mk
 include tests/modules/udp/test.mk
 include tests/modules/newreno/test.mk
+include tests/modules/cubic/test.mk
 include tests/modules/control/test.mk
 include tests/modules/echo/test.mk
 include tests/modules/steady/test.mk

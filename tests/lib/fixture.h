@@ -39,7 +39,7 @@
 /* What a fixture is made from. Zeroed fields take their defaults. */
 struct fx_config {
 	/* Modules beside `wire`, names separated by spaces. NULL: the manifest's default,
-	 * "ethernet arp ipv4 icmp udp newreno tcp". */
+	 * "ethernet arp ipv4 icmp udp newreno tcp". A congestion module named here is tcp's. */
 	const char *modules;
 	/* Options of modules, "tcp.mss=500 ipv4.ttl=3": each into its module's entry. */
 	const char *options;

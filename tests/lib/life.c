@@ -36,12 +36,16 @@ static bool has_word(const char *list, const char *wanted)
 	return false;
 }
 
-static void write_module(FILE *out, const char *name, const char *options)
+static void write_module(FILE *out, const char *name, const char *options, const char *congestion)
 {
 	char word[WORD_MAX];
 	bool any = false;
 
 	fprintf(out, "  - name: %s\n", name);
+	if (congestion != NULL && strcmp(name, "tcp") == 0) {
+		fprintf(out, "    options:\n      congestion: %s\n", congestion);
+		any = true;
+	}
 	while (options != NULL && (options = next_word(options, word)) != NULL) {
 		char *dot = strchr(word, '.'), *equal = strchr(word, '=');
 
@@ -54,19 +58,32 @@ static void write_module(FILE *out, const char *name, const char *options)
 	}
 }
 
+/* The congestion module named first is tcp's, unless its options name one. */
+static const char *congestion_of(const struct fx_config *config, const char *modules)
+{
+	static const char *const names[] = { "newreno", "cubic", "bbr" };
+
+	if (config->options != NULL && strstr(config->options, "tcp.congestion=") != NULL)
+		return NULL;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (has_word(modules, names[i]))
+			return names[i];
+	return NULL;
+}
+
 static char *write_manifest(const struct fx_config *config)
 {
 	const char *modules = config->modules != NULL ? config->modules : DEFAULT_MODULES;
-	const char *left = modules, *address = config->address;
+	const char *left = modules, *address = config->address, *congestion = congestion_of(config, modules);
 	char word[WORD_MAX], *text = NULL;
 	size_t length;
 	FILE *out = open_memstream(&text, &length);
 
 	assert_non_null(out);
 	fputs("strata: 1\nstack:\n  name: test\n  log: debug\nmodules:\n", out);
-	write_module(out, "wire", config->options);
+	write_module(out, "wire", config->options, NULL);
 	while ((left = next_word(left, word)) != NULL)
-		write_module(out, word, config->options);
+		write_module(out, word, config->options, congestion);
 	fputs("interfaces:\n  - name: w0\n    driver: wire\n", out);
 	if (config->bare)
 		fputs("    options:\n      medium: ip\n", out);

@@ -34,7 +34,7 @@ without() {
 # exits with 2.
 refused() {
 	{
-		write_manifest loopback wire arp ipv4 icmp udp newreno tcp 'echo udp=7 tcp=7'
+		write_manifest loopback wire arp ipv4 icmp udp cubic tcp 'echo udp=7 tcp=7'
 		printf '  - name: lo\n    driver: loopback\n    addresses: [127.0.0.1/8]\n'
 		printf '  - name: w0\n    driver: wire\n'
 	} >whole.yaml
@@ -69,7 +69,7 @@ check 'without udp, its port answers protocol unreachable' \
 check 'without udp, strata shows the modules' shows
 end
 
-without tcp newreno
+without tcp cubic
 check 'without tcp, ping is answered' pings
 check 'without tcp, UDP echoes' echoes_udp
 check 'without tcp, its port answers protocol unreachable' \
@@ -97,7 +97,7 @@ check 'without arp, an answer finds no way though the host knows one' not pings
 check 'without arp, packets still come in' test "$(counter icmp in_msgs)" -ge 1
 end
 
-without ipv4 icmp udp tcp newreno echo
+without ipv4 icmp udp tcp cubic echo
 ping -q -c 1 -W 1 192.0.2.2 >/dev/null
 check 'without ipv4 and what stands on it, arp answers' knows_neighbour
 check 'without ipv4, a ping stays unanswered' not pings
@@ -109,8 +109,8 @@ check 'without ipv4 alone, arp answers' knows_neighbour
 check 'without ipv4 alone, a ping stays unanswered' not pings
 end
 
-without newreno tcp
-check 'without newreno and tcp, UDP echoes' echoes_udp
+without cubic tcp
+check 'without cubic and tcp, UDP echoes' echoes_udp
 end
 
 without control
@@ -123,5 +123,5 @@ refused tap st0
 refused ethernet tap
 refused loopback lo
 refused wire w0
-refused newreno tcp
+refused cubic tcp
 finish

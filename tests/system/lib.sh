@@ -55,7 +55,7 @@ strata=$abs_top_builddir/tools/strata
 # tap, ethernet and these modules; without any: all of them with the echo service. A module may be
 # followed by its options: write_manifest arp ipv4 icmp 'echo udp=7 tcp=7 discard=9'.
 write_manifest() {
-	[ $# -gt 0 ] || set -- arp ipv4 icmp udp newreno tcp 'echo udp=7 tcp=7'
+	[ $# -gt 0 ] || set -- arp ipv4 icmp udp cubic tcp 'echo udp=7 tcp=7'
 	printf 'strata: 1\nmodules:\n  - name: tap\n  - name: ethernet\n'
 	for entry in "$@"; do
 		options=${entry#"${entry%% *}"}

@@ -164,7 +164,7 @@ static void tcp_describe(const struct strata_flow *flow, const char **state, uin
 
 static const struct strata_option options[] = {
 	{ .name = "congestion", .type = STRATA_OPT_MODULE, .names = STRATA_CONGESTION,
-	  .offset = offsetof(struct tcp_config, congestion), .fallback = "newreno", .runtime = true,
+	  .offset = offsetof(struct tcp_config, congestion), .fallback = "cubic", .runtime = true,
 	  .help = "Congestion control of new connections." },
 	FLAG(sack, "true", "Offer selective acknowledgements (RFC 2018)."),
 	FLAG(dsack, "true", "Report duplicates received (RFC 2883)."),

@@ -121,7 +121,8 @@ static void loss_halves_what_is_in_flight_but_not_below_two_segments(void **stat
 
 static void tcp_brings_it_along_and_names_one_that_is_not_there(void **state)
 {
-	struct fixture *fx = fx_open(.modules = "ethernet arp ipv4 tcp");
+	struct fixture *fx = fx_open(.modules = "ethernet arp ipv4 tcp",
+				     .options = "tcp.congestion=newreno");
 
 	(void)state;
 	assert_true(fx_instance(fx, "newreno")->running);
