@@ -241,7 +241,7 @@ static void trim(struct tcp_sock *tp, struct tcp_segment *seg)
 /* First: check sequence number. */
 static enum tcp_step check_sequence(struct tcp_sock *tp, struct tcp_segment *seg)
 {
-	if (tp->state == TCP_SYN_RECEIVED && (seg->h.flags & (TCP_SYN | TCP_ACK)) ==
+	if (tp->state == TCP_SYN_RECEIVED && (seg->h.flags & (TCP_SYN | TCP_ACK | TCP_RST)) ==
 	    (TCP_SYN | TCP_ACK) && seg->h.seq == tp->irs) {
 		/* Simultaneous open: the other SYN-ACK. Its SYN was taken in already. */
 		seg->unscaled = true;
@@ -272,6 +272,9 @@ static enum tcp_step check_rst(struct tcp_sock *tp, struct tcp_segment *seg)
 {
 	if ((seg->h.flags & TCP_RST) == 0)
 		return STEP_NEXT;
+	/* Text may reach into the window from a number that does not. */
+	if (seq_lt(seg->h.seq, tp->rcv_nxt))
+		return drop_for(seg, TCP_DROP_RST_OUT_OF_WINDOW);
 	if (seg->h.seq != tp->rcv_nxt) {
 		tcp_challenge_ack(tp, TCP_COUNT_CHALLENGE_ACKS);
 		return drop_for(seg, TCP_DROP_RST_CHALLENGED);
@@ -468,7 +471,9 @@ static enum tcp_step check_fin(struct tcp_sock *tp, struct tcp_segment *seg)
 		return STEP_NEXT;
 	if ((seg->flags & TCP_FIN) != 0 && !tp->rcv_fin_known) {
 		note_fin(tp, seg->seq + seg->length);
-		ack_soon(tp);
+		/* The text before it has brought its ACK. */
+		if (seg->length == 0)
+			ack_soon(tp);
 	}
 	if (!tp->rcv_fin_known || tp->rcv_nxt != tp->rcv_fin)
 		return STEP_NEXT;

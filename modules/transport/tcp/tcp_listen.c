@@ -442,6 +442,12 @@ enum strata_verdict tcp_request_input(struct tcp_request *req, struct tcp_segmen
 {
 	struct tcp_module *m = req->module;
 	uint32_t ahead = seg->h.seq - (req->irs + 1);
+	uint32_t length = seg->length + ((seg->h.flags & TCP_SYN) != 0) +
+			  ((seg->h.flags & TCP_FIN) != 0);
+	/* RFC 9293 3.4, table 6; a RST counts by its own number (3.10.7.4, second). */
+	bool outside = ahead >= req->rcv_window && ahead != 0 &&
+		       ((seg->h.flags & TCP_RST) != 0 || length == 0 ||
+			ahead + length - 1 >= req->rcv_window);
 	bool syn = (seg->h.flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 
 	if (syn && seg->h.seq == req->irs) {
@@ -454,7 +460,7 @@ enum strata_verdict tcp_request_input(struct tcp_request *req, struct tcp_segmen
 	if ((req->options & seg->h.options & TCP_HAS_TIMESTAMP) != 0 &&
 	    (seg->h.flags & TCP_RST) == 0 && seq_lt(seg->h.tsval, req->ts_recent))
 		return request_refuse(req, seg, TCP_DROP_OLD_TIMESTAMP);
-	if (ahead >= req->rcv_window && ahead != 0) {
+	if (outside) {
 		seg->reason = TCP_DROP_RST_OUT_OF_WINDOW;
 		if (seg->h.flags & TCP_RST)
 			return tcp_segment_drop(m, seg);

@@ -129,7 +129,8 @@ static bool reopens(const struct tcp_time_wait *tw, const struct tcp_segment *se
 {
 	bool stamped = tw->ts_ok && (seg->h.options & TCP_HAS_TIMESTAMP) != 0;
 
-	if ((seg->h.flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
+	/* Nor does LISTEN take a SYN with a FIN. */
+	if ((seg->h.flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN)
 		return false;
 	if (stamped && seq_gt(seg->h.tsval, tw->ts_recent))
 		return true;
@@ -161,9 +162,15 @@ bool tcp_time_wait_input(struct tcp_time_wait *tw, struct tcp_segment *seg, uint
 	}
 	seg->reason = TCP_DROP_TIME_WAIT;
 	if (seg->h.flags & TCP_RST) {
-		/* RFC 1337: with the option, a RST does not end the wait; by default the exact one does. */
-		if (!m->config->rfc1337 && !old && seg->h.seq == tw->rcv_nxt)
+		/* RFC 1337: with the option, a RST does not end the wait; by default the exact one does, and
+		 * others in the window are challenged (RFC 5961 3.2). */
+		if (!m->config->rfc1337 && !old && seg->h.seq == tw->rcv_nxt) {
 			tcp_time_wait_free(tw);
+			*verdict = tcp_segment_done(seg);
+			return false;
+		}
+		if (seg->h.seq - tw->rcv_nxt < tw->rcv_wnd && seg->h.seq != tw->rcv_nxt)
+			send_ack_limited(tw);
 	} else if (!old && (seg->h.flags & TCP_FIN) != 0 && end == tw->rcv_nxt) {
 		/* The last ACK was lost: send it again, wait again (RFC 9293 3.10.7.4, eighth). */
 		send_ack(tw);
