@@ -1,4 +1,12 @@
 # Tests of the tcp module.
+test_programs += tests/modules/tcp/test_tcp_matrix
+tests_modules_tcp_test_tcp_matrix_SOURCES = \
+	tests/modules/tcp/test_tcp_matrix.c \
+	tests/modules/tcp/test_tcp_model.c \
+	tests/modules/tcp/test_tcp_model.h
+tests_modules_tcp_test_tcp_matrix_CPPFLAGS = $(test_cppflags)
+tests_modules_tcp_test_tcp_matrix_LDFLAGS = $(test_ldflags)
+tests_modules_tcp_test_tcp_matrix_LDADD = $(test_libs)
 test_programs += tests/modules/tcp/test_tcp_sim
 tests_modules_tcp_test_tcp_sim_SOURCES = tests/modules/tcp/test_tcp_sim.c
 tests_modules_tcp_test_tcp_sim_CPPFLAGS = $(test_cppflags)
