@@ -1,4 +1,5 @@
 # All tests. A folder's own list is in its fragment.
+include tests/sim/sim.mk
 include tests/lib/lib.mk
 include tests/laws/laws.mk
 

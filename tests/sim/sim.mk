@@ -1,0 +1,32 @@
+# The simulator: a library of its own on <strata/embed.h>, installed with the SDK, and the simulations.
+lib_LTLIBRARIES += libstrata-sim.la
+strataincludesim_HEADERS = tests/sim/strata/sim.h
+strataincludesimdir = $(strataincludedir)
+pkgconfig_DATA += strata-sim.pc
+dist_man_MANS += tests/sim/strata-sim.7
+
+sim_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/sim
+sim_libs = libstrata-sim.la libstrata.la
+
+# Frames under way, which the fixtures' links stand on too.
+noinst_LTLIBRARIES += tests/sim/libline.la
+tests_sim_libline_la_SOURCES = \
+	tests/sim/impair.c tests/sim/impair.h \
+	tests/sim/sim_line.c tests/sim/sim_line.h
+tests_sim_libline_la_CPPFLAGS = $(sim_cppflags)
+
+libstrata_sim_la_SOURCES = \
+	tests/sim/sim.c tests/sim/sim_flow.c tests/sim/sim_host.c tests/sim/sim_int.h \
+	tests/sim/sim_link.c tests/sim/sim_main.c tests/sim/sim_packet.c tests/sim/sim_record.c
+libstrata_sim_la_CPPFLAGS = $(sim_cppflags)
+libstrata_sim_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(STRATA_LIBTOOL_VERSION) $(defs_ldflags) \
+	-export-symbols-regex '^strata_sim_'
+libstrata_sim_la_LIBADD = tests/sim/libline.la libstrata.la
+
+sim_programs = tests/sim/test_sim
+check_PROGRAMS += $(sim_programs)
+TESTS += $(sim_programs)
+tests_sim_test_sim_SOURCES = tests/sim/test_sim.c
+tests_sim_test_sim_CPPFLAGS = $(sim_cppflags)
+tests_sim_test_sim_LDFLAGS = $(test_ldflags)
+tests_sim_test_sim_LDADD = $(sim_libs)
