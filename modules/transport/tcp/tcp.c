@@ -175,6 +175,9 @@ static const struct strata_option options[] = {
 	FLAG(tail_loss_probe, "true", "Probe a tail that is not acknowledged (RFC 8985 7)."),
 	FLAG(autotune, "true", "Let socket buffers grow with the connection's need."),
 	FLAG(rfc1337, "false", "Let no RST end TIME-WAIT (RFC 1337)."),
+	OPTION(ecn, UINT, "2", 0, 2, NULL,
+	       "Explicit congestion notification (RFC 3168): 0 never, 1 asked for and granted, 2 granted "
+	       "where the peer asks."),
 	OPTION(initial_window, UINT, "10", 1, 64, "segments", "Initial window (RFC 6928)."),
 	OPTION(mss_min, UINT, "48", 28, 1460, "bytes", "Smallest MSS that is respected."),
 	OPTION(backlog_max, UINT, "1024", 1, 65535, "connections",

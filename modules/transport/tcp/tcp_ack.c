@@ -97,10 +97,11 @@ void tcp_ack(struct tcp_sock *tp, const struct tcp_segment *seg)
 		rtt = advance_una(tp, seg, event.acked);
 	event.sacked = tcp_sack_input(tp, &seg->h, &event.dsack);
 	tcp_recovery_ack(tp, &event);
+	tcp_ecn_echoed(tp, seg, event.acked);
 	if (event.acked != 0) {
 		restart_timer(tp);
-		/* The ACK that ends a recovery does not open the window. */
-		if (!recovering && tp->phase != TCP_PHASE_RECOVERY)
+		/* The ACK that ends a recovery does not open the window, nor one that echoes a mark. */
+		if (!recovering && tp->phase != TCP_PHASE_RECOVERY && !tcp_ecn_echo(tp, seg))
 			congestion_acked(tp, &event, rtt, flight_before);
 		tcp_snd_grow(tp);
 	}

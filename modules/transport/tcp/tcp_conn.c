@@ -238,6 +238,8 @@ void tcp_init_tcb(struct tcp_sock *tp)
 	tp->segs_in = tp->segs_out = tp->data_segs_in = tp->data_segs_out = 0;
 	tp->total_retrans = 0;
 	tp->dsack_start = tp->dsack_end = 0;
+	tp->ecn_ok = tp->ecn_seen = tp->ece_due = tp->cwr_due = false;
+	tp->delivered_ce = 0;
 	tp->challenge_next = 0;
 	tcp_rtt_init(tp);
 	tp->rcv_wscale = tcp_choose_wscale(m, &tp->sock);

@@ -99,6 +99,7 @@ static void take_syn(struct tcp_sock *tp, const struct tcp_segment *seg)
 	tp->snd_wnd = tp->max_snd_wnd = seg->h.window;
 	tp->snd_wl1 = seg->h.seq;
 	tp->snd_wl2 = seg->h.ack;
+	tcp_ecn_answered(tp, seg);
 }
 
 /* Our SYN has been acknowledged. */
@@ -244,6 +245,7 @@ static enum tcp_step check_sequence(struct tcp_sock *tp, struct tcp_segment *seg
 	if (tp->state == TCP_SYN_RECEIVED && (seg->h.flags & (TCP_SYN | TCP_ACK | TCP_RST)) ==
 	    (TCP_SYN | TCP_ACK) && seg->h.seq == tp->irs) {
 		/* Simultaneous open: the other SYN-ACK. Its SYN was taken in already. */
+		tcp_ecn_answered(tp, seg);
 		seg->unscaled = true;
 		seg->h.flags &= (uint8_t)~TCP_SYN;
 		seg->flags &= (uint8_t)~TCP_SYN;
@@ -429,6 +431,7 @@ static enum tcp_step process_text(struct tcp_sock *tp, struct tcp_segment *seg)
 		strata_pkt_trim(seg->pkt, seg->length);
 	}
 	measure(tp, seg);
+	tcp_ecn_received(tp, seg);
 	if (!tcp_reasm_input(tp, seg)) {
 		ack_quickly(tp);
 		return STEP_DROP;

@@ -138,7 +138,7 @@ struct tcp_config {
 	const char *congestion;
 	bool sack, dsack, timestamps, window_scaling, nagle, rfc1337, limited_transmit, autotune;
 	bool tail_loss_probe;
-	uint64_t initial_window, mss_min, backlog_max, half_open_max, syncookies;
+	uint64_t initial_window, mss_min, backlog_max, half_open_max, syncookies, ecn;
 	uint64_t syn_retries, synack_retries, data_retries, orphan_retries;
 	uint64_t rto_initial, rto_min, rto_max;
 	uint64_t delayed_ack, cork_time;
@@ -353,6 +353,7 @@ struct tcp_sock {
 	/* Receive-buffer growth (tcp_buffer.c): what the application took in the round trip before, where and
 	 * when this one began, and how long one takes. */
 	uint32_t rcv_space, rcv_epoch_seq, rcv_epoch_ms, rcv_rtt_us;
+	uint32_t delivered_ce;		/* segments whose ACK echoed a mark, for struct tcp_info */
 	uint32_t dsack_start, dsack_end;	/* to be reported once (RFC 2883), if not equal */
 	uint32_t range_stamp;
 	uint32_t user_timeout_ms;
@@ -405,6 +406,9 @@ struct tcp_sock {
 	bool tlp_again : 1;		/* … which was a retransmission */
 	bool head_lost : 1;		/* what was retransmitted at snd_una was lost again */
 	bool mtu_loss : 1;		/* LOSS without a timeout: the path MTU fell */
+	/* RFC 3168: agreed upon (in SYN-SENT: asked for); marks came in; they are echoed; the peer is to hear
+	 * that the window was reduced. */
+	bool ecn_ok : 1, ecn_seen : 1, ece_due : 1, cwr_due : 1;
 
 	struct strata_congestion cc;	/* cc.mss: segment payload, options taken off */
 	struct tcp_extra *extra;	/* what few connections need; NULL: nothing of it */
@@ -588,6 +592,26 @@ uint32_t tcp_cookie_stamp(uint32_t clock, const struct tcp_request *req);
 /* Reads them back from the stamp's echo. */
 void tcp_cookie_unstamp(struct tcp_request *req, uint32_t echo);
 
+/* ---- tcp_ecn.c: explicit congestion notification (RFC 3168) ---- */
+
+/* Is this an ECN-setup SYN that we answer as one? */
+bool tcp_ecn_asked(const struct tcp_module *m, const struct tcp_segment *seg);
+/* The flags that a SYN or SYN-ACK about to leave has besides; notes what was asked for. */
+uint8_t tcp_ecn_syn_flags(struct tcp_sock *tp);
+/* The peer's SYN or SYN-ACK has come in answer to our SYN. */
+void tcp_ecn_answered(struct tcp_sock *tp, const struct tcp_segment *seg);
+/* The type of service of a segment that is ECN-capable, or not. */
+uint8_t tcp_ecn_tos(uint8_t tos, bool capable);
+/* Does the segment echo a mark? */
+static inline bool tcp_ecn_echo(const struct tcp_sock *tp, const struct tcp_segment *seg)
+{
+	return tp->ecn_ok && (seg->h.flags & (TCP_ECE | TCP_SYN)) == TCP_ECE;
+}
+/* An acceptable acknowledgement of `acked` new bytes was taken in: slows down where it echoes a mark. */
+void tcp_ecn_echoed(struct tcp_sock *tp, const struct tcp_segment *seg, uint32_t acked);
+/* Data in the window arrived: notes marks, and the peer's answer to them. */
+void tcp_ecn_received(struct tcp_sock *tp, const struct tcp_segment *seg);
+
 /* ---- tcp_input.c, tcp_ack.c ---- */
 
 enum strata_verdict tcp_input(struct strata_instance *self, struct strata_pkt *pkt);
@@ -692,6 +716,9 @@ struct tcp_ack_event {
 /* Bytes thought to be in the network (RFC 6675 SetPipe). */
 uint32_t tcp_pipe(const struct tcp_sock *tp);
 void tcp_recovery_ack(struct tcp_sock *tp, const struct tcp_ack_event *event);
+/* Congestion was experienced (RFC 3168 6.1.2): the window is reduced once for what is in flight, and
+ * tp->cwr_due is set. */
+void tcp_recovery_ecn(struct tcp_sock *tp);
 /* The retransmission timer went off. */
 void tcp_recovery_timeout(struct tcp_sock *tp);
 /* Something was sent, or acknowledged: when the tail is to be probed (RFC 8985 7.2). */

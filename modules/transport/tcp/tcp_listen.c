@@ -45,7 +45,7 @@ static int send_syn_ack(const struct tcp_request *req, uint32_t tsval)
 	const struct strata_socket *sock = &req->listener->sock;
 	struct tcp_header h = {
 		.source = req->flow.key.local_port, .destination = req->flow.key.remote_port,
-		.seq = req->iss, .ack = req->irs + 1, .flags = TCP_SYN | TCP_ACK,
+		.seq = req->iss, .ack = req->irs + 1, .flags = TCP_SYN | TCP_ACK | (req->ecn ? TCP_ECE : 0),
 		.window = (uint16_t)req->rcv_window, .options = req->options | TCP_HAS_MSS,
 		.mss = req->advmss, .wscale = req->rcv_wscale,
 		.tsval = tsval, .tsecr = req->ts_recent,
@@ -131,9 +131,10 @@ static void request_fire(struct strata_stack *stack, struct strata_timer *timer)
 }
 
 /* RFC 7323 1.3, RFC 2018 2: what the SYN offers and we take. */
-static void request_options(struct tcp_request *req, const struct tcp_header *h)
+static void request_options(struct tcp_request *req, const struct tcp_segment *seg)
 {
 	const struct tcp_config *config = req->module->config;
+	const struct tcp_header *h = &seg->h;
 
 	req->mss = h->options & TCP_HAS_MSS ? h->mss : TCP_MSS_DEFAULT_V4;
 	if ((h->options & TCP_HAS_TIMESTAMP) != 0 && config->timestamps) {
@@ -147,6 +148,7 @@ static void request_options(struct tcp_request *req, const struct tcp_header *h)
 		req->snd_wscale = h->wscale;
 		req->rcv_wscale = tcp_choose_wscale(req->module, &req->listener->sock);
 	}
+	req->ecn = tcp_ecn_asked(req->module, seg);
 }
 
 /* The MSS to offer, by the way back. False: there is none. */
@@ -191,7 +193,7 @@ static struct tcp_request *request_new(struct tcp_sock *listener, const struct t
 	req->irs = seg->h.seq;
 	req->iss = iss != 0 ? iss : tcp_isn(m, &req->flow.key);
 	req->sent = strata_now(m->stack);
-	request_options(req, &seg->h);
+	request_options(req, seg);
 	head = &listener->listener->requests;
 	req->next = *head;
 	req->link = head;
@@ -241,7 +243,7 @@ static enum strata_verdict answer_by_cookie(struct tcp_sock *tp, struct tcp_segm
 	struct tcp_request req = { .irs = seg->h.seq };
 
 	request_init(&req, tp, seg);
-	request_options(&req, &seg->h);
+	request_options(&req, seg);
 	/* Without a time stamp to carry them nothing but the MSS can be agreed upon. */
 	if ((req.options & TCP_HAS_TIMESTAMP) == 0) {
 		req.options = 0;
@@ -341,6 +343,7 @@ static void tcb_of_request(struct tcp_sock *tp, const struct tcp_request *req)
 	tp->ts_offset = req->ts_offset;
 	tp->sack_ok = (req->options & TCP_HAS_SACK_PERMITTED) != 0;
 	tp->wscale_ok = (req->options & TCP_HAS_WSCALE) != 0;
+	tp->ecn_ok = req->ecn;
 	tp->snd_wscale = req->snd_wscale;
 	tp->rcv_wscale = req->rcv_wscale;
 	tp->total_retrans = req->retransmits;
@@ -451,7 +454,8 @@ enum strata_verdict tcp_request_input(struct tcp_request *req, struct tcp_segmen
 	bool syn = (seg->h.flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 
 	if (syn && seg->h.seq == req->irs) {
-		/* The SYN again: our answer was lost. */
+		/* The SYN again: our answer was lost; RFC 3168 6.1.1: nobody who heard a SYN without ECN uses it. */
+		req->ecn = req->ecn && tcp_ecn_asked(m, seg);
 		if (tcp_challenge_allowed(m, &req->challenge_next))
 			send_syn_ack(req, request_clock(req));
 		seg->reason = TCP_DROP_SYN_RECEIVED_DUPLICATE;

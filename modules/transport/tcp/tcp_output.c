@@ -40,6 +40,9 @@ static void header_init(struct tcp_sock *tp, struct tcp_header *h, uint32_t seq,
 	h->flags = flags;
 	if (flags & TCP_ACK)
 		h->ack = tp->rcv_nxt;
+	/* RFC 3168 6.1.3: on every ACK until the peer answers. */
+	if (tp->ece_due && (flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK)
+		h->flags |= TCP_ECE;
 	if (tp->ts_ok) {
 		h->options |= TCP_HAS_TIMESTAMP;
 		h->tsval = tcp_tsval(tp);
@@ -98,13 +101,15 @@ static void trace_segment(const struct tcp_sock *tp, struct strata_pkt *pkt,
 		     seq_lt(h->seq, tp->snd_nxt) && length != 0 ? " (again)" : "");
 }
 
-/* Hands a finished segment down. */
-static int segment_output(struct tcp_sock *tp, struct strata_pkt *pkt, const struct tcp_header *h)
+/* Hands a finished segment down. `ect`: it is ECN-capable. */
+static int segment_output(struct tcp_sock *tp, struct strata_pkt *pkt, const struct tcp_header *h,
+			  bool ect)
 {
 	struct strata_tx tx;
 
 	strata_socket_tx(&tp->sock, &tx);
 	tx.number = tp->sock.flow.key.number;
+	tx.tos = tcp_ecn_tos(tx.tos, ect);
 	if (h->flags & TCP_ACK)
 		ack_sent(tp);
 	return tcp_pkt_output(&tp->dst, pkt, &tx);
@@ -127,7 +132,7 @@ static int send_bare(struct tcp_sock *tp, struct tcp_header *h)
 	tcp_count(tp, TCP_COUNT_OUT_SEGS, 1);
 	if (h->flags & TCP_RST)
 		tcp_count(tp, TCP_COUNT_OUT_RSTS, 1);
-	return segment_output(tp, pkt, h);
+	return segment_output(tp, pkt, h, false);
 }
 
 void tcp_send_ack(struct tcp_sock *tp)
@@ -167,6 +172,7 @@ void tcp_send_syn(struct tcp_sock *tp)
 	struct tcp_header h;
 
 	header_init(tp, &h, tp->iss, answer ? TCP_SYN | TCP_ACK : TCP_SYN);
+	h.flags |= tcp_ecn_syn_flags(tp);
 	h.options = TCP_HAS_MSS;
 	h.mss = tp->advmss;
 	/* RFC 7323 1.3, RFC 2018 2: in an answer only what the SYN offered. */
@@ -246,7 +252,7 @@ static struct strata_pkt *segment_new(struct tcp_sock *tp, const struct tcp_head
 int tcp_xmit(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint8_t flags)
 {
 	uint32_t payload = seq_span(seq, seq_min(seq + length, tp->snd_end)), room;
-	bool again = seq_lt(seq, tp->snd_nxt), fin;
+	bool again = seq_lt(seq, tp->snd_nxt), fin, ect;
 	struct strata_pkt *pkt;
 	struct tcp_header h;
 	int error = tcp_route(tp);
@@ -271,6 +277,13 @@ int tcp_xmit(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint8_t flags)
 		h.flags |= TCP_FIN;
 	if (payload != 0 && seq + payload == tp->snd_end)
 		h.flags |= TCP_PSH;
+	/* RFC 3168 6.1.2, 6.1.5, 6.1.6: new data alone is marked, and tells that the window was reduced; not
+	 * retransmissions, ACKs or window probes. */
+	ect = tp->ecn_ok && payload != 0 && !again;
+	if (ect && tp->cwr_due) {
+		h.flags |= TCP_CWR;
+		tp->cwr_due = false;
+	}
 	tcp_emit_flags(pkt->data, h.flags);
 	if (payload > room) {
 		pkt->seg_type = STRATA_SEG_STREAM;
@@ -279,7 +292,7 @@ int tcp_xmit(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint8_t flags)
 	if (tp->sock.stack->tracing)
 		trace_segment(tp, pkt, &h, payload);
 	/* Refused below: lost like any other, repaired by the timer. */
-	segment_output(tp, pkt, &h);
+	segment_output(tp, pkt, &h, ect);
 	sent(tp, seq, payload, fin, room);
 	return (int)(payload + fin);
 }

@@ -244,6 +244,19 @@ void tcp_recovery_ack(struct tcp_sock *tp, const struct tcp_ack_event *event)
 	}
 }
 
+void tcp_recovery_ecn(struct tcp_sock *tp)
+{
+	/* Once a window: until what was in flight at the last reduction is acknowledged. */
+	if (recovering(tp) || seq_leq(tp->snd_una, tp->recover))
+		return;
+	/* The window is what is halved: this ACK may have emptied the flight. */
+	tp->cc.flight = tp->cc.cwnd;
+	reduce(tp, false);
+	tp->cc.cwnd = tp->cc.ssthresh;
+	tp->recover = tp->snd_nxt;
+	tp->cwr_due = true;
+}
+
 /* ---- timeouts and path changes ---- */
 
 static void lose_all(struct tcp_sock *tp)

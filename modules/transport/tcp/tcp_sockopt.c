@@ -203,7 +203,8 @@ static uint32_t in_segments(uint32_t bytes, uint32_t mss)
 static uint8_t info_options(const struct tcp_sock *tp)
 {
 	return (uint8_t)((tp->ts_ok ? TCPI_OPT_TIMESTAMPS : 0) | (tp->sack_ok ? TCPI_OPT_SACK : 0) |
-			 (tp->wscale_ok ? TCPI_OPT_WSCALE : 0));
+			 (tp->wscale_ok ? TCPI_OPT_WSCALE : 0) | (tp->ecn_ok ? TCPI_OPT_ECN : 0) |
+			 (tp->ecn_seen ? TCPI_OPT_ECN_SEEN : 0));
 }
 
 static void info_send(const struct tcp_sock *tp, struct tcp_info *info)
@@ -236,6 +237,7 @@ static void info_send(const struct tcp_sock *tp, struct tcp_info *info)
 	info->tcpi_data_segs_out = tp->data_segs_out;
 	info->tcpi_notsent_bytes = seq_span(tp->snd_nxt, tp->snd_end);
 	info->tcpi_snd_wnd = tp->snd_wnd;
+	info->tcpi_delivered_ce = tp->delivered_ce;
 }
 
 static void info_receive(const struct tcp_sock *tp, struct tcp_info *info)
