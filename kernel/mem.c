@@ -165,7 +165,10 @@ static void cache_set_trim(struct strata_cache *cache)
 {
 	uint64_t bytes = (uint64_t)cache->total * cache->size;
 
-	cache->trim_below = bytes > TRIM_FLOOR ? cache->total / 4 : 0;
+	if (cache->uncached)
+		cache->trim_below = UINT32_MAX;
+	else
+		cache->trim_below = bytes > TRIM_FLOOR ? cache->total / 4 : 0;
 }
 
 /* Only what has just grown large is looked after, so a stack at rest has no timer. */
@@ -184,14 +187,18 @@ bool cache_grow(struct strata_cache *cache)
 
 	if (slab == NULL)
 		return false;
-	slab->next = cache->slabs;
 	slab->objects = objects;
-	cache->slabs = slab;
+	/* A slab of one object is found from it. */
+	if (!cache->uncached) {
+		slab->next = cache->slabs;
+		cache->slabs = slab;
+	}
 	cache->fresh = (uint8_t *)(slab + 1);
 	cache->fresh_end = cache->fresh + (size_t)objects * cache->size;
 	poison(cache->fresh, (size_t)objects * cache->size);
 	cache->total += objects;
-	cache->grow = objects * 2 < most ? objects * 2 : most;
+	if (!cache->uncached)
+		cache->grow = objects * 2 < most ? objects * 2 : most;
 	cache_set_trim(cache);
 	rest_watch(cache->k);
 	return true;
@@ -306,8 +313,21 @@ void mem_reclaim(struct kernel *k)
 	}
 }
 
+/* The object just given back leaves with its slab, which it is alone in. */
+static void cache_release_last(struct strata_cache *cache)
+{
+	struct mem_object *object = cache->free;
+
+	cache->free = object->next;
+	slab_release(cache, (struct mem_slab *)(void *)object - 1);
+}
+
 void cache_trim(struct strata_cache *cache)
 {
+	if (cache->uncached) {
+		cache_release_last(cache);
+		return;
+	}
 	if (cache->k->pub.now < cache->window_end)
 		return;
 	/* What the whole last window did not need is not needed in steady state. */
@@ -366,7 +386,8 @@ struct strata_cache *strata_cache_create(struct strata_stack *stack, const char 
 	cache->k = k;
 	cache->name = name;
 	cache->size = (uint32_t)(object_size + 15) & ~UINT32_C(15);
-	cache->grow = slab_objects(cache, SLAB_FIRST);
+	cache->uncached = k->env.uncached;
+	cache->grow = cache->uncached ? 1 : slab_objects(cache, SLAB_FIRST);
 	cache->window_end = k->pub.now + TRIM_WINDOW;
 	cache->next = k->mem->caches;
 	cache->link = &k->mem->caches;

@@ -25,6 +25,7 @@ struct strata_cache {
 	uint32_t trim_below;		/* in_use under which trimming is considered; 0: never */
 	uint32_t total;			/* objects in all slabs */
 	uint32_t grow;			/* objects of the next slab */
+	bool uncached;			/* objects come from the environment and go back to it one by one */
 	uint64_t window_end;
 	struct kernel *k;
 	const char *name;

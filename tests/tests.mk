@@ -24,4 +24,5 @@ include tests/modules/echo/test.mk
 include tests/modules/steady/test.mk
 include tests/modules/malformed/test.mk
 
+include tests/sweep/sweep.mk
 include tests/system/system.mk

@@ -40,6 +40,11 @@ struct strata_env {
 	/** Releases what alloc returned for the same `size`. */
 	void (*free)(void *ctx, void *ptr, size_t size);
 
+	/** Caches keep nothing: each object of a strata_cache is one call of alloc, and its end one of
+	 *  free. Slow; for tests, which so see every allocation, can let each fail, and have a memory
+	 *  checker watch each object. */
+	bool uncached;
+
 	/** One line of log, without newline. `module` is the instance's name or "kernel". */
 	void (*log)(void *ctx, enum strata_log_level level, const char *module, const char *line);
 };

@@ -87,6 +87,7 @@ int rig_open(struct rig *rig)
 	rig->k.env = (struct strata_env){
 		.ctx = rig, .now = rig->clock ? rig_now : NULL, .random = rig_entropy,
 		.alloc = rig_alloc, .free = rig_free, .log = rig_log,
+		.uncached = rig->uncached,
 	};
 	rig->k.settings.log_level = STRATA_LOG_INFO;
 	for (i = 0; i < STRATA_COUNT(inits); i++) {

@@ -22,6 +22,7 @@ struct rig {
 	uint64_t now;			/* what the environment's clock says, with `clock` */
 	bool clock;			/* set before rig_open(): the environment has a clock */
 	bool random_fails;
+	bool uncached;			/* the environment's, as set before rig_open() */
 	uint64_t seed;
 	size_t blocks, bytes;		/* held of the environment's memory */
 	uint64_t allocs;		/* calls, refused ones included */

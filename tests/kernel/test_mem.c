@@ -330,6 +330,39 @@ static void objects_never_overlap(void **state)
 	}
 }
 
+static void an_uncached_object_is_one_allocation(void **state)
+{
+	struct rig rig = { .seed = 1, .uncached = true };
+	struct strata_cache *cache;
+	void *objects[100];
+	size_t blocks, i;
+	uint64_t allocs;
+
+	(void)state;
+	assert_int_equal(rig_open(&rig), 0);
+	cache = strata_cache_create(rig.stack, "things", 100);
+	blocks = rig.blocks;
+	allocs = rig.allocs;
+	for (i = 0; i < STRATA_COUNT(objects); i++) {
+		objects[i] = strata_cache_alloc(cache);
+		assert_non_null(objects[i]);
+		memset(objects[i], 0xff, 100);
+	}
+	assert_int_equal(rig.blocks, blocks + STRATA_COUNT(objects));
+	assert_int_equal(rig.allocs, allocs + STRATA_COUNT(objects));
+	for (i = 0; i < STRATA_COUNT(objects); i++)
+		strata_cache_free(cache, objects[i * 37 % STRATA_COUNT(objects)]);
+	assert_int_equal(rig.blocks, blocks);
+	rig_starve(&rig, true);
+	assert_null(strata_cache_alloc(cache));
+	rig_starve(&rig, false);
+	strata_cache_free(cache, strata_cache_alloc(cache));
+	mem_reclaim(&rig.k);
+	assert_int_equal(rig.blocks, blocks);
+	strata_cache_destroy(cache);
+	rig_close(&rig);
+}
+
 static void a_leaked_object_is_named(void **state)
 {
 	struct rig rig = { .seed = 1 };
@@ -426,6 +459,7 @@ int main(void)
 		cmocka_unit_test(memory_of_a_burst_goes_back_in_time),
 		cmocka_unit_test(memory_of_a_burst_goes_back_though_nothing_follows),
 		cmocka_unit_test(objects_never_overlap),
+		cmocka_unit_test(an_uncached_object_is_one_allocation),
 		cmocka_unit_test(a_leaked_object_is_named),
 		cmocka_unit_test(a_leaked_allocation_is_told),
 		cmocka_unit_test(every_failing_allocation_is_survived),

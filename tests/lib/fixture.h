@@ -63,6 +63,7 @@ struct fx_config {
 	uint64_t start;			/* virtual time of creation in ns; 0: 1000 s */
 	uint64_t fail_at;		/* as fx_fail_at(), from before the stack is made */
 	bool fail_forever;
+	bool uncached;			/* each object of a cache is an allocation of its own */
 	bool random_fails;
 	const char *run_dir;
 	bool may_fail;			/* fx_open gives a fixture whose stack is NULL; see ->result, ->error */
@@ -103,6 +104,7 @@ struct fixture {
 
 	/* Memory. */
 	uint64_t allocs;		/* calls so far, failed ones included */
+	uint64_t failed;		/* of them, by fail_at */
 	uint64_t fail_at;		/* the call that fails; 0: none */
 	bool fail_forever;		/* and all after it */
 	size_t blocks, bytes;		/* held by the stack */

@@ -52,8 +52,10 @@ static void *env_alloc(void *ctx, size_t size)
 
 	fx->allocs++;
 	if (fx->fail_at != 0 && (fx->allocs == fx->fail_at ||
-				 (fx->fail_forever && fx->allocs > fx->fail_at)))
+				 (fx->fail_forever && fx->allocs > fx->fail_at))) {
+		fx->failed++;
 		return NULL;
+	}
 	block = malloc(sizeof(*block) + size);
 	if (block == NULL)
 		return NULL;
@@ -121,6 +123,7 @@ struct strata_env fx_environment(struct fixture *fx)
 		.alloc = env_alloc,
 		.free = env_free,
 		.log = env_log,
+		.uncached = fx->config.uncached,
 	};
 }
 
