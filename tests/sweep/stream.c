@@ -6,6 +6,7 @@ enum { PORT = 5000, MOST = 4000 };
 /* As long as it takes at most once memory is back: retransmission has backed off to seconds. */
 #define PATIENCE (100 * STRATA_SEC)
 #define STARVED (2 * STRATA_SEC)
+#define ONE_FAILURE (2 * STRATA_SEC)
 #define TICK (50 * STRATA_MS)
 
 struct stream {
@@ -341,17 +342,32 @@ static void once_more(struct stream *t)
 	assert_int_equal(s->received, 100);
 }
 
+/* One allocation that fails costs about a retransmission timeout where nothing else is lost. */
+static void check_pace(const struct stream *t, uint64_t begun)
+{
+	const struct fx_link *link = &t->plan->link;
+	uint64_t took = t->client.fx->now - begun;
+
+	if (link->loss + link->corrupt + link->reorder == 0 && !t->sw->forever && t->plan->pause == 0 &&
+	    took > ONE_FAILURE)
+		fx_fail(t->sw->fx, __FILE__, __LINE__, "took %llu ms",
+			(unsigned long long)(took / STRATA_MS));
+}
+
 void sweep_stream(struct sweep *sw)
 {
 	struct stream t = { .sw = sw, .plan = sw->arg };
+	uint64_t begun;
 
 	open_stream(&t);
+	begun = t.client.fx->now;
 	begin(&t, FROM_CONNECT);
 	pass_until(&t, both_established);
 	begin(&t, FROM_ESTABLISHED);
 	if (t.plan->from == FROM_ESTABLISHED && t.plan->during != NULL)
 		t.plan->during(sw, &t.client, &t.server);
 	transfer(&t);
+	check_pace(&t, begun);
 	check_end(&t, &t.client, "client");
 	check_end(&t, &t.server, "server");
 	close_stream(&t);

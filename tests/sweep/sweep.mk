@@ -7,3 +7,10 @@ tests_sweep_test_sweep_tcp_SOURCES = tests/sweep/test_sweep_tcp.c tests/sweep/st
 tests_sweep_test_sweep_tcp_CPPFLAGS = $(test_cppflags)
 tests_sweep_test_sweep_tcp_LDFLAGS = $(test_ldflags)
 tests_sweep_test_sweep_tcp_LDADD = $(test_libs)
+
+test_programs += tests/sweep/test_sweep_stack
+tests_sweep_test_sweep_stack_SOURCES = tests/sweep/test_sweep_stack.c tests/sweep/create.c \
+	tests/sweep/datagrams.c tests/sweep/scenes.h $(sweep_common)
+tests_sweep_test_sweep_stack_CPPFLAGS = $(test_cppflags)
+tests_sweep_test_sweep_stack_LDFLAGS = $(test_ldflags)
+tests_sweep_test_sweep_stack_LDADD = $(test_libs)
