@@ -602,6 +602,8 @@ static int transmit(struct strata_iface *iface, struct strata_pkt *pkt)
 		inner->dirty_next = k->ifaces->dirty;
 		k->ifaces->dirty = inner;
 	}
+	if (strata_unlikely(pkt->stamp != 0))
+		socket_stamp_leaves(k, pkt);
 	ops->xmit(iface, pkt);
 	return 0;
 }

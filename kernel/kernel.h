@@ -40,6 +40,8 @@ struct kernel {
 	struct flow_table *flows;	/* flow.c */
 	struct port_table *ports;	/* port.c */
 	struct socket_table *sockets;	/* socket.c */
+	struct strata_socket_extra *stamping;	/* report.c: of sockets that wait for packets to leave */
+	uint32_t stamp_last;		/* … the last number given to one */
 
 	char *run_dir;
 	struct stack_settings {		/* `stack:` of the manifest */
@@ -56,6 +58,9 @@ static inline struct kernel *kernel_of(const struct strata_stack *stack)
 }
 
 /* ---- entries (work.c) ---- */
+
+/* A packet with a stamp goes to its driver: the socket that waits for it is told (report.c). */
+void socket_stamp_leaves(struct kernel *k, struct strata_pkt *pkt);
 
 /* Every public function that may send, receive or fire begins and ends with these. The outermost one
  * refreshes the time from the environment's clock (if it has one) and, at its end, runs deferred

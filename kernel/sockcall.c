@@ -509,7 +509,8 @@ static ssize_t recv_call(struct kernel *k, int s, struct msghdr *msg, int flags)
 	if (ops->recv == NULL)
 		return -EOPNOTSUPP;
 	msg->msg_flags = 0;
-	result = ops->recv(sock, msg, &from, &port, flags);
+	result = flags & MSG_ERRQUEUE ? socket_report_receive(sock, msg, &from, &port) :
+					ops->recv(sock, msg, &from, &port, flags);
 	if (result < 0)
 		return result;
 	/* A stream without control messages leaves the length alone. */

@@ -142,7 +142,12 @@ static void socket_raise(struct strata_socket *sock, uint32_t events)
 
 static void events_replace(struct strata_socket *sock, uint32_t events, uint32_t edge)
 {
-	uint32_t told = (events & ~sock->events) | (events & edge);
+	uint32_t told;
+
+	/* What lies in the error queue is the kernel's to tell. */
+	if (strata_unlikely(sock->extra != NULL) && socket_reports(sock))
+		events |= EPOLLERR;
+	told = (events & ~sock->events) | (events & edge);
 
 	sock->events = events;
 	socket_raise(sock, told);
@@ -162,6 +167,18 @@ void strata_socket_set_error(struct strata_socket *sock, int error)
 	events_replace(sock, sock->events | EPOLLERR, EPOLLERR);
 }
 
+void socket_raise_error(struct strata_socket *sock)
+{
+	events_replace(sock, sock->events | EPOLLERR, EPOLLERR);
+}
+
+void socket_settle_error(struct strata_socket *sock)
+{
+	uint32_t events = sock->events & ~(uint32_t)EPOLLERR;
+
+	events_replace(sock, sock->error != 0 ? events | EPOLLERR : events, 0);
+}
+
 int strata_socket_take_error(struct strata_socket *sock)
 {
 	int error = sock->error;
@@ -169,7 +186,8 @@ int strata_socket_take_error(struct strata_socket *sock)
 	if (error == 0)
 		return 0;
 	sock->error = 0;
-	sock->events &= ~(uint32_t)EPOLLERR;
+	if (!socket_reports(sock))
+		sock->events &= ~(uint32_t)EPOLLERR;
 	return -error;
 }
 
@@ -267,6 +285,7 @@ struct strata_socket_extra *socket_extra(struct strata_socket *sock)
 /* Gives the structure back, the socket being in no table any more. */
 static void socket_release(struct strata_socket *sock)
 {
+	socket_report_purge(sock);
 	strata_free(sock->stack, sock->extra);
 	strata_cache_free(sock->cache, sock);
 }
@@ -276,12 +295,13 @@ static int extra_inherit(struct strata_socket *sock, const struct strata_socket 
 {
 	const struct strata_socket_extra *from = parent->extra;
 
-	if (from == NULL || (from->priority == 0 && from->mark == 0))
+	if (from == NULL || (from->priority == 0 && from->mark == 0 && from->stamping == 0))
 		return 0;
 	if (socket_extra(sock) == NULL)
 		return -ENOMEM;
 	sock->extra->priority = from->priority;
 	sock->extra->mark = from->mark;
+	sock->extra->stamping = from->stamping;
 	return 0;
 }
 
@@ -326,6 +346,7 @@ static void socket_become_gone(struct strata_socket *sock, int error)
 void strata_socket_free(struct strata_socket *sock)
 {
 	membership_clear(sock);
+	socket_stamp_purge(sock);
 	strata_flow_remove(sock->stack, &sock->flow);
 	strata_port_release(sock->stack, &sock->port);
 	sock->transport = NULL;

@@ -42,9 +42,32 @@ struct strata_addr socket_any(const struct strata_socket *sock);
 struct strata_socket_extra {
 	struct strata_membership *memberships;	/* groups joined through this socket */
 	uint32_t priority, mark;		/* SO_PRIORITY, SO_MARK: kept for the application */
+	/* The error queue and time stamps (report.c). */
+	struct report *reports, *report_tail;
+	uint32_t report_bytes;
+	uint32_t stamping;			/* SO_TIMESTAMPING: SOF_TIMESTAMPING_… */
+	uint32_t stamp_key;			/* of the next datagram, with SOF_TIMESTAMPING_OPT_ID */
+	struct stamp_wanted *stamps;		/* newest first */
+	struct strata_socket *sock;		/* while the following link it */
+	struct strata_socket_extra *stamping_next, **stamping_link;
 };
 /* The socket's, made at the first call; NULL when memory is short. */
 struct strata_socket_extra *socket_extra(struct strata_socket *sock);
+
+/* The error queue has something new: EPOLLERR is told. */
+void socket_raise_error(struct strata_socket *sock);
+/* EPOLLERR is what SO_ERROR and the error queue say. */
+void socket_settle_error(struct strata_socket *sock);
+
+/* ---- report.c ---- */
+
+bool socket_reports(const struct strata_socket *sock);
+void socket_report_purge(struct strata_socket *sock);
+/* recvmsg(2) with MSG_ERRQUEUE: where the packet was going comes back in `to` and `port`. */
+ssize_t socket_report_receive(struct strata_socket *sock, struct msghdr *msg,
+			      struct strata_addr *to, uint16_t *port);
+int socket_stamping_set(struct strata_socket *sock, uint32_t flags);
+void socket_stamp_purge(struct strata_socket *sock);
 
 /* Options of SOL_SOCKET. */
 int sockopt_set(struct strata_socket *sock, int name, const void *value, socklen_t length);

@@ -212,6 +212,26 @@ static int pacing_get(const struct strata_socket *sock, void *value, socklen_t *
 					 value_put(value, length, &narrow, sizeof(narrow));
 }
 
+/* As Linux: flags alone, or struct so_timestamping, whose clock must be none. */
+static int stamping_set(struct strata_socket *sock, const void *value, socklen_t length)
+{
+	int wanted, clock = 0, err = int_take(value, length, &wanted);
+
+	if (err < 0)
+		return err;
+	if (length >= 2 * sizeof(int))
+		memcpy(&clock, (const uint8_t *)value + sizeof(int), sizeof(clock));
+	return clock != 0 ? -EINVAL : socket_stamping_set(sock, (uint32_t)wanted);
+}
+
+static int stamping_get(const struct strata_socket *sock, void *value, socklen_t *length)
+{
+	const uint32_t both[2] = { strata_socket_stamping(sock), 0 };
+
+	return value_put(value, length, both,
+			 *length >= sizeof(both) ? sizeof(both) : sizeof(both[0]));
+}
+
 /* Nothing here ever blocks, so a time limit is checked and means nothing. */
 static int timeout_check(const void *value, socklen_t length)
 {
@@ -306,6 +326,8 @@ static int option_set(struct strata_socket *sock, int name, const void *value, s
 		return priority_set(sock, value, length);
 	case SO_MARK:
 		return mark_set(sock, value, length);
+	case SO_TIMESTAMPING:
+		return stamping_set(sock, value, length);
 	case SO_MAX_PACING_RATE:
 		return pacing_set(sock, value, length);
 	case SO_BINDTODEVICE:
@@ -352,6 +374,8 @@ int sockopt_get(struct strata_socket *sock, int name, void *value, socklen_t *le
 			       sock->extra != NULL ? (int)sock->extra->priority : 0);
 	case SO_MARK:
 		return int_put(value, length, sock->extra != NULL ? (int)sock->extra->mark : 0);
+	case SO_TIMESTAMPING:
+		return stamping_get(sock, value, length);
 	case SO_MAX_PACING_RATE:
 		return pacing_get(sock, value, length);
 	case SO_ERROR:

@@ -4,6 +4,7 @@
  * errno of network errors (RFC 1122 4.1.3.3 and 4.2.3.9), control messages.
  */
 #include <errno.h>
+#include <linux/net_tstamp.h>
 #include <time.h>
 
 #include "kernel.h"
@@ -95,18 +96,19 @@ int strata_control_append(struct msghdr *msg, size_t room, int level, int type, 
 	return 0;
 }
 
-/* Time of day when the driver read the packet: now, less how long ago that was. */
-static uint64_t pkt_wall_clock(const struct strata_socket *sock, const struct strata_pkt *pkt)
+int strata_control_stamp(struct msghdr *msg, size_t room, uint64_t wall)
 {
-	uint64_t wall = strata_wall_clock(sock->stack), now = strata_now(sock->stack);
+	/* Software, nothing (it was the system's clock once), the device's. */
+	const struct timespec stamps[3] = {
+		{ .tv_sec = (time_t)(wall / STRATA_SEC), .tv_nsec = (long)(wall % STRATA_SEC) },
+	};
 
-	return pkt->time != 0 && pkt->time < now ? wall - (now - pkt->time) : wall;
+	return strata_control_append(msg, room, SOL_SOCKET, SO_TIMESTAMPING, stamps,
+				     sizeof(stamps));
 }
 
-static void put_time_stamp(struct strata_socket *sock, const struct strata_pkt *pkt,
-			   struct msghdr *msg, size_t room)
+static void put_time_stamp(struct strata_socket *sock, uint64_t ns, struct msghdr *msg, size_t room)
 {
-	uint64_t ns = pkt_wall_clock(sock, pkt);
 	const struct timespec ts = {
 		.tv_sec = (time_t)(ns / STRATA_SEC),
 		.tv_nsec = (long)(ns % STRATA_SEC),
@@ -122,6 +124,27 @@ static void put_time_stamp(struct strata_socket *sock, const struct strata_pkt *
 		strata_control_append(msg, room, SOL_SOCKET, SO_TIMESTAMP, &tv, sizeof(tv));
 }
 
+void strata_control_received(struct strata_socket *sock, uint64_t time, struct msghdr *msg,
+			     size_t room)
+{
+	const uint32_t received = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
+	bool plain = (sock->options & (STRATA_SO_TIMESTAMP | STRATA_SO_TIMESTAMPNS)) != 0;
+	bool stamping = (strata_socket_stamping(sock) & received) == received;
+	uint64_t wall, now;
+
+	if (!plain && !stamping)
+		return;
+	/* Time of day when the driver read the packet: now, less how long ago that was. */
+	wall = strata_wall_clock(sock->stack);
+	now = strata_now(sock->stack);
+	if (time != 0 && time < now)
+		wall -= now - time;
+	if (plain)
+		put_time_stamp(sock, wall, msg, room);
+	if (stamping)
+		strata_control_stamp(msg, room, wall);
+}
+
 void strata_socket_control(struct strata_socket *sock, const struct strata_pkt *pkt,
 			   struct msghdr *msg)
 {
@@ -129,8 +152,7 @@ void strata_socket_control(struct strata_socket *sock, const struct strata_pkt *
 	size_t room = msg->msg_controllen;
 
 	msg->msg_controllen = 0;
-	if ((sock->options & (STRATA_SO_TIMESTAMP | STRATA_SO_TIMESTAMPNS)) != 0)
-		put_time_stamp(sock, pkt, msg, room);
+	strata_control_received(sock, pkt->time, msg, room);
 	if (net->control_put != NULL)
 		net->control_put(sock->network, sock, pkt, msg, room);
 }

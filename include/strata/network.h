@@ -15,6 +15,8 @@
 
 STRATA_BEGIN_DECLS
 
+struct strata_report;
+
 /** Whether the network may fragment what is sent, and whether it says not to on the way. */
 enum strata_df {
 	STRATA_DF_WANT,		/**< path MTU discovery: set "don't fragment" where it fits the path MTU,
@@ -136,6 +138,12 @@ struct strata_network_ops {
 	 *  `msg`, whose msg_controllen says what is used, `room` what there is. NULL: none. */
 	void (*control_put)(struct strata_instance *self, struct strata_socket *sock,
 			    const struct strata_pkt *pkt, struct msghdr *msg, size_t room);
+	/** Adds the control message that tells of a report of the error queue (IP_RECVERR) to `msg`, as
+	 *  control_put. NULL: none. */
+	void (*report_put)(struct strata_instance *self, const struct strata_report *report,
+			   struct msghdr *msg, size_t room);
+	/** SO_EE_ORIGIN_… of the errors that this family's error transport tells. */
+	uint8_t error_origin;
 	/** Takes control messages of sendmsg (packet info, TTL, TOS) into `tx`; `*bound` may become an
 	 *  interface. Returns 0 or -EINVAL. */
 	int (*control_get)(struct strata_instance *self, struct strata_socket *sock,

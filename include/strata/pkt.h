@@ -114,7 +114,7 @@ struct strata_pkt {
 
 	uint64_t time;			/**< when the driver read it, stack time in ns */
 	uint32_t trace_id;		/**< 0 while not traced */
-	uint32_t reserved2;
+	uint32_t stamp;			/**< kernel's: a socket wants to know when it leaves; 0: none does */
 	union {
 		uint8_t cb[STRATA_PKT_CB];	/**< of the layer that owns the packet now */
 		uint64_t cb_align;

@@ -6,6 +6,8 @@
 #ifndef STRATA_TRANSPORT_H
 #define STRATA_TRANSPORT_H
 
+#include <time.h>
+#include <linux/errqueue.h>
 #include <strata/flow.h>
 #include <strata/module.h>
 #include <strata/network.h>
@@ -182,6 +184,45 @@ STRATA_API int strata_socket_join(struct strata_socket *sock, struct strata_ifac
 /** Leaves it: on `iface`, or NULL: wherever it was joined first. Returns 0 or -EADDRNOTAVAIL. */
 STRATA_API int strata_socket_leave(struct strata_socket *sock, struct strata_iface *iface,
 				   const struct strata_addr *group);
+/** What a socket's error queue tells (recvmsg(2), MSG_ERRQUEUE). */
+struct strata_report {
+	struct sock_extended_err ee;
+	struct strata_addr offender;	/**< who told; unset: nobody */
+	struct strata_addr to;		/**< where the packet was going; unset: not told */
+	uint16_t port;
+	uint64_t stamp;			/**< time of day in ns that SCM_TIMESTAMPING tells; 0: none */
+	const void *data;		/**< the packet concerned, or a part; borrowed, 2 KiB are kept */
+	uint32_t length;
+};
+/** Puts a report into the socket's error queue, which the size of the receive buffer limits, and tells
+ *  EPOLLERR. Ranges of MSG_ZEROCOPY that follow each other become one. Returns 0, -ENOBUFS, -ENOMEM,
+ *  -ENETDOWN; then it is counted as lost. */
+STRATA_API int strata_socket_report(struct strata_socket *sock, const struct strata_report *report);
+/** The same for an error about a packet to `to`; the first `skip` of its quoted bytes are left out. */
+STRATA_API int strata_socket_report_error(struct strata_socket *sock,
+					  const struct strata_transport_error *error,
+					  const struct strata_addr *to, uint16_t port, uint32_t skip);
+/** SOF_TIMESTAMPING_… flags of the socket. */
+STRATA_API uint32_t strata_socket_stamping(const struct strata_socket *sock);
+/** Number of the next datagram for SOF_TIMESTAMPING_OPT_ID, counted up. */
+STRATA_API uint32_t strata_socket_stamp_key(struct strata_socket *sock);
+/** The SOF_TIMESTAMPING_TX_… flags that hold for a message: those of its control message SO_TIMESTAMPING, else
+ *  the socket's. Returns 0 or -EINVAL. */
+STRATA_API int strata_socket_send_stamps(const struct strata_socket *sock, const struct msghdr *msg,
+					 uint32_t *flags);
+/** Reports the time now as that of SCM_TSTAMP_… `kind`, with the packet unless the socket wants none or it is
+ *  NULL. Returns as strata_socket_report(). */
+STRATA_API int strata_socket_stamp(struct strata_socket *sock, uint32_t kind, uint32_t key,
+				   const struct strata_pkt *pkt);
+/** Has SCM_TSTAMP_SND reported when a driver takes the packet; of one that is cut, its first part. */
+STRATA_API void strata_socket_stamp_sent(struct strata_socket *sock, struct strata_pkt *pkt,
+					 uint32_t key);
+/** Appends SCM_TIMESTAMPING with a software time, ns of the time of day. */
+STRATA_API int strata_control_stamp(struct msghdr *msg, size_t room, uint64_t wall);
+/** Appends the times of reception the socket asked for (SO_TIMESTAMP, SO_TIMESTAMPNS, SO_TIMESTAMPING) of what
+ *  came at `time`, stack time in ns. */
+STRATA_API void strata_control_received(struct strata_socket *sock, uint64_t time,
+					struct msghdr *msg, size_t room);
 /** errno that an error kind gives an application (RFC 1122 4.2.3.9; as Linux maps it). */
 STRATA_API int strata_net_error_errno(enum strata_net_error kind);
 

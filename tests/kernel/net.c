@@ -439,6 +439,12 @@ struct strata_instance *registry_transport(struct kernel *k, uint8_t number)
 	return strata_instance_by_number(&k->pub, STRATA_TRANSPORT, number);
 }
 
+void socket_stamp_leaves(struct kernel *k, struct strata_pkt *pkt)
+{
+	(void)k;
+	pkt->stamp = 0;
+}
+
 void socket_address_gone(struct kernel *k, const struct strata_addr *gone, int error)
 {
 	(void)gone;

@@ -17,3 +17,9 @@ tests_kernel_test_socket_SOURCES = tests/kernel/test_socket.c
 tests_kernel_test_socket_CPPFLAGS = $(test_cppflags)
 tests_kernel_test_socket_LDFLAGS = $(test_ldflags)
 tests_kernel_test_socket_LDADD = $(test_libs)
+
+test_programs += tests/kernel/test_report
+tests_kernel_test_report_SOURCES = tests/kernel/test_report.c
+tests_kernel_test_report_CPPFLAGS = $(test_cppflags)
+tests_kernel_test_report_LDFLAGS = $(test_ldflags)
+tests_kernel_test_report_LDADD = $(test_libs)

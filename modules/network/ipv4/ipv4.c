@@ -198,6 +198,8 @@ static const struct strata_network_ops ipv4_network = {
 	.sockopt_level = IPPROTO_IP,
 	.setsockopt = ipv4_setsockopt,
 	.getsockopt = ipv4_getsockopt,
+	.report_put = ipv4_report_put,
+	.error_origin = SO_EE_ORIGIN_ICMP,
 	.control_put = ipv4_control_put,
 	.control_get = ipv4_control_get,
 };

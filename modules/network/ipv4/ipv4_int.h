@@ -143,6 +143,8 @@ int ipv4_setsockopt(struct strata_instance *self, struct strata_socket *sock, in
 		    const void *value, socklen_t length);
 int ipv4_getsockopt(struct strata_instance *self, struct strata_socket *sock, int name, void *value,
 		    socklen_t *length);
+void ipv4_report_put(struct strata_instance *self, const struct strata_report *report, struct msghdr *msg,
+		     size_t room);
 void ipv4_control_put(struct strata_instance *self, struct strata_socket *sock,
 		      const struct strata_pkt *pkt, struct msghdr *msg, size_t room);
 int ipv4_control_get(struct strata_instance *self, struct strata_socket *sock,

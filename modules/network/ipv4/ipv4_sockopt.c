@@ -342,6 +342,24 @@ void ipv4_control_put(struct strata_instance *self, struct strata_socket *sock,
 		strata_control_append(msg, room, IPPROTO_IP, IP_TOS, &pkt->tos, sizeof(pkt->tos));
 }
 
+/* As ip(7) has it: the error, and behind it who told. */
+void ipv4_report_put(struct strata_instance *self, const struct strata_report *report, struct msghdr *msg,
+		     size_t room)
+{
+	struct {
+		struct sock_extended_err ee;
+		struct sockaddr_in offender;
+	} told = { .ee = report->ee };
+
+	(void)self;
+	if (report->ee.ee_origin == SO_EE_ORIGIN_ICMP && strata_addr_is_set(&report->offender)) {
+		told.offender.sin_family = AF_INET;
+		memcpy(&told.offender.sin_addr, report->offender.bytes,
+		       sizeof(told.offender.sin_addr));
+	}
+	strata_control_append(msg, room, IPPROTO_IP, IP_RECVERR, &told, sizeof(told));
+}
+
 static int get_pktinfo(struct strata_stack *stack, const struct cmsghdr *c, struct strata_tx *tx,
 		       struct strata_iface **bound)
 {

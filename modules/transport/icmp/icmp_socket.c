@@ -100,6 +100,8 @@ void icmp_socket_error(struct strata_instance *self, const struct strata_transpo
 	if (!strata_addr_is_set(&sock->flow.key.remote) &&
 	    (sock->options & STRATA_SO_RECVERR) == 0)
 		return;
+	if ((sock->options & STRATA_SO_RECVERR) != 0)
+		strata_socket_report_error(sock, error, &error->quote.dst, 0, ICMP_HEADER_SIZE);
 	strata_socket_set_error(sock, strata_net_error_errno(error->kind));
 }
 
@@ -313,8 +315,6 @@ ssize_t icmp_socket_recv(struct strata_socket *sock, struct msghdr *msg, struct 
 	int result;
 
 	/* There is no error queue: what went wrong is told by SO_ERROR and by the next call. */
-	if ((flags & MSG_ERRQUEUE) != 0)
-		return -EAGAIN;
 	if ((flags & MSG_OOB) != 0)
 		return -EOPNOTSUPP;
 	result = strata_socket_take_error(sock);

@@ -39,11 +39,16 @@ void tcp_learn_mtu(struct tcp_sock *tp)
 /* RFC 5927 5.2: of a synchronised connection any of these is only a hint, told should it time out.
  * DEVIATION: RFC 1122 4.2.3.9 wants soft errors to be hints while it is being opened, too; as on Linux
  * they end it, so that nobody waits for minutes for a network that is not there (RFC 5461). */
-static void unreachable(struct tcp_sock *tp, int error)
+static void unreachable(struct tcp_sock *tp, const struct strata_transport_error *told)
 {
+	int error = strata_net_error_errno(told->kind);
 	bool opening = tcp_in(tp, TCP_MASK(TCP_SYN_SENT) | TCP_MASK(TCP_SYN_RECEIVED));
 
 	if (opening) {
+		/* As Linux: only then the error queue has it, too. */
+		if ((tp->sock.options & STRATA_SO_RECVERR) != 0)
+			strata_socket_report_error(&tp->sock, told, &tp->sock.flow.key.remote,
+						   tp->sock.flow.key.remote_port, 0);
 		tp->abort_pending = (int16_t)error;
 		tcp_schedule(tp);
 		return;
@@ -66,7 +71,7 @@ static void socket_error(struct tcp_sock *tp, const struct strata_transport_erro
 		tp->mtu_heard = (uint16_t)tcp_max32(tcp_min32(error->info, UINT16_MAX), 1);
 		tcp_schedule(tp);
 	} else {
-		unreachable(tp, strata_net_error_errno(error->kind));
+		unreachable(tp, error);
 	}
 }
 

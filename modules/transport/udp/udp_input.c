@@ -195,5 +195,9 @@ void udp_error(struct strata_instance *self, const struct strata_transport_error
 		return;
 	}
 	strata_count(self, UDP_COUNT_ERRORS_TOLD, 1);
+	/* As Linux: the queue has what was quoted of the data, and where it was to go. */
+	if ((us->sock.options & STRATA_SO_RECVERR) != 0)
+		strata_socket_report_error(&us->sock, error, &error->quote.dst,
+					   strata_get_be16(error->payload + 2), UDP_HEADER_SIZE);
 	strata_socket_set_error(&us->sock, strata_net_error_errno(error->kind));
 }

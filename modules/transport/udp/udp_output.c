@@ -4,6 +4,7 @@
  * them. What is sent is handed down at once; nothing is queued here.
  */
 #include <errno.h>
+#include <linux/net_tstamp.h>
 
 #include "udp_int.h"
 
@@ -18,6 +19,7 @@ struct datagram {
 	uint16_t port;
 	uint32_t length;		/* payload bytes */
 	bool local_only;		/* to a group, with a TTL of 0 */
+	uint32_t stamps;		/* SOF_TIMESTAMPING_TX_… asked for */
 };
 
 struct strata_iface *udp_bound_iface(const struct udp_socket *us, const struct strata_addr *to)
@@ -168,6 +170,18 @@ static struct strata_pkt *build(struct udp_socket *us, const struct msghdr *msg,
 	return pkt;
 }
 
+/* Who asked is told when it is handed down, and when a driver takes it. */
+static void stamp(struct udp_socket *us, struct strata_pkt *pkt, const struct datagram *d)
+{
+	bool numbered = (strata_socket_stamping(&us->sock) & SOF_TIMESTAMPING_OPT_ID) != 0;
+	uint32_t key = numbered ? strata_socket_stamp_key(&us->sock) : 0;
+
+	if ((d->stamps & SOF_TIMESTAMPING_TX_SCHED) != 0)
+		strata_socket_stamp(&us->sock, SCM_TSTAMP_SCHED, key, pkt);
+	if ((d->stamps & SOF_TIMESTAMPING_TX_SOFTWARE) != 0)
+		strata_socket_stamp_sent(&us->sock, pkt, key);
+}
+
 static int transmit(struct udp_socket *us, struct strata_pkt *pkt, const struct datagram *d)
 {
 	struct strata_instance *self = us->sock.transport;
@@ -177,6 +191,8 @@ static int transmit(struct udp_socket *us, struct strata_pkt *pkt, const struct 
 	strata_trace(self, pkt, "%s port %u → %s port %u, %u bytes of data",
 		     strata_addr_text(self->stack, &d->tx.src), us->sock.flow.key.local_port,
 		     strata_addr_text(self->stack, &d->tx.dst), d->port, d->length);
+	if (d->stamps != 0)
+		stamp(us, pkt, d);
 	/* RFC 1112 6.1: such a datagram must not leave the host. */
 	if (d->local_only) {
 		dst.kind = STRATA_DST_LOCAL;
@@ -208,6 +224,8 @@ ssize_t udp_send(struct strata_socket *sock, const struct msghdr *msg, const str
 		err = address(us, msg, to, port, &d);
 	if (err == 0)
 		err = route(us, &d);
+	if (err == 0)
+		err = strata_socket_send_stamps(sock, msg, &d.stamps);
 	if (err < 0)
 		return err;
 	if ((flags & MSG_CONFIRM) != 0 && us->way.dst.neigh != NULL)

@@ -169,8 +169,6 @@ ssize_t udp_recv(struct strata_socket *sock, struct msghdr *msg, struct strata_a
 
 	if ((flags & MSG_OOB) != 0)
 		return -EOPNOTSUPP;
-	if ((flags & MSG_ERRQUEUE) != 0)
-		return -EAGAIN;
 	err = strata_socket_take_error(sock);
 	if (err < 0)
 		return err;
