@@ -55,6 +55,8 @@ int strata_net_error_errno(enum strata_net_error kind)
 		[STRATA_ERR_PARAMETER] = EPROTO,
 		[STRATA_ERR_HOST_UNKNOWN] = EHOSTDOWN,
 		[STRATA_ERR_NET_UNKNOWN] = ENETUNREACH,
+		[STRATA_ERR_HOST_ISOLATED] = ENONET,
+		[STRATA_ERR_NET_PROHIBITED] = ENETUNREACH,
 	};
 
 	return (size_t)kind < STRATA_ERRS ? map[kind] : EPROTO;

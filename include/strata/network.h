@@ -56,6 +56,8 @@ enum strata_net_error {
 	STRATA_ERR_PARAMETER,		/**< info: offset of the bad byte */
 	STRATA_ERR_HOST_UNKNOWN,
 	STRATA_ERR_NET_UNKNOWN,
+	STRATA_ERR_HOST_ISOLATED,
+	STRATA_ERR_NET_PROHIBITED,
 	STRATA_ERRS,
 };
 

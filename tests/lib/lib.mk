@@ -8,6 +8,7 @@ tests_lib_libtest_la_SOURCES = \
 	tests/lib/join.c tests/lib/join.h \
 	tests/lib/fixture_int.h tests/lib/memory.c tests/lib/life.c \
 	tests/lib/expect.c tests/lib/rx.c tests/lib/scenario.h \
+	tests/lib/play.c tests/lib/play.h \
 	tests/lib/sockets.c
 tests_lib_libtest_la_CPPFLAGS = $(test_cppflags)
 tests_lib_libtest_la_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

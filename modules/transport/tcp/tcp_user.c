@@ -206,13 +206,19 @@ static void window_update(struct tcp_sock *tp)
 /* Nothing to read: why, or for how long. */
 static ssize_t nothing_to_read(struct tcp_sock *tp)
 {
-	int error = strata_socket_take_error(&tp->sock);
+	int error;
 
+	/* As Linux: the end came before any error, which SO_ERROR and send() tell. */
+	if (tp->fin_received)
+		return 0;
+	error = strata_socket_take_error(&tp->sock);
 	if (error < 0)
 		return error;
+	if (tp->sock.shutdown & 1)
+		return 0;
 	if (!tp->connected && tcp_in(tp, TCP_MASK(TCP_CLOSED) | TCP_MASK(TCP_LISTEN)))
 		return -ENOTCONN;
-	return tp->sock.shutdown & 1 ? 0 : -EAGAIN;
+	return -EAGAIN;
 }
 
 ssize_t tcp_recv(struct strata_socket *sock, struct msghdr *msg, struct strata_addr *from,

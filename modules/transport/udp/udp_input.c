@@ -137,6 +137,8 @@ static bool is_hard(enum strata_net_error kind)
 	case STRATA_ERR_PARAMETER:
 	case STRATA_ERR_HOST_UNKNOWN:
 	case STRATA_ERR_NET_UNKNOWN:
+	case STRATA_ERR_HOST_ISOLATED:
+	case STRATA_ERR_NET_PROHIBITED:
 		return true;
 	default:
 		return false;

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Scenarios of TCP: how a connection of fx->conn is brought into each of its states. */
+#ifndef TEST_TCP_STATES_H
+#define TEST_TCP_STATES_H
+
+#include <netinet/tcp.h>
+
+#include "play.h"
+
+/* What the peer of reach() offers. */
+enum { MSS = 1000 };
+
+/* tcpi_state. */
+int tcp_state_of(struct fixture *fx, int s);
+struct tcp_info tcp_info_of(struct fixture *fx, int s);
+/* A socket listening on port 80 and a connection accepted by it, with MSS and no other option. */
+int tcp_connected(struct fixture *fx);
+/* The same, past the first ACKs that are sent at once: they are delayed. */
+int tcp_connected_slow(struct fixture *fx);
+/* A connection in `state` (TCP_ESTABLISHED …), accepted at port 80, all that was sent acknowledged but
+ * where the state forbids it. The socket is open, half or fully shut down. TCP_SYN_RECV: a half-open
+ * connection, -1; TCP_LISTEN: the listener; TCP_SYN_SENT: connecting to port 80. */
+int tcp_reach(struct fixture *fx, int state);
+const char *tcp_state_text(int state);
+
+#endif
