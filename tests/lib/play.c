@@ -134,10 +134,11 @@ void fx_app_reads(struct fixture *fx, int s, uint64_t position, size_t length)
 {
 	uint8_t *got = malloc(length + 1);
 	size_t have = 0;
-	ssize_t n = 0;
+	ssize_t n = 1;
 
 	assert_non_null(got);
-	while (have <= length && (n = fx_recv(fx, s, got + have, length + 1 - have)) > 0)
+	/* No further than that, or an error that follows would be taken off. */
+	while (have < length && (n = fx_recv(fx, s, got + have, length + 1 - have)) > 0)
 		have += (size_t)n;
 	if (have != length)
 		fx_fail(fx, __FILE__, __LINE__, "%zu bytes could be read (then %zd), expected %zu", have,

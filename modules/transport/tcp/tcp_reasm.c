@@ -247,13 +247,14 @@ static struct strata_pkt *cut_front(struct strata_pkt **pkt, uint32_t length)
 	return front;
 }
 
-/* Queues the segment's bytes where runs have left gaps, and takes its packet. Returns bytes that were
- * new; where none were, the packet is left, and the reason told. */
-static uint32_t queue_out_of_order(struct tcp_sock *tp, struct tcp_segment *seg)
+/* Queues the segment's bytes where runs have left gaps, and takes its packet; where none were new, the
+ * packet is left, and the reason told. */
+static void queue_out_of_order(struct tcp_sock *tp, struct tcp_segment *seg)
 {
 	struct strata_pkt *pkt = seg->pkt, *part = NULL;
 	uint32_t seq = seg->seq, end = seq + strata_pkt_length(pkt), upto, added = 0;
 	struct tcp_range *prev = NULL, *next, *range;
+	bool repeated = false;
 
 	for (next = tp->ooo; next != NULL && seq_lt(next->end, seq); next = next->next)
 		prev = next;
@@ -264,6 +265,10 @@ static uint32_t queue_out_of_order(struct tcp_sock *tp, struct tcp_segment *seg)
 		if (prev != NULL && seq_gt(prev->end, seq)) {
 			/* Held already, as far as this run goes: the first copy wins. */
 			upto = seq_min(prev->end, end);
+			/* RFC 2883 4.2.3: of several duplicate parts the first is reported. */
+			if (!repeated)
+				tcp_dsack(tp, seq, upto);
+			repeated = true;
 			strata_pkt_pull(pkt, upto - seq);
 			prev->stamp = ++tp->range_stamp;
 			seq = upto;
@@ -291,7 +296,6 @@ static uint32_t queue_out_of_order(struct tcp_sock *tp, struct tcp_segment *seg)
 		strata_pkt_free(pkt);
 	}
 	strata_pkt_free(part);
-	return added;
 }
 
 /* ---- both ---- */
@@ -310,8 +314,6 @@ static void pull_ready(struct tcp_sock *tp)
 
 bool tcp_reasm_input(struct tcp_sock *tp, struct tcp_segment *seg)
 {
-	uint32_t added;
-
 	if (buffer_full(tp)) {
 		/* RFC 9293 3.8.6: what was offered is taken, in order. Bytes out of order were not promised to
 		 * be kept (RFC 2018 8): they make way, unless this fills the hole before them. */
@@ -330,7 +332,7 @@ bool tcp_reasm_input(struct tcp_sock *tp, struct tcp_segment *seg)
 		pull_ready(tp);
 		return true;
 	}
-	added = queue_out_of_order(tp, seg);
+	queue_out_of_order(tp, seg);
 	if (seg->pkt != NULL) {
 		/* Its acknowledgement and its FIN count all the same, so it goes on as a segment. */
 		strata_drop(tp->sock.transport, seg->pkt, seg->reason);
@@ -339,8 +341,6 @@ bool tcp_reasm_input(struct tcp_sock *tp, struct tcp_segment *seg)
 	}
 	tcp_count(tp, TCP_COUNT_OUT_OF_ORDER, 1);
 	pull_ready(tp);
-	if (added == 0 && seg->reason == TCP_DROP_DUPLICATE)
-		tcp_dsack(tp, seg->seq, seg->seq + seg->length);
 	return true;
 }
 

@@ -1,1 +1,6 @@
-int main(void) { return 0; }
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Scenarios to come. */
+int main(void)
+{
+	return 77;
+}
