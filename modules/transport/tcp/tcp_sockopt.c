@@ -66,7 +66,9 @@ static int set_quickack(struct tcp_sock *tp, int v)
 		tp->ack_now = true;
 		tcp_schedule(tp);
 	}
-	tp->quick = tp->quick != 0 ? tp->quick : 1;
+	/* Before the first data the count is still to be set, and higher. */
+	if (tp->quick == 0 && tp->data_segs_in != 0)
+		tp->quick = 1;
 	return 0;
 }
 
@@ -226,7 +228,7 @@ static void info_send(const struct tcp_sock *tp, struct tcp_info *info)
 	info->tcpi_rttvar = us(tp->rttvar);
 	info->tcpi_min_rtt = us(tp->cc.min_rtt);
 	info->tcpi_snd_ssthresh = tp->cc.ssthresh == UINT32_MAX ? 0x7fffffff :
-				  in_segments(tp->cc.ssthresh, mss);
+				  mss != 0 ? tp->cc.ssthresh / mss : 0;
 	info->tcpi_snd_cwnd = in_segments(tp->cc.cwnd, mss);
 	info->tcpi_reordering = TCP_DUPACK_THRESHOLD;
 	info->tcpi_total_retrans = tp->total_retrans;

@@ -30,3 +30,16 @@ tests_modules_tcp_scen_unacceptable_SOURCES = tests/modules/tcp/scen_unacceptabl
 tests_modules_tcp_scen_unacceptable_CPPFLAGS = $(test_cppflags)
 tests_modules_tcp_scen_unacceptable_LDFLAGS = $(test_ldflags)
 tests_modules_tcp_scen_unacceptable_LDADD = $(test_libs)
+test_programs += tests/modules/tcp/scen_constants
+tests_modules_tcp_scen_constants_SOURCES = tests/modules/tcp/scen_constants.c $(tcp_states)
+tests_modules_tcp_scen_constants_CPPFLAGS = $(test_cppflags)
+tests_modules_tcp_scen_constants_LDFLAGS = $(test_ldflags)
+tests_modules_tcp_scen_constants_LDADD = $(test_libs)
+test_programs += tests/modules/tcp/scen_loss
+tests_modules_tcp_scen_loss_SOURCES = tests/modules/tcp/scen_loss.c $(tcp_states)
+tests_modules_tcp_scen_loss_CPPFLAGS = $(test_cppflags)
+tests_modules_tcp_scen_loss_LDFLAGS = $(test_ldflags)
+tests_modules_tcp_scen_loss_LDADD = $(test_libs)
+
+test_scripts += tests/modules/tcp/scenarios.sh
+EXTRA_DIST += tests/modules/tcp/requirements.txt
