@@ -16,6 +16,7 @@ static void destroy_caches(struct tcp_module *m)
 	strata_cache_destroy(m->slices);
 	strata_cache_destroy(m->ranges);
 	strata_cache_destroy(m->listeners);
+	strata_cache_destroy(m->flights);
 }
 
 static bool create_caches(struct tcp_module *m)
@@ -27,8 +28,9 @@ static bool create_caches(struct tcp_module *m)
 	m->slices = strata_cache_create(stack, "tcp send slices", sizeof(struct tcp_slice));
 	m->ranges = strata_cache_create(stack, "tcp out of order", sizeof(struct tcp_range));
 	m->listeners = strata_cache_create(stack, "tcp listeners", sizeof(struct tcp_listener));
+	m->flights = strata_cache_create(stack, "tcp flights", sizeof(struct tcp_flight));
 	return m->requests != NULL && m->time_waits != NULL && m->slices != NULL &&
-	       m->ranges != NULL && m->listeners != NULL;
+	       m->ranges != NULL && m->listeners != NULL && m->flights != NULL;
 }
 
 static int check_congestion(struct tcp_module *m, struct strata_error *error)
@@ -173,6 +175,14 @@ static const struct strata_option options[] = {
 	FLAG(nagle, "true", "Hold small segments back while one is unacknowledged (RFC 9293 3.7.4)."),
 	FLAG(limited_transmit, "true", "Send new data on the first duplicate ACKs (RFC 3042)."),
 	FLAG(tail_loss_probe, "true", "Probe a tail that is not acknowledged (RFC 8985 7)."),
+	FLAG(rack, "true", "Infer losses by time (RFC 8985); without, by RFC 6675 alone."),
+	FLAG(prr, "true", "Reduce the window in proportion to what arrives (RFC 9937), not at once."),
+	FLAG(frto, "true", "Detect spurious timeouts by what arrives after them (RFC 5682)."),
+	FLAG(eifel, "true", "Take a reduction back that time stamps show to be needless (RFC 3522)."),
+	FLAG(dsack_undo, "true", "The same where the peer reports every retransmission as a duplicate."),
+	FLAG(pacing, "false", "Spread each window over the round trip, whatever the algorithm."),
+	OPTION(dupack_threshold, UINT, "3", 2, 127, "segments",
+	       "Segments beyond a hole that show it to be lost (DupThresh of RFC 5681)."),
 	FLAG(autotune, "true", "Let socket buffers grow with the connection's need."),
 	FLAG(rfc1337, "false", "Let no RST end TIME-WAIT (RFC 1337)."),
 	OPTION(ecn, UINT, "2", 0, 2, NULL,
@@ -196,6 +206,8 @@ static const struct strata_option options[] = {
 	TIME(rto_min, "200ms", STRATA_MS, 10 * STRATA_SEC,
 	     "Smallest allowance for variance in the retransmission timeout."),
 	TIME(rto_max, "60s", STRATA_SEC, 600 * STRATA_SEC, "Largest retransmission timeout."),
+	TIME(min_rtt_window, "300s", STRATA_SEC, 86400 * STRATA_SEC,
+	     "How long the smallest round-trip time is remembered."),
 	TIME(delayed_ack, "40ms", STRATA_MS, 500 * STRATA_MS,
 	     "How long an acknowledgement may wait (RFC 9293 3.8.6.3)."),
 	TIME(cork_time, "200ms", STRATA_MS, 10 * STRATA_SEC,
@@ -221,9 +233,9 @@ static const struct strata_option options[] = {
 	OPTION(sndbuf, SIZE, "16KiB", 2304, 1 << 30, NULL, "First send buffer of a socket."),
 	OPTION(out_of_order_ranges, UINT, "256", 1, 65535, NULL,
 	       "Most separate runs of data out of order a connection keeps."),
-	OPTION(sack_holes, UINT, "128", 8, 65535, NULL, "Most SACK blocks a connection remembers."),
+	OPTION(sack_holes, UINT, "128", 8, 65535, NULL, "Most separate runs of sacked data a connection remembers."),
 	OPTION(sack_holes_max, UINT, "65536", 8, 16777216, NULL,
-	       "Most SACK blocks all connections remember."),
+	       "Most separate runs of sacked data all connections remember."),
 };
 
 #undef FLAG

@@ -28,24 +28,26 @@ static bool update_window(struct tcp_sock *tp, const struct tcp_segment *seg)
 	return window != before;
 }
 
-/* [snd_una, ack) has arrived. Returns the round-trip time, 0: no valid sample. */
-static uint64_t advance_una(struct tcp_sock *tp, const struct tcp_segment *seg, uint32_t acked)
+/* [snd_una, ack) has arrived. */
+static void advance_una(struct tcp_sock *tp, const struct tcp_segment *seg,
+			struct tcp_ack_event *event)
 {
-	uint64_t rtt = tcp_rtt_ack(tp, &seg->h, seg->h.ack);
-
 	tp->bytes_acked += seq_span(tp->snd_una, seq_min(seg->h.ack, tp->snd_end));
-	tp->snd_una += acked;
+	tp->snd_una += event->acked;
 	tcp_sndq_ack(tp, tp->snd_una);
-	tcp_sack_advance(tp);
-	/* Karn: the doubled RTO stays until a sample says better (RFC 6298 section 5, last paragraph). */
-	if (rtt != 0 || tp->retransmits == 0)
-		tp->backoff = 0;
-	tp->retransmits = 0;
-	tp->orphan_retries = 0;
+	tcp_sent_acked(tp, tp->snd_una, event);
 	tp->soft_error = 0;
 	if (tp->dst.neigh != NULL)
 		strata_neigh_confirm(tp->sock.stack, tp->dst.neigh);
-	return rtt;
+}
+
+/* Karn: the doubled RTO stays until a sample says better (RFC 6298 section 5, last paragraph). */
+static void end_backoff(struct tcp_sock *tp, const struct tcp_ack_event *event)
+{
+	if (event->rtt != 0 || tp->retransmits == 0)
+		tp->backoff = 0;
+	tp->retransmits = 0;
+	tp->orphan_retries = 0;
 }
 
 /* RFC 6298 (5.2), (5.3) */
@@ -55,67 +57,92 @@ static void restart_timer(struct tcp_sock *tp)
 		tcp_timer_clear(tp, TCP_TIMER_RETRANSMIT);
 	else
 		tcp_timer_retransmit(tp);
-	tcp_recovery_arm_probe(tp);
+	tcp_probe_arm(tp);
 }
 
-static void congestion_acked(struct tcp_sock *tp, const struct tcp_ack_event *event, uint64_t rtt,
-			     uint32_t flight_before)
+/* The algorithm hears of it: all of it, or, where recovery's window is ours, what opens the window. */
+static void congestion_ack(struct tcp_sock *tp, const struct tcp_ack_event *event,
+			   struct strata_ack_sample *sample, bool reducing)
 {
 	const struct strata_congestion_ops *ops = tcp_cc(tp);
-	struct strata_ack_sample sample = {
-		.now = tcp_now(tp),
-		.rtt = rtt,
-		.acked = event->acked,
-		.newly_delivered = event->acked,
-		.flight_before = flight_before,
-		.cwnd_limited = tp->cwnd_limited,
-	};
 
+	sample->now = event->now;
+	sample->rtt = event->rtt;
+	sample->acked = event->acked;
+	sample->newly_delivered = event->delivered;
+	sample->in_recovery = tp->phase >= TCP_PHASE_RECOVERY;
 	/* The window says something only where it was used: all of it, or half while it doubles. */
-	if (tp->cc.cwnd < tp->cc.ssthresh && tp->cc.cwnd < 2 * (uint64_t)flight_before)
-		sample.cwnd_limited = true;
+	sample->cwnd_limited = tp->cwnd_limited || (tp->cc.cwnd < tp->cc.ssthresh &&
+			       tp->cc.cwnd < 2 * (uint64_t)sample->flight_before);
+	tcp_rate_sample(tp, event, sample);
+	if (ops == NULL)
+		return;
 	tp->cc.flight = tcp_pipe(tp);
-	if (ops != NULL)
-		ops->acked(&tp->cc, &sample);
+	if (ops->control != NULL) {
+		if (event->delivered != 0 || sample->lost != 0)
+			ops->control(&tp->cc, sample);
+	} else if (event->acked != 0 && !reducing && !tcp_recovery_reducing(tp) && !sample->ece) {
+		/* The ACK that ends a recovery does not open the window, nor one that echoes a mark. */
+		ops->acked(&tp->cc, sample);
+	}
 }
 
-void tcp_ack(struct tcp_sock *tp, const struct tcp_segment *seg)
+/* What is common to an acknowledgement that advances, and one that only brings SACK blocks. */
+static void take_in(struct tcp_sock *tp, const struct tcp_segment *seg, struct tcp_ack_event *event)
 {
-	uint32_t flight_before = tcp_pipe(tp);
-	struct tcp_ack_event event = { .acked = seg->h.ack - tp->snd_una };
-	bool was_limited = tp->no_space, window_changed;
-	bool recovering = tp->phase == TCP_PHASE_RECOVERY;
-	uint64_t rtt = 0;
+	struct strata_ack_sample sample = { .flight_before = tcp_pipe(tp) };
+	bool reducing = tcp_recovery_reducing(tp);
+	uint64_t lost = tp->cc.lost;
 
-	tp->last_ack_ms = tcp_ms(tcp_now(tp));
-	tp->probes = 0;
-	window_changed = update_window(tp, seg);
-	/* RFC 5681 section 2: a duplicate has nothing new in any field. */
-	event.duplicate = event.acked == 0 && seg->length == 0 && !window_changed &&
-			  (seg->h.flags & (TCP_SYN | TCP_FIN)) == 0 && tp->snd_una != tp->snd_nxt;
-	if (event.acked != 0)
-		rtt = advance_una(tp, seg, event.acked);
-	event.sacked = tcp_sack_input(tp, &seg->h, &event.dsack);
-	tcp_recovery_ack(tp, &event);
-	tcp_ecn_echoed(tp, seg, event.acked);
-	if (event.acked != 0) {
-		restart_timer(tp);
-		/* The ACK that ends a recovery does not open the window, nor one that echoes a mark. */
-		if (!recovering && tp->phase != TCP_PHASE_RECOVERY && !tcp_ecn_echo(tp, seg))
-			congestion_acked(tp, &event, rtt, flight_before);
-		tcp_snd_grow(tp);
+	if (tp->ts_ok && (seg->h.options & TCP_HAS_TIMESTAMP) != 0 && seg->h.tsecr != 0) {
+		event->has_tsecr = true;
+		event->tsecr = seg->h.tsecr;
 	}
-	if ((was_limited || (tp->sock.events & EPOLLOUT) == 0) && tcp_sndq_writable(tp)) {
+	if (event->acked != 0)
+		advance_una(tp, seg, event);
+	if (seg->h.options & TCP_HAS_SACK)
+		tcp_sack_input(tp, &seg->h, event);
+	tcp_rtt_ack(tp, event);
+	tcp_recovery_ack(tp, event);
+	tcp_ecn_echoed(tp, seg, event->acked);
+	sample.ece = tcp_ecn_echo(tp, seg);
+	if (event->acked != 0)
+		end_backoff(tp, event);
+	sample.lost = (uint32_t)(tp->cc.lost - lost);
+	congestion_ack(tp, event, &sample, reducing);
+}
+
+void tcp_wake_writer(struct tcp_sock *tp)
+{
+	if ((tp->no_space || (tp->sock.events & EPOLLOUT) == 0) && tcp_sndq_writable(tp)) {
 		tp->no_space = false;
 		tcp_events(tp, EPOLLOUT);
 	}
 }
 
+void tcp_ack(struct tcp_sock *tp, const struct tcp_segment *seg)
+{
+	struct tcp_ack_event event = { .now = tcp_now(tp), .acked = seg->h.ack - tp->snd_una };
+	bool window_changed;
+
+	tp->last_ack_ms = tcp_ms(event.now);
+	tp->probes = 0;
+	window_changed = update_window(tp, seg);
+	/* RFC 5681 section 2: a duplicate has nothing new in any field. */
+	event.duplicate = event.acked == 0 && seg->length == 0 && !window_changed &&
+			  (seg->h.flags & (TCP_SYN | TCP_FIN)) == 0 && tp->snd_una != tp->snd_nxt;
+	take_in(tp, seg, &event);
+	if (event.acked != 0) {
+		restart_timer(tp);
+		tcp_snd_grow(tp);
+	}
+	tcp_wake_writer(tp);
+}
+
 void tcp_ack_old(struct tcp_sock *tp, const struct tcp_segment *seg)
 {
-	struct tcp_ack_event event = { 0 };
+	struct tcp_ack_event event = { .now = tcp_now(tp) };
 
-	event.sacked = tcp_sack_input(tp, &seg->h, &event.dsack);
-	if (event.sacked != 0)
-		tcp_recovery_ack(tp, &event);
+	if (seg->h.options & TCP_HAS_SACK)
+		take_in(tp, seg, &event);
 }

@@ -199,6 +199,7 @@ static void run_work(struct strata_stack *stack, struct strata_work *work)
 	tp->after_owner = false;
 	tcp_output(tp);
 	tcp_ack_flush(tp);
+	tcp_flight_release(tp);
 }
 
 void tcp_schedule(struct tcp_sock *tp)
@@ -271,6 +272,7 @@ static void enter_established(struct tcp_sock *tp)
 	curr_estab(tp, true);
 	tcp_route(tp);
 	/* RFC 6928; RFC 5681 3.1: one segment where the handshake lost more than one. */
+	tp->pace_next = 0;
 	tp->cc.cwnd = (uint32_t)(tp->total_retrans > 1 ? 1 : config->initial_window) * tp->cc.mss;
 	tcp_congestion_begin(tp);
 	tcp_recovery_init(tp);
@@ -343,7 +345,7 @@ static void enter_closed(struct tcp_sock *tp)
 	tcp_congestion_end(tp);
 	tcp_sndq_purge(tp);
 	tcp_reasm_purge(tp);
-	tcp_sack_clear(tp);
+	tcp_flight_free(tp);
 	strata_dst_release(&tp->dst);
 	strata_flow_remove(stack, &tp->sock.flow);
 	release_port(tp);

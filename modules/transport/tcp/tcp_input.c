@@ -105,7 +105,7 @@ static void take_syn(struct tcp_sock *tp, const struct tcp_segment *seg)
 /* Our SYN has been acknowledged. */
 static void syn_acked(struct tcp_sock *tp, const struct tcp_segment *seg)
 {
-	tcp_rtt_ack(tp, &seg->h, seg->h.ack);
+	tcp_rtt_handshake(tp, &seg->h);
 	tp->snd_una = tp->snd_sml = seg->h.ack;
 	tp->retransmits = 0;
 	tp->backoff = 0;

@@ -22,10 +22,10 @@
 #define TCP_SACK_BLOCKS 4
 /* The option with its padding, on every segment but SYNs (RFC 7323, appendix A). */
 #define TCP_TIMESTAMP_SIZE 12
-/* RFC 5681 section 3.2, RFC 6675 section 2. */
-#define TCP_DUPACK_THRESHOLD 3
 /* As Linux's TCP_DEFAULT_SCALING_RATIO, of 256: half of a receive buffer is payload, until packets show better. */
 #define TCP_RATIO_DEFAULT 128
+/* local choice: a rate in 32 bits, up to 256 GiB a second. */
+#define TCP_RATE_UNIT 64
 
 enum tcp_flag {
 	TCP_FIN = 1 << 0,
@@ -137,10 +137,11 @@ struct tcp_segment {
 struct tcp_config {
 	const char *congestion;
 	bool sack, dsack, timestamps, window_scaling, nagle, rfc1337, limited_transmit, autotune;
-	bool tail_loss_probe;
+	bool tail_loss_probe, rack, prr, frto, eifel, dsack_undo, pacing;
+	uint64_t dupack_threshold;
 	uint64_t initial_window, mss_min, backlog_max, half_open_max, syncookies, ecn;
 	uint64_t syn_retries, synack_retries, data_retries, orphan_retries;
-	uint64_t rto_initial, rto_min, rto_max;
+	uint64_t rto_initial, rto_min, rto_max, min_rtt_window;
 	uint64_t delayed_ack, cork_time;
 	uint64_t keepalive_time, keepalive_interval, keepalive_probes;
 	uint64_t time_wait, time_wait_max, fin_timeout, fin_wait_max;
@@ -164,11 +165,11 @@ struct tcp_module {
 	struct strata_instance *self;
 	struct strata_stack *stack;
 	struct tcp_config *config;
-	struct strata_cache *requests, *time_waits, *slices, *ranges, *listeners;
+	struct strata_cache *requests, *time_waits, *slices, *ranges, *listeners, *flights;
 	struct strata_hash_key isn_key, stamp_key;
 	struct tcp_cookies cookies;
 	uint32_t half_open;		/* requests in existence */
-	uint32_t scoreboard_blocks;	/* SACK blocks held by all connections */
+	uint32_t sack_runs;		/* separate sacked runs of all connections */
 	uint32_t orphans_waiting;	/* FIN-WAIT-2 without an owner */
 	/* Connections that ended without an owner, linked by accept_next: freed at the end of the batch, so
 	 * that no function on the way finds its connection gone. */
@@ -192,8 +193,6 @@ struct tcp_slice {
 
 struct tcp_send_queue {
 	struct tcp_slice *head, *tail;
-	struct tcp_slice *send;		/* where snd_nxt was last found; NULL: unknown */
-	struct tcp_slice *retransmit;	/* the same for retransmissions */
 };
 
 /* One run of bytes received out of order. */
@@ -204,18 +203,13 @@ struct tcp_range {
 	uint32_t stamp;			/* of the last change: the order of SACK blocks (RFC 2018 4) */
 };
 
-/* What the peer reports received beyond snd_una: sorted, disjoint, not touching. */
-struct tcp_scoreboard {
-	uint16_t count, room;
-	uint32_t sacked;		/* bytes in all blocks */
-	struct tcp_block blocks[];
-};
-
 /* ---- connections ---- */
 
 enum tcp_timer_id {
+	TCP_TIMER_RACK,			/* reordering or tail loss probe, which exclude each other (RFC 8985 8);
+					 * before the next, whose place a probe may take */
 	TCP_TIMER_RETRANSMIT,		/* RFC 6298; SYN and data alike */
-	TCP_TIMER_PROBE,		/* tail loss probe: RFC 8985 7 */
+	TCP_TIMER_PACE,			/* more may leave */
 	TCP_TIMER_PERSIST,		/* RFC 9293 3.8.6.1, and the override of 3.8.6.2.1 */
 	TCP_TIMER_DELAYED_ACK,
 	TCP_TIMER_KEEPALIVE,
@@ -312,12 +306,8 @@ struct tcp_sock {
 
 	/* ---- loss recovery (tcp_recovery.c) ---- */
 	uint32_t recover;		/* RFC 6582: snd_nxt when recovery began */
-	uint32_t high_rxt;		/* RFC 6675 HighRxt: unsacked bytes below were retransmitted */
-	uint32_t lost_edge;		/* unsacked bytes below are deemed lost */
-	uint32_t reno_sacked;		/* without SACK: bytes that duplicate ACKs stand for */
-	uint32_t rtx_bytes;		/* retransmitted since recovery began */
-	uint32_t tlp_end;		/* TLP.end_seq: snd_nxt after the probe, with tlp_pending */
-	uint32_t rtx_arrived;		/* of what was sent since, arrived when snd_una last moved */
+	uint16_t reordering_seen;	/* RACK.reordering_seen, counted */
+	uint8_t reo_wnd_mult, reo_wnd_persist; /* RFC 8985 5.2 */
 
 	/* ---- options agreed ---- */
 	uint32_t ts_recent, ts_recent_ms;
@@ -325,18 +315,18 @@ struct tcp_sock {
 
 	/* ---- times and counts ---- */
 	uint64_t rto, rttvar;
-	uint64_t rtt_start;		/* when rtt_seq was sent, with rtt_timing */
-	uint32_t rtt_seq;
-	uint32_t again_ms;		/* last retransmission */
+	uint64_t min_rtt_recent;	/* smallest since min_rtt_ms */
 	uint32_t retransmit_ms;		/* first retransmission (or probe) without an answer */
+	uint32_t delivery_rate;		/* last sample, in TCP_RATE_UNIT bytes a second */
+	uint32_t min_rtt_ms;
 	uint32_t last_sent_ms, last_received_ms, last_ack_ms;
 	uint64_t challenge_next;	/* no challenge ACK before (RFC 5961) */
 	uint64_t deadline[TCP_TIMERS];	/* 0: not set */
 
 	struct tcp_send_queue sndq;
+	struct tcp_flight *flight;	/* NULL: nothing in flight, nothing remembered */
 	struct strata_pkt_queue rcvq;	/* in order */
 	struct tcp_range *ooo;		/* out of order, ascending */
-	struct tcp_scoreboard *scoreboard;
 	union {
 		struct tcp_listener *listener;	/* LISTEN */
 		struct tcp_sock *parent;	/* until accepted: the listener it waits at */
@@ -348,6 +338,10 @@ struct tcp_sock {
 	struct strata_dst dst;
 
 	uint64_t bytes_acked, bytes_received;
+	union {
+		uint64_t syn_sent;	/* in the handshake: when, 0: more than once */
+		uint64_t pace_next;	/* nothing paced leaves before */
+	};
 	uint32_t segs_out, segs_in, data_segs_out, data_segs_in;
 	uint32_t total_retrans;
 	/* Receive-buffer growth (tcp_buffer.c): what the application took in the round trip before, where and
@@ -388,7 +382,6 @@ struct tcp_sock {
 	bool fin_queued : 1;		/* the application has closed its side */
 	bool rcv_fin_known : 1;
 	bool fin_received : 1;		/* … and everything before it */
-	bool rtt_timing : 1;
 	bool cwnd_limited : 1;		/* the window stopped the last output */
 	bool window_limited : 1;	/* the peer's did */
 	bool nodelay : 1, cork : 1, more : 1;
@@ -402,10 +395,8 @@ struct tcp_sock {
 	bool counted : 1;		/* in tcpCurrEstab */
 	bool fin_waiting : 1;		/* in orphans_waiting */
 	bool uncork : 1;		/* the next output ignores CORK */
-	bool tlp_pending : 1;		/* a tail loss probe is not answered yet */
-	bool tlp_again : 1;		/* … which was a retransmission */
-	bool head_lost : 1;		/* what was retransmitted at snd_una was lost again */
-	bool mtu_loss : 1;		/* LOSS without a timeout: the path MTU fell */
+	bool app_limited : 1;		/* the application gave too little to send */
+	bool rate_app_limited : 1;	/* delivery_rate was measured so */
 	/* RFC 3168: agreed upon (in SYN-SENT: asked for); marks came in; they are echoed; the peer is to hear
 	 * that the window was reduced. */
 	bool ecn_ok : 1, ecn_seen : 1, ece_due : 1, cwr_due : 1;
@@ -415,7 +406,7 @@ struct tcp_sock {
 };
 
 /* An idle established connection may take 1 KiB in all: tables, the port and its owner have the rest. */
-_Static_assert(sizeof(struct tcp_sock) <= 960, "an idle connection has grown too large");
+_Static_assert(sizeof(struct tcp_sock) <= 928, "an idle connection has grown too large");
 _Static_assert(sizeof(struct tcp_time_wait) <= 256, "a TIME-WAIT record has grown too large");
 
 static inline struct tcp_sock *tcp_of(struct strata_socket *sock)
@@ -468,6 +459,21 @@ static inline uint32_t tcp_rcv_wnd(const struct tcp_sock *tp)
 static inline uint32_t tcp_segment_window(const struct tcp_sock *tp, const struct tcp_segment *seg)
 {
 	return seg->unscaled ? seg->h.window : (uint32_t)seg->h.window << tp->snd_wscale;
+}
+
+#include "tcp_flight.h"
+
+/* Bytes thought to be in the network (RFC 6675 SetPipe). */
+static inline uint32_t tcp_pipe(const struct tcp_sock *tp)
+{
+	uint32_t flight = tp->snd_nxt - tp->snd_una, out, in;
+	const struct tcp_flight *f = tp->flight;
+
+	if (f == NULL)
+		return flight;
+	out = f->sacked + f->lost + f->reno_sacked;
+	in = flight + f->retransmitted;
+	return in > out ? in - out : 0;
 }
 
 /* ---- tcp_wire.c ---- */
@@ -652,6 +658,10 @@ void tcp_send_syn(struct tcp_sock *tp);
 void tcp_ack_flush(struct tcp_sock *tp);
 /* Bytes a segment takes at most, options of now taken off. */
 uint32_t tcp_segment_room(const struct tcp_sock *tp);
+/* Pacing does not let anything leave yet; its timer is set. */
+bool tcp_pacing_holds(struct tcp_sock *tp);
+/* A writer that waits for room is told where there is some. */
+void tcp_wake_writer(struct tcp_sock *tp);
 /* Arms the persist timer where unsent data waits for the window and nothing is in flight. */
 void tcp_check_persist(struct tcp_sock *tp);
 
@@ -688,64 +698,15 @@ uint32_t tcp_rcvq_read(struct tcp_sock *tp, const struct iovec *iov, size_t coun
 		       bool peek);
 void tcp_rcvq_purge(struct tcp_sock *tp);
 
-/* ---- tcp_sack.c: the scoreboard ---- */
-
-/* Takes SACK blocks in. Returns bytes newly reported received; `*duplicate`: a DSACK was among them. */
-uint32_t tcp_sack_input(struct tcp_sock *tp, const struct tcp_header *h, bool *duplicate);
-/* Drops what lies before snd_una. */
-void tcp_sack_advance(struct tcp_sock *tp);
-void tcp_sack_clear(struct tcp_sock *tp);
-uint32_t tcp_sacked(const struct tcp_sock *tp);
-/* Bytes of [from, to) not reported received. */
-uint32_t tcp_sack_missing(const struct tcp_sock *tp, uint32_t from, uint32_t to);
-/* First hole at or after `from` and before `to`. */
-bool tcp_sack_hole(const struct tcp_sock *tp, uint32_t from, uint32_t to, struct tcp_block *hole);
-/* RFC 6675 IsLost: everything unsacked below the result is lost; snd_una when nothing is. */
-uint32_t tcp_sack_lost_edge(const struct tcp_sock *tp);
-/* The first reported block begins at snd_una: the peer took its word back (RFC 2018 8). */
-bool tcp_sack_reneged(const struct tcp_sock *tp);
-
-/* ---- tcp_recovery.c ---- */
-
-struct tcp_ack_event {
-	uint32_t acked;			/* bytes newly acknowledged cumulatively */
-	uint32_t sacked;		/* bytes newly sacked */
-	bool duplicate;			/* a duplicate ACK by RFC 5681 section 2 */
-	bool dsack;			/* something arrived twice (RFC 2883) */
-};
-/* Bytes thought to be in the network (RFC 6675 SetPipe). */
-uint32_t tcp_pipe(const struct tcp_sock *tp);
-void tcp_recovery_ack(struct tcp_sock *tp, const struct tcp_ack_event *event);
-/* Congestion was experienced (RFC 3168 6.1.2): the window is reduced once for what is in flight, and
- * tp->cwr_due is set. */
-void tcp_recovery_ecn(struct tcp_sock *tp);
-/* The retransmission timer went off. */
-void tcp_recovery_timeout(struct tcp_sock *tp);
-/* Something was sent, or acknowledged: when the tail is to be probed (RFC 8985 7.2). */
-void tcp_recovery_arm_probe(struct tcp_sock *tp);
-/* That time has come. */
-void tcp_recovery_probe(struct tcp_sock *tp);
-/* The path MTU fell: what is in flight cannot arrive. */
-void tcp_recovery_mtu(struct tcp_sock *tp);
-/* The peer's window opens: what was retransmitted into it while it was closed was refused. */
-void tcp_recovery_opened(struct tcp_sock *tp);
-/* Retransmits what is deemed lost as far as the window lets it. */
-void tcp_recovery_output(struct tcp_sock *tp);
-/* May data never sent before be sent in this state? */
-bool tcp_recovery_allows_new(const struct tcp_sock *tp);
-void tcp_recovery_init(struct tcp_sock *tp);
-
 /* ---- tcp_rtt.c ---- */
 
 void tcp_rtt_init(struct tcp_sock *tp);
 /* A round-trip time was measured (RFC 6298 section 2). */
 void tcp_rtt_sample(struct tcp_sock *tp, uint64_t rtt);
-/* Times [seq, end) just sent, unless something is being timed. */
-void tcp_rtt_begin(struct tcp_sock *tp, uint32_t end);
-/* Retransmitted: what is being timed may not count (Karn). */
-void tcp_rtt_cancel(struct tcp_sock *tp, uint32_t seq);
-/* The sample an ACK gives, taken in; 0: none. */
-uint64_t tcp_rtt_ack(struct tcp_sock *tp, const struct tcp_header *h, uint32_t ack);
+/* The sample of the SYN, or SYN-ACK, that was acknowledged. */
+void tcp_rtt_handshake(struct tcp_sock *tp, const struct tcp_header *h);
+/* The sample an ACK gives, taken in and noted in the event; 0: none. */
+void tcp_rtt_ack(struct tcp_sock *tp, struct tcp_ack_event *event);
 /* RTO with its backoff. */
 uint64_t tcp_rto(const struct tcp_sock *tp);
 

@@ -347,12 +347,9 @@ static void tcb_of_request(struct tcp_sock *tp, const struct tcp_request *req)
 	tp->snd_wscale = req->snd_wscale;
 	tp->rcv_wscale = req->rcv_wscale;
 	tp->total_retrans = req->retransmits;
-	if (req->retransmits == 0 && req->sent != 0) {
-		/* The handshake gives the first round-trip time. */
-		tp->rtt_timing = true;
-		tp->rtt_seq = tp->snd_nxt;
-		tp->rtt_start = req->sent;
-	}
+	/* The handshake gives the first round-trip time; none was kept where a cookie stood for it. */
+	if (req->retransmits == 0)
+		tp->syn_sent = req->sent;
 }
 
 /* A socket takes the place of a record, or a cookie, in SYN-RECEIVED; NULL when memory is short. */

@@ -11,6 +11,14 @@
 #define NETWORK_HEADER_MAX 60
 /* local choice: super-packets a window is cut into, at least. */
 #define WINDOW_PARTS 4
+/* A retransmission cuts its record at both ends. */
+#define RECORDS_PER_SEGMENT 2
+/* As Linux (tcp_pacing_ss_ratio, tcp_pacing_ca_ratio): percent of a window for each round trip. */
+#define PACING_SLOW_START 200
+#define PACING_AVOIDANCE 120
+/* local choice, as Linux: what leaves at once with pacing is a millisecond's worth, or two segments. */
+#define QUANTUM_PER_SECOND 1024
+#define QUANTUM_SEGMENTS 2
 
 /* ---- the window we offer ---- */
 
@@ -191,12 +199,67 @@ void tcp_send_syn(struct tcp_sock *tp)
 	if (tp->retransmits != 0) {
 		tp->total_retrans++;
 		tcp_count(tp, TCP_COUNT_RETRANS_SEGS, 1);
-		tcp_rtt_cancel(tp, tp->iss);
-	} else {
-		tcp_rtt_begin(tp, tp->iss + 1);
+		tp->syn_sent = 0;
+	} else if (tp->syn_sent == 0) {
+		tp->syn_sent = tcp_now(tp);
 	}
+	tp->last_sent_ms = tcp_ms(tcp_now(tp));
 	tp->snd_nxt = tp->iss + 1;
 	send_bare(tp, &h);
+}
+
+/* ---- pacing ---- */
+
+/* Bytes a second; 0: no pacing. The algorithm's rate, or for who asks for pacing as Linux works it out. */
+static uint64_t pacing_rate(const struct tcp_sock *tp)
+{
+	uint64_t rate = tp->cc.pacing_rate, most = tp->sock.max_pacing_rate;
+	unsigned int percent = PACING_AVOIDANCE;
+
+	if (rate == 0 && (most != 0 || tcp_module_of(tp)->config->pacing) && tp->cc.srtt != 0) {
+		if (tp->cc.cwnd < tp->cc.ssthresh / 2)
+			percent = PACING_SLOW_START;
+		rate = (uint64_t)tp->cc.cwnd * percent / 100 * STRATA_SEC / tp->cc.srtt;
+		rate = rate != 0 ? rate : 1;
+	}
+	return most != 0 && rate > most ? most : rate;
+}
+
+/* Most bytes that leave at once. */
+static uint32_t pacing_quantum(const struct tcp_sock *tp)
+{
+	uint64_t rate = pacing_rate(tp);
+
+	if (rate == 0)
+		return UINT32_MAX;
+	if (tp->cc.send_quantum != 0)
+		return tp->cc.send_quantum;
+	rate /= QUANTUM_PER_SECOND;
+	return tcp_max32(rate < STRATA_PKT_MAX ? (uint32_t)rate : STRATA_PKT_MAX,
+			 QUANTUM_SEGMENTS * tp->cc.mss);
+}
+
+/* `bytes` left: what follows waits until the rate allows it. A timer that came late is made up for, by a
+ * quantum at most. */
+static void pace(struct tcp_sock *tp, uint32_t bytes)
+{
+	uint64_t rate = pacing_rate(tp), now = tcp_now(tp), credit;
+
+	if (strata_likely(rate == 0))
+		return;
+	credit = pacing_quantum(tp) * STRATA_SEC / rate;
+	credit = credit < now ? now - credit : 0;
+	if (tp->pace_next < credit)
+		tp->pace_next = credit;
+	tp->pace_next += bytes * STRATA_SEC / rate;
+}
+
+bool tcp_pacing_holds(struct tcp_sock *tp)
+{
+	if (strata_likely(pacing_rate(tp) == 0) || tp->pace_next <= tcp_now(tp))
+		return false;
+	tcp_timer_set(tp, TCP_TIMER_PACE, tp->pace_next);
+	return true;
 }
 
 /* Accounts for `payload` bytes from `seq` on, and a FIN, having been sent, once or again. */
@@ -207,21 +270,20 @@ static void sent(struct tcp_sock *tp, uint32_t seq, uint32_t payload, bool fin, 
 
 	tp->segs_out += segments;
 	tp->data_segs_out += segments;
+	tp->flight->prr_out += length;
+	pace(tp, payload);
 	if (seq_lt(seq, tp->snd_nxt)) {
 		tp->total_retrans += segments;
-		tp->again_ms = now;
 		tcp_count(tp, TCP_COUNT_RETRANS_SEGS, segments);
-		tcp_rtt_cancel(tp, seq);
-		tp->rtx_bytes += length;
-		tp->high_rxt = seq_max(tp->high_rxt, seq + length);
+		tcp_sent_again(tp, seq, seq + length);
 		return;
 	}
 	tcp_count(tp, TCP_COUNT_OUT_SEGS, segments);
 	/* Minshall's Nagle: where the last segment below the MSS ended. */
 	if (payload % room != 0)
 		tp->snd_sml = seq + payload;
+	tcp_sent_new(tp, seq, seq + length);
 	tp->snd_nxt = seq + length;
-	tcp_rtt_begin(tp, seq + tcp_min32(length, room));
 	/* Interactive traffic: data goes out soon after data came in, and takes the ACKs along. */
 	if (now - tp->last_received_ms < tcp_module_of(tp)->config->delayed_ack / STRATA_MS)
 		tp->pingpong = true;
@@ -241,6 +303,7 @@ static struct strata_pkt *segment_new(struct tcp_sock *tp, const struct tcp_head
 	/* A receiver may answer a super-packet with one ACK: a window is several of them, or its loss would
 	 * stop the clock. */
 	most = tcp_min32(most, tcp_max32(tp->cc.cwnd / WINDOW_PARTS / room, 2));
+	most = tcp_min32(most, tcp_max32(pacing_quantum(tp) / room, 1));
 	length = tcp_min32(length, tcp_max32(most, 1) * room);
 	got = tcp_sndq_append(tp, pkt, h->seq, length, again);
 	/* Out of fragments: whole segments only, as far as they reach. */
@@ -259,6 +322,8 @@ int tcp_xmit(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint8_t flags)
 
 	if (error < 0)
 		return error;
+	if (!tcp_flight_reserve(tp, RECORDS_PER_SEGMENT))
+		return -ENOBUFS;
 	/* Only now: the route may have brought another MSS. */
 	room = tcp_segment_room(tp);
 	header_init(tp, &h, seq, flags);
@@ -313,6 +378,8 @@ static void restart_window(struct tcp_sock *tp)
 		ops->restart(&tp->cc, idle);
 		return;
 	}
+	/* As Linux: what the path took before is remembered, so that slow start finds back. */
+	tp->cc.ssthresh = tcp_max32(tp->cc.ssthresh, tp->cc.cwnd - tp->cc.cwnd / 4);
 	for (; idle > tp->rto && tp->cc.cwnd > restart; idle -= tp->rto)
 		tp->cc.cwnd = tcp_max32(tp->cc.cwnd / 2, restart);
 }
@@ -333,8 +400,12 @@ static uint32_t new_length(struct tcp_sock *tp, uint32_t room)
 {
 	uint32_t unsent = seq_span(tp->snd_nxt, tp->snd_end), pipe = tcp_pipe(tp), length, rest;
 	uint32_t window = seq_span(tp->snd_nxt, tp->snd_una + tp->snd_wnd);
-	uint32_t space = tp->cc.cwnd > pipe ? tp->cc.cwnd - pipe : 0;
+	uint32_t space;
 
+	/* RFC 3042 switched off: what duplicates report makes no room. */
+	if (tp->phase == TCP_PHASE_DISORDER && !tcp_module_of(tp)->config->limited_transmit)
+		pipe = tp->snd_nxt - tp->snd_una;
+	space = tp->cc.cwnd > pipe ? tp->cc.cwnd - pipe : 0;
 	/* The path MTU may have grown a segment beyond the window: one segment is always allowed. */
 	if (pipe == 0)
 		space = tcp_max32(space, room);
@@ -361,6 +432,14 @@ static bool fin_due(const struct tcp_sock *tp)
 	       seq_gt(tp->snd_una + tp->snd_wnd, tp->snd_end);
 }
 
+static void flight_begins(struct tcp_sock *tp)
+{
+	const struct strata_congestion_ops *ops = tcp_cc(tp);
+
+	if (ops != NULL && ops->flight_begins != NULL)
+		ops->flight_begins(&tp->cc, tcp_now(tp), tp->app_limited);
+}
+
 /* Returns 0, or -errno when a segment could not be made. */
 static int send_new(struct tcp_sock *tp)
 {
@@ -369,8 +448,10 @@ static int send_new(struct tcp_sock *tp)
 
 	while (seq_lt(tp->snd_nxt, tp->snd_end)) {
 		length = new_length(tp, room);
-		if (length == 0)
+		if (length == 0 || tcp_pacing_holds(tp))
 			return 0;
+		if (tp->snd_una == tp->snd_nxt)
+			flight_begins(tp);
 		/* The FIN rides on the last byte where the window takes it. */
 		if (tp->fin_queued && tp->snd_nxt + length == tp->snd_end &&
 		    seq_gt(tp->snd_una + tp->snd_wnd, tp->snd_end))
@@ -412,6 +493,25 @@ static void check_cork(struct tcp_sock *tp)
 	tcp_timer_clear(tp, TCP_TIMER_CORK);
 }
 
+/* F-RTO found nothing new that may leave: conventional recovery (RFC 5682 2.1 (2b)). */
+static void end_frto(struct tcp_sock *tp)
+{
+	if (tp->flight == NULL || tp->flight->frto != TCP_FRTO_NEW || tp->snd_nxt != tp->recover)
+		return;
+	tp->flight->frto = TCP_FRTO_OFF;
+	tcp_recovery_output(tp);
+}
+
+/* Something new left. */
+static void new_sent(struct tcp_sock *tp)
+{
+	tcp_timer_clear(tp, TCP_TIMER_PERSIST);
+	tcp_probe_arm(tp);
+	/* What waited behind TCP_NOTSENT_LOWAT has become less. */
+	if (tcp_notsent_lowat(tp) != 0)
+		tcp_wake_writer(tp);
+}
+
 void tcp_output(struct tcp_sock *tp)
 {
 	uint32_t before = tp->snd_nxt;
@@ -426,14 +526,11 @@ void tcp_output(struct tcp_sock *tp)
 			tp->cwnd_limited = tp->window_limited = false;
 			restart_window(tp);
 			error = send_new(tp);
+			end_frto(tp);
 		}
 	}
 	tp->uncork = false;
 	check_cork(tp);
-	if (tp->snd_nxt != before) {
-		tcp_timer_clear(tp, TCP_TIMER_PERSIST);
-		tcp_recovery_arm_probe(tp);
-	}
 	if (tp->snd_una == tp->snd_nxt) {
 		/* No route or no memory, and no ACK to come: the persist timer tries again. */
 		if (error < 0 && unsent(tp) && !tcp_timer_is_set(tp, TCP_TIMER_PERSIST))
@@ -443,6 +540,8 @@ void tcp_output(struct tcp_sock *tp)
 		/* RFC 6298 (5.1) */
 		tcp_timer_retransmit(tp);
 	}
+	if (tp->snd_nxt != before)
+		new_sent(tp);
 }
 
 /* ---- acknowledgements ---- */

@@ -7,6 +7,7 @@
 
 /* local choice: the first chunk of an empty queue is no larger than this needs to be. */
 #define CHUNK_MIN 512
+
 static void slice_free(struct tcp_module *m, struct tcp_slice *slice)
 {
 	strata_chunk_put(slice->chunk);
@@ -106,7 +107,7 @@ static struct tcp_slice *sndq_find(const struct tcp_sock *tp, struct tcp_slice *
 uint32_t tcp_sndq_append(struct tcp_sock *tp, struct strata_pkt *pkt, uint32_t seq,
 			 uint32_t length, bool retransmission)
 {
-	struct tcp_slice **cursor = retransmission ? &tp->sndq.retransmit : &tp->sndq.send;
+	struct tcp_slice **cursor = retransmission ? &tp->flight->again_cursor : &tp->flight->send_cursor;
 	struct tcp_slice *slice = sndq_find(tp, *cursor, seq);
 	uint32_t done = 0, part, skip;
 
@@ -126,14 +127,15 @@ void tcp_sndq_ack(struct tcp_sock *tp, uint32_t una)
 	struct tcp_module *m = tcp_module_of(tp);
 	struct tcp_send_queue *q = &tp->sndq;
 	struct tcp_slice *slice = q->head;
+	struct tcp_flight *f = tp->flight;
 	uint32_t part;
 
 	while (slice != NULL && seq_leq(slice->seq + slice->length, una)) {
 		q->head = slice->next;
-		if (q->send == slice)
-			q->send = slice->next;
-		if (q->retransmit == slice)
-			q->retransmit = slice->next;
+		if (f != NULL && f->send_cursor == slice)
+			f->send_cursor = slice->next;
+		if (f != NULL && f->again_cursor == slice)
+			f->again_cursor = slice->next;
 		slice_free(m, slice);
 		slice = q->head;
 	}
@@ -156,6 +158,8 @@ void tcp_sndq_purge(struct tcp_sock *tp)
 		slice_free(tcp_module_of(tp), slice);
 	}
 	memset(&tp->sndq, 0, sizeof(tp->sndq));
+	if (tp->flight != NULL)
+		tp->flight->send_cursor = tp->flight->again_cursor = NULL;
 }
 
 /* Bytes queued that the peer has not acknowledged: what sndbuf limits. Chunks hold little more. */

@@ -1,66 +1,56 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Loss: how it is inferred, what is retransmitted, and what the window is meanwhile. Sent data is
- * described by sequence ranges: below `lost_edge` what is not sacked is lost, below `high_rxt` it has
- * been retransmitted. Read RFC 5681 3.2, RFC 6582 3.2, RFC 6675 4 and 5, RFC 6298 5, RFC 8985 7 before
- * editing.
+ * Loss recovery: its phases, what the window is in each, and what is retransmitted. How losses are
+ * inferred is in tcp_rack.c and tcp_lost.c. Read RFC 5681 3.2, RFC 6582 3.2, RFC 6675 5, RFC 6298 5,
+ * RFC 9937 (proportional rate reduction) and RFC 5682 (F-RTO) before editing.
  */
 #include "tcp_int.h"
-
-/* RFC 8985 7.2: what a receiver may delay the ACK of a lone segment, and local: a timer's grain. */
-#define PROBE_DELAYED_ACK (200 * STRATA_MS)
-#define PROBE_GRAIN (2 * STRATA_MS)
 
 void tcp_recovery_init(struct tcp_sock *tp)
 {
 	tp->phase = TCP_PHASE_OPEN;
-	tp->high_rxt = tp->lost_edge = tp->snd_una;
 	/* RFC 6582 3.2: nothing has been recovered yet. */
 	tp->recover = tp->snd_una - 1;
-	tp->reno_sacked = 0;
 	tp->dupacks = 0;
-	tp->head_lost = tp->tlp_pending = false;
+	tp->cwr_due = false;
+	tp->reo_wnd_mult = 1;
+	tp->reo_wnd_persist = 0;
+	tp->reordering_seen = 0;
 }
 
-static bool recovering(const struct tcp_sock *tp)
+static bool repairing(const struct tcp_sock *tp)
 {
 	return tp->phase == TCP_PHASE_RECOVERY || tp->phase == TCP_PHASE_LOSS;
 }
 
-uint32_t tcp_pipe(const struct tcp_sock *tp)
+/* The algorithm keeps the window itself, in recovery too. */
+static bool controlled(const struct tcp_sock *tp)
 {
-	uint32_t flight = tp->snd_nxt - tp->snd_una, out;
+	const struct strata_congestion_ops *ops = tcp_cc(tp);
 
-	if (tp->phase == TCP_PHASE_OPEN)
-		return flight;
-	out = tcp_sacked(tp) + tp->reno_sacked;
-	if (recovering(tp)) {
-		out += tcp_sack_missing(tp, tp->snd_una, tp->lost_edge);
-		flight += tcp_sack_missing(tp, tp->snd_una, tp->high_rxt);
-	}
-	return flight > out ? flight - out : 0;
+	return ops != NULL && ops->control != NULL;
+}
+
+bool tcp_recovery_reducing(const struct tcp_sock *tp)
+{
+	return tp->phase == TCP_PHASE_RECOVERY || tp->phase == TCP_PHASE_CWR;
 }
 
 bool tcp_recovery_allows_new(const struct tcp_sock *tp)
 {
-	const struct tcp_config *config = tcp_module_of(tp)->config;
-
 	switch (tp->phase) {
 	case TCP_PHASE_LOSS:
-		/* Nothing new before the recovery point is passed. */
-		return false;
+		/* Nothing new before the recovery point is passed; but RFC 5682 2.1 (2b). */
+		return tp->flight == NULL || tp->flight->frto == TCP_FRTO_NEW;
 	case TCP_PHASE_RECOVERY:
 		/* RFC 6675 NextSeg: what is lost goes first (1), then new data (2). */
-		return !seq_lt(tp->high_rxt, tp->lost_edge) ||
-		       tcp_sack_missing(tp, tp->high_rxt, tp->lost_edge) == 0;
-	case TCP_PHASE_DISORDER:
-		return config->limited_transmit;
+		return tp->flight == NULL || tp->flight->waiting == 0;
 	default:
 		return true;
 	}
 }
 
-/* ---- entering and leaving ---- */
+/* ---- the window ---- */
 
 static void reduce(struct tcp_sock *tp, bool timeout)
 {
@@ -72,176 +62,299 @@ static void reduce(struct tcp_sock *tp, bool timeout)
 	else
 		tp->cc.ssthresh = timeout ? ops->timeout(&tp->cc, tcp_now(tp)) :
 					    ops->loss(&tp->cc, tcp_now(tp));
+	/* RFC 3168 6.1.2: the peer's echo of congestion is answered. */
+	tp->cwr_due = true;
 }
 
-/* Everything up to snd_nxt is to be repaired, nothing has been yet. */
+/* RFC 9937 section 5: recovery begins. */
+static void prr_begin(struct tcp_sock *tp, uint32_t delivered)
+{
+	struct tcp_flight *f = tp->flight;
+
+	f->prr_delivered = f->prr_out = 0;
+	f->recover_fs = tp->snd_nxt - tp->snd_una - f->sacked - f->reno_sacked + delivered;
+	if (controlled(tp))
+		return;
+	if (tcp_module_of(tp)->config->prr)
+		/* Each ACK gives more; this is for the fast retransmission. */
+		tp->cc.cwnd = tcp_min32(tp->cc.cwnd, tcp_pipe(tp) + tp->cc.mss);
+	else
+		tp->cc.cwnd = tp->cc.ssthresh;
+}
+
+/* RFC 9937 section 5: on every ACK during recovery. `lost`: it shows a further loss. */
+static void prr_ack(struct tcp_sock *tp, const struct tcp_ack_event *event, bool lost)
+{
+	struct tcp_flight *f = tp->flight;
+	uint32_t pipe = tcp_pipe(tp), ssthresh = tp->cc.ssthresh, allowed, out;
+
+	if (controlled(tp) || !tcp_module_of(tp)->config->prr || event->delivered == 0)
+		return;
+	f->prr_delivered += event->delivered;
+	if (pipe > ssthresh) {
+		allowed = (uint32_t)(((uint64_t)f->prr_delivered * ssthresh + f->recover_fs - 1) /
+				     tcp_max32(f->recover_fs, 1));
+		out = allowed > f->prr_out ? allowed - f->prr_out : 0;
+	} else {
+		out = f->prr_delivered > f->prr_out ? f->prr_delivered - f->prr_out : 0;
+		out = tcp_max32(out, event->delivered);
+		/* SafeACK: the slow-start reduction bound. */
+		if (event->acked != 0 && !lost)
+			out += tp->cc.mss;
+		out = tcp_min32(out, ssthresh - pipe);
+	}
+	/* The fast retransmission waits for nothing. */
+	if (f->prr_out == 0)
+		out = tcp_max32(out, tp->cc.mss);
+	tp->cc.cwnd = tcp_max32(pipe + out, tp->cc.mss);
+}
+
+/* ---- entering and leaving ---- */
+
+/* FlightSize: what is outstanding, sacked or not; but RFC 5681 3.2 (2): not what limited transmit has
+ * sent beyond the window. */
+static uint32_t flight_size(const struct tcp_sock *tp)
+{
+	return tcp_min32(tp->snd_nxt - tp->snd_una, tp->cc.cwnd);
+}
+
 static void begin(struct tcp_sock *tp, enum tcp_phase phase)
 {
 	tp->phase = (uint8_t)phase;
 	tp->recover = tp->snd_nxt;
-	tp->high_rxt = tp->snd_una;
-	tp->rtx_bytes = tp->rtx_arrived = 0;
-	tp->head_lost = tp->tlp_pending = false;
-	tcp_timer_clear(tp, TCP_TIMER_PROBE);
+	tp->flight->tlp_pending = false;
+	tp->flight->frto = TCP_FRTO_OFF;
+	tp->flight->mtu_loss = false;
+	tcp_timer_clear(tp, TCP_TIMER_RACK);
 }
 
-static void enter_recovery(struct tcp_sock *tp)
+static void enter_recovery(struct tcp_sock *tp, uint32_t delivered)
 {
+	bool reduced = tp->phase == TCP_PHASE_CWR;
+
 	tcp_count(tp, TCP_COUNT_FAST_RECOVERIES, 1);
-	/* FlightSize: what is outstanding, sacked or not; but RFC 5681 3.2 (2): not what limited transmit
-	 * has sent beyond the window. */
-	tp->cc.flight = tcp_min32(tp->snd_nxt - tp->snd_una, tp->cc.cwnd);
-	reduce(tp, false);
-	tp->cc.cwnd = tp->cc.ssthresh;
+	tcp_undo_begin(tp, !reduced);
+	if (!reduced) {
+		tp->cc.flight = flight_size(tp);
+		reduce(tp, false);
+		prr_begin(tp, delivered);
+	}
+	tp->flight->prr_out = 0;
 	begin(tp, TCP_PHASE_RECOVERY);
-	tp->lost_edge = tp->snd_una;
 }
 
-static void leave(struct tcp_sock *tp)
+static void open_or_disorder(struct tcp_sock *tp)
+{
+	tp->phase = tp->dupacks != 0 || (tp->flight != NULL && tp->flight->sacked != 0) ?
+			    TCP_PHASE_DISORDER : TCP_PHASE_OPEN;
+}
+
+/* The recovery point is passed, or nothing was wrong. */
+static void leave(struct tcp_sock *tp, bool deflate)
 {
 	const struct strata_congestion_ops *ops = tcp_cc(tp);
-	bool fast = tp->phase == TCP_PHASE_RECOVERY;
 
-	tp->phase = tcp_sacked(tp) != 0 ? TCP_PHASE_DISORDER : TCP_PHASE_OPEN;
-	tp->head_lost = false;
-	tp->mtu_loss = false;
+	if (repairing(tp))
+		tcp_rack_recovered(tp);
 	tp->dupacks = 0;
-	tp->reno_sacked = 0;
-	tp->high_rxt = tp->lost_edge = tp->snd_una;
-	if (!fast)
+	tp->flight->reno_sacked = 0;
+	tp->flight->frto = TCP_FRTO_OFF;
+	tp->flight->mtu_loss = false;
+	open_or_disorder(tp);
+	if (!deflate || controlled(tp))
 		return;
-	/* RFC 6675 section 5 (A), RFC 6582 3.2 (3): deflate. */
+	/* RFC 6675 section 5 (A), RFC 6582 3.2 (3), RFC 9937 section 5. */
 	tp->cc.cwnd = tp->cc.ssthresh;
 	if (ops != NULL && ops->recovered != NULL)
 		ops->recovered(&tp->cc, tcp_now(tp));
 }
 
-/* ---- acknowledgements ---- */
-
-/* Marks what the scoreboard, or without SACK the duplicates, show to be lost. */
-static void mark_lost(struct tcp_sock *tp)
+void tcp_recovery_ecn(struct tcp_sock *tp)
 {
-	struct tcp_block hole;
-	uint32_t edge;
-
-	if (tp->phase == TCP_PHASE_LOSS)
+	/* Once for each window: what was reduced since snd_una is enough. */
+	if (tp->phase >= TCP_PHASE_CWR || tp->flight == NULL || !seq_gt(tp->snd_una, tp->recover))
 		return;
-	if (!tp->sack_ok) {
-		/* RFC 6582: the first segment not acknowledged, and no other. */
-		tp->lost_edge = seq_min(tp->snd_una + tp->cc.mss, tp->snd_nxt);
-		return;
-	}
-	edge = tcp_sack_lost_edge(tp);
-	/* RFC 6675 section 5: by DupThresh duplicates the first hole is lost, whatever their size. */
-	if (edge == tp->snd_una && tp->dupacks >= TCP_DUPACK_THRESHOLD &&
-	    tcp_sack_hole(tp, tp->snd_una, tp->snd_nxt, &hole))
-		edge = seq_min(hole.end, hole.start + tp->cc.mss);
-	tp->lost_edge = seq_max(tp->lost_edge, edge);
+	/* The window is what is halved: this ACK may have emptied the flight. */
+	tp->cc.flight = tp->cc.cwnd;
+	/* The network has said so: nothing to take back. */
+	tcp_undo_forget(tp);
+	reduce(tp, false);
+	prr_begin(tp, 0);
+	begin(tp, TCP_PHASE_CWR);
+	if (tp->snd_una == tp->snd_nxt)
+		leave(tp, true);
 }
 
-static bool loss_inferred(const struct tcp_sock *tp)
-{
-	if (!tp->sack_ok)
-		/* RFC 6582 3.2 (1): duplicates of what a former recovery sent twice mean nothing. */
-		return tp->dupacks >= TCP_DUPACK_THRESHOLD && seq_gt(tp->snd_una, tp->recover);
-	return tcp_sacked(tp) != 0 && (tp->dupacks >= TCP_DUPACK_THRESHOLD ||
-				       tcp_sack_lost_edge(tp) != tp->snd_una);
-}
+/* ---- without SACK ---- */
 
-/* Without SACK each duplicate says that one segment has left the network (RFC 5681 3.2 (4)). */
-static void count_duplicate(struct tcp_sock *tp)
+/* Each duplicate says that one segment has left the network (RFC 5681 3.2 (4)). */
+static void count_duplicate(struct tcp_sock *tp, struct tcp_ack_event *event)
 {
-	uint32_t flight = tp->snd_nxt - tp->snd_una;
+	struct tcp_flight *f = tp->flight;
+	uint32_t flight = tp->snd_nxt - tp->snd_una, before = f->reno_sacked, most;
 
 	if (tp->dupacks < UINT8_MAX)
 		tp->dupacks++;
 	if (tp->sack_ok)
 		return;
-	tp->reno_sacked += tp->cc.mss;
-	if (tp->reno_sacked + tp->cc.mss > flight)
-		tp->reno_sacked = flight > tp->cc.mss ? flight - tp->cc.mss : 0;
+	most = flight > tp->cc.mss ? flight - tp->cc.mss : 0;
+	f->reno_sacked = tcp_min32(before + tp->cc.mss, tcp_max32(most, before));
+	event->delivered += f->reno_sacked - before;
+	tp->cc.delivered += f->reno_sacked - before;
 }
 
-/* Without SACK, a partial acknowledgement: what it covers was one retransmission and duplicates
- * counted before (RFC 6582 3.2 (3), said with the pipe instead of an inflated window). */
-static void partial_without_sack(struct tcp_sock *tp, uint32_t acked)
+/* An acknowledgement covers what duplicates stood for, and one retransmission (RFC 6582 3.2 (3), said
+ * with the pipe instead of an inflated window). That was counted as delivered already. */
+static void uncount_duplicates(struct tcp_sock *tp, struct tcp_ack_event *event)
 {
-	uint32_t counted = acked > tp->cc.mss ? acked - tp->cc.mss : 0;
+	struct tcp_flight *f = tp->flight;
+	uint32_t counted = event->acked > tp->cc.mss ? event->acked - tp->cc.mss : 0;
 
-	tp->reno_sacked -= tcp_min32(tp->reno_sacked, counted);
-	if (tp->phase == TCP_PHASE_RECOVERY)
-		tp->high_rxt = tp->snd_una;
+	counted = tcp_min32(f->reno_sacked, counted);
+	f->reno_sacked -= counted;
+	counted = tcp_min32(counted, event->delivered);
+	event->delivered -= counted;
+	tp->cc.delivered -= counted;
+	if (tp->phase < TCP_PHASE_RECOVERY)
+		f->reno_sacked = 0;
 }
 
-/* RFC 6675 does not see a retransmission that is lost, and waits for the timer. But what was sent after
- * it, retransmissions of later holes and new data, arrives in order as a rule: when more than DupThresh
- * allows has, and the first hole is still there, its retransmission is gone. */
-static void check_retransmission(struct tcp_sock *tp, bool advanced)
-{
-	uint32_t waiting = tcp_sack_missing(tp, tp->snd_una, tp->high_rxt);
-	uint32_t fresh = tp->snd_nxt - tp->recover - tcp_sack_missing(tp, tp->recover, tp->snd_nxt);
-	uint32_t arrived = tp->rtx_bytes - waiting + fresh;
+/* ---- acknowledgements ---- */
 
-	if (!tp->sack_ok)
+static void detect(struct tcp_sock *tp, const struct tcp_ack_event *event)
+{
+	if (tp->sack_ok && tcp_module_of(tp)->config->rack)
+		tcp_rack_detect(tp);
+	else
+		tcp_lost_detect(tp, event);
+}
+
+/* Was the reduction a mistake? Then it is taken back. */
+static bool try_undo(struct tcp_sock *tp, const struct tcp_ack_event *event, bool unmark)
+{
+	if (event->acked != 0 && tcp_undo_delayed(tp, event))
+		tcp_undo(tp, unmark, TCP_COUNT_UNDO_EIFEL);
+	else if (tcp_undo_all_duplicates(tp))
+		tcp_undo(tp, unmark, TCP_COUNT_UNDO_DSACK);
+	else
+		return false;
+	return true;
+}
+
+/* In RECOVERY. */
+static void recovery_ack(struct tcp_sock *tp, struct tcp_ack_event *event, bool duplicate)
+{
+	bool over = event->acked != 0 && seq_geq(tp->snd_una, tp->recover);
+
+	if (duplicate)
+		count_duplicate(tp, event);
+	/* While retransmissions are in flight a late original may still be followed by real losses. */
+	if (!over && tp->flight->retransmitted != 0 && !tcp_undo_all_duplicates(tp))
 		return;
-	if (!advanced && tp->high_rxt != tp->snd_una &&
-	    arrived - tp->rtx_arrived > (TCP_DUPACK_THRESHOLD - 1) * tp->cc.mss)
-		tp->head_lost = true;
-	if (advanced || tp->head_lost)
-		tp->rtx_arrived = arrived;
+	if (try_undo(tp, event, !over))
+		leave(tp, false);
+	else if (over)
+		leave(tp, true);
 }
 
-/* RFC 8985 7.4.2: did the probe repair a loss? Then the window has not heard of it yet. */
-static void probe_ack(struct tcp_sock *tp, const struct tcp_ack_event *event)
+/* Is there something new that the peer's window takes? */
+static bool has_new(const struct tcp_sock *tp)
 {
-	if (!tp->tlp_pending || seq_lt(tp->snd_una, tp->tlp_end))
-		return;
-	if (!tp->tlp_again || event->dsack || event->duplicate) {
-		tp->tlp_pending = false;
-	} else if (seq_gt(tp->snd_una, tp->tlp_end)) {
-		tp->tlp_pending = false;
-		tp->cc.flight = tp->snd_nxt - tp->snd_una + event->acked;
-		reduce(tp, false);
-		tp->cc.cwnd = tp->cc.ssthresh;
+	return seq_lt(tp->snd_nxt, tp->snd_end) && seq_gt(tp->snd_una + tp->snd_wnd, tp->snd_nxt);
+}
+
+/* F-RTO, RFC 5682 2.1 and 3.1. True: the timeout was spurious, or the decision waits for new data. */
+static bool frto_ack(struct tcp_sock *tp, const struct tcp_ack_event *event, bool recovered)
+{
+	struct tcp_flight *f = tp->flight;
+
+	/* Step 3b: what was sent before the timeout, and never again, arrives. Without SACK a retransmission
+	 * that fills the hole acknowledges such data too, and says nothing. */
+	if (event->original && (tp->sack_ok || !event->retransmitted)) {
+		tcp_undo(tp, true, TCP_COUNT_UNDO_FRTO);
+		return true;
+	}
+	if (seq_gt(tp->snd_nxt, tp->recover)) {
+		/* Step 3a: the loss was real. */
+		if (event->sacked != 0 || event->duplicate)
+			f->frto = TCP_FRTO_OFF;
+	} else if (event->acked != 0 && !recovered) {
+		/* Step 2b: new data instead of retransmissions, if there is any. */
+		tp->recover = tp->snd_nxt;
+		f->frto = has_new(tp) ? TCP_FRTO_NEW : TCP_FRTO_OFF;
+		return false;
+	}
+	return false;
+}
+
+/* In LOSS. */
+static void loss_ack(struct tcp_sock *tp, const struct tcp_ack_event *event)
+{
+	bool recovered = event->acked != 0 && seq_geq(tp->snd_una, tp->recover);
+	struct tcp_flight *f = tp->flight;
+
+	if ((event->acked != 0 && try_undo(tp, event, true)) ||
+	    (f->frto != TCP_FRTO_OFF && frto_ack(tp, event, recovered))) {
+		tp->retransmits = 0;
+		tp->backoff = 0;
+		leave(tp, false);
+	} else if (recovered) {
+		leave(tp, false);
 	}
 }
 
-void tcp_recovery_ack(struct tcp_sock *tp, const struct tcp_ack_event *event)
+/* In OPEN, DISORDER and CWR. */
+static void open_ack(struct tcp_sock *tp, struct tcp_ack_event *event, bool duplicate)
 {
-	bool duplicate = tp->sack_ok ? event->sacked != 0 && event->acked == 0 : event->duplicate;
-
-	tp->high_rxt = seq_max(tp->high_rxt, tp->snd_una);
-	tp->lost_edge = seq_max(tp->lost_edge, tp->snd_una);
-	probe_ack(tp, event);
-	if (recovering(tp)) {
-		if (event->acked != 0 && seq_geq(tp->snd_una, tp->recover)) {
-			leave(tp);
-		} else if (event->acked != 0) {
-			if (!tp->sack_ok)
-				partial_without_sack(tp, event->acked);
-		} else if (duplicate && tp->phase == TCP_PHASE_RECOVERY) {
-			count_duplicate(tp);
-		}
-		if (recovering(tp)) {
-			mark_lost(tp);
-			check_retransmission(tp, event->acked != 0);
-		}
-		return;
-	}
 	if (event->acked != 0) {
 		tp->dupacks = 0;
-		tp->reno_sacked = 0;
+		if (tp->phase == TCP_PHASE_CWR &&
+		    (seq_gt(tp->snd_una, tp->recover) || tp->snd_una == tp->snd_nxt))
+			leave(tp, true);
 		/* Kept near, or it would seem to lie ahead after 2 GiB. */
-		if (seq_gt(tp->snd_una, tp->recover))
+		if (tp->phase != TCP_PHASE_CWR && seq_gt(tp->snd_una, tp->recover))
 			tp->recover = tp->snd_una - 1;
 	}
 	if (duplicate)
-		count_duplicate(tp);
-	tp->phase = tp->dupacks != 0 || tcp_sacked(tp) != 0 ? TCP_PHASE_DISORDER : TCP_PHASE_OPEN;
-	if (tp->phase == TCP_PHASE_DISORDER && loss_inferred(tp)) {
-		enter_recovery(tp);
-		mark_lost(tp);
-	}
+		count_duplicate(tp, event);
+	/* What a recovery that is over sent again was needless. */
+	if (tcp_undo_all_duplicates(tp))
+		tcp_undo(tp, false, TCP_COUNT_UNDO_DSACK);
+	if (tp->phase != TCP_PHASE_CWR)
+		open_or_disorder(tp);
+}
+
+/* RFC 8985 7.4.2: the probe repaired a loss, of which the window has not heard yet. */
+static void probe_repaired(struct tcp_sock *tp, uint32_t acked)
+{
+	tp->cc.flight = tp->snd_nxt - tp->snd_una + acked;
+	reduce(tp, false);
+	if (!controlled(tp))
+		tp->cc.cwnd = tp->cc.ssthresh;
+}
+
+void tcp_recovery_ack(struct tcp_sock *tp, struct tcp_ack_event *event)
+{
+	bool duplicate = tp->sack_ok ? event->sacked != 0 && event->acked == 0 : event->duplicate;
+	uint64_t lost = tp->cc.lost;
+
+	if (tp->flight == NULL)
+		return;
+	if (tcp_probe_ack(tp, event) && !tcp_recovery_reducing(tp))
+		probe_repaired(tp, event->acked);
+	if (!tp->sack_ok && event->acked != 0)
+		uncount_duplicates(tp, event);
+	if (tp->phase == TCP_PHASE_LOSS)
+		loss_ack(tp, event);
+	else if (tp->phase == TCP_PHASE_RECOVERY)
+		recovery_ack(tp, event, duplicate);
+	else
+		open_ack(tp, event, duplicate);
+	detect(tp, event);
+	if (tp->flight->waiting != 0 && !repairing(tp))
+		enter_recovery(tp, event->delivered);
+	if (tcp_recovery_reducing(tp))
+		prr_ack(tp, event, tp->cc.lost != lost);
 }
 
 void tcp_recovery_ecn(struct tcp_sock *tp)
@@ -259,143 +372,120 @@ void tcp_recovery_ecn(struct tcp_sock *tp)
 
 /* ---- timeouts and path changes ---- */
 
-static void lose_all(struct tcp_sock *tp)
-{
-	if (tcp_sack_reneged(tp)) {
-		/* RFC 2018 section 8: the peer may have discarded what it reported. */
-		tcp_count(tp, TCP_COUNT_SACK_RENEGED, 1);
-		tcp_sack_clear(tp);
-	}
-	begin(tp, TCP_PHASE_LOSS);
-	tp->lost_edge = tp->snd_nxt;
-	tp->reno_sacked = 0;
-	tp->dupacks = 0;
-}
-
 void tcp_recovery_timeout(struct tcp_sock *tp)
 {
+	const struct tcp_config *config = tcp_module_of(tp)->config;
+	bool repeated = tp->retransmits != 0, first = !repairing(tp);
+	struct tcp_flight *f = tp->flight;
+
+	if (f == NULL || f->count == 0)
+		return;
+	if (tcp_sent_at(f, 0)->flags & TCP_SENT_SACKED) {
+		/* RFC 2018 section 8: the peer may have discarded what it reported. */
+		tcp_count(tp, TCP_COUNT_SACK_RENEGED, 1);
+		tcp_sent_reneged(tp);
+	}
 	tp->cc.flight = tp->snd_nxt - tp->snd_una;
-	/* RFC 5681 3.1: a segment that times out again does not lower ssthresh again. */
-	if (tp->phase != TCP_PHASE_LOSS || tp->mtu_loss || tp->retransmits == 0)
+	/* RFC 5681 3.1: a segment that times out again does not lower ssthresh again; nor, as Linux, one of a
+	 * window for which it was lowered already. */
+	if (tp->phase <= TCP_PHASE_DISORDER || !seq_gt(tp->recover, tp->snd_una) ||
+	    (tp->phase == TCP_PHASE_LOSS && (f->mtu_loss || !repeated))) {
+		tcp_undo_begin(tp, true);
 		reduce(tp, true);
-	tp->mtu_loss = false;
-	lose_all(tp);
-	tp->cc.cwnd = tp->cc.mss;
+	}
+	begin(tp, TCP_PHASE_LOSS);
+	/* RFC 5682 2.1 step 1: not where something was being repaired already. */
+	if (config->frto && (first || repeated))
+		f->frto = TCP_FRTO_FIRST;
+	f->reno_sacked = 0;
+	tp->dupacks = 0;
+	tcp_rack_timeout_losses(tp);
+	/* RFC 5681 3.1: the loss window. */
+	tp->cc.cwnd = tcp_pipe(tp) + tp->cc.mss;
+	tp->pace_next = 0;
 }
 
 void tcp_recovery_mtu(struct tcp_sock *tp)
 {
-	if (tp->snd_una == tp->snd_nxt)
+	struct tcp_flight *f = tp->flight;
+	uint32_t i;
+
+	if (f == NULL || f->count == 0)
 		return;
 	/* Nothing was congested: the window stays (as Linux's tcp_simple_retransmit). */
-	tp->mtu_loss = true;
-	lose_all(tp);
-	tcp_rtt_cancel(tp, tp->snd_una);
+	begin(tp, TCP_PHASE_LOSS);
+	f->mtu_loss = true;
+	tcp_undo_forget(tp);
+	f->reno_sacked = 0;
+	tp->dupacks = 0;
+	for (i = 0; i < f->count; i++)
+		if ((tcp_sent_at(f, i)->flags & TCP_SENT_SACKED) == 0 &&
+		    (tcp_sent_at(f, i)->flags & (TCP_SENT_LOST | TCP_SENT_RETRANSMITTED)) !=
+			    TCP_SENT_LOST)
+			i = tcp_sent_lost(tp, i);
 }
 
 void tcp_recovery_opened(struct tcp_sock *tp)
 {
-	if (tp->phase != TCP_PHASE_LOSS)
+	if (tp->phase != TCP_PHASE_LOSS || tp->flight == NULL)
 		return;
 	tp->retransmits = 0;
-	tp->high_rxt = tp->snd_una;
-	tp->rtx_bytes = tp->rtx_arrived = 0;
+	tcp_sent_refused(tp);
 	tcp_timer_retransmit(tp);
 }
 
-/* ---- tail loss probes ---- */
-
-void tcp_recovery_arm_probe(struct tcp_sock *tp)
+void tcp_recovery_reorder(struct tcp_sock *tp)
 {
-	uint32_t flight = tp->snd_nxt - tp->snd_una;
-	uint64_t wait = 2 * tp->cc.srtt + PROBE_GRAIN;
-
-	tcp_timer_clear(tp, TCP_TIMER_PROBE);
-	/* RFC 8985 7.2, 7.3: with SACK, outside recovery, one at a time. */
-	if (!tcp_module_of(tp)->config->tail_loss_probe || !tp->sack_ok || tp->cc.srtt == 0 ||
-	    tp->phase != TCP_PHASE_OPEN || tp->tlp_pending || flight == 0 ||
-	    !tcp_in(tp, TCP_SENDS))
+	if (tp->flight->count == 0) {
+		/* Nobody has reported a duplicate for so long: a probe was needed. */
+		if (tp->flight->tlp_pending && tp->flight->tlp_again)
+			probe_repaired(tp, 0);
+		tp->flight->tlp_pending = false;
+		tcp_undo_forget(tp);
+		tcp_flight_release(tp);
 		return;
-	if (flight <= tp->cc.mss)
-		wait += PROBE_DELAYED_ACK;
-	/* The retransmission timer comes first: then a probe is of no use. */
-	if (wait < tcp_rto(tp))
-		tcp_timer_set(tp, TCP_TIMER_PROBE, tcp_now(tp) + wait);
-}
-
-void tcp_recovery_probe(struct tcp_sock *tp)
-{
-	uint32_t room = tcp_segment_room(tp), length = tcp_min32(tp->snd_nxt - tp->snd_una, room);
-	uint32_t fresh = tcp_min32(seq_span(tp->snd_nxt, tp->snd_end),
-				   seq_span(tp->snd_nxt, tp->snd_una + tp->snd_wnd));
-
-	if (tp->phase != TCP_PHASE_OPEN || length == 0 || !tcp_in(tp, TCP_SENDS))
-		return;
-	/* RFC 8985 7.3: new data where there is some, else the last segment again. */
-	tp->tlp_again = fresh == 0;
-	if ((fresh != 0 ? tcp_xmit(tp, tp->snd_nxt, tcp_min32(fresh, room), TCP_ACK) :
-			  tcp_xmit(tp, tp->snd_nxt - length, length, TCP_ACK)) < 0)
-		return;
-	tp->tlp_pending = true;
-	tp->tlp_end = tp->snd_nxt;
-	tcp_count(tp, TCP_COUNT_TAIL_PROBES, 1);
-	tcp_timer_retransmit(tp);
+	}
+	tcp_rack_detect(tp);
+	if (tp->flight->waiting != 0 && !repairing(tp))
+		enter_recovery(tp, 0);
+	tcp_schedule(tp);
 }
 
 /* ---- output ---- */
 
-/* How much of a hole may go now: whole segments within the window, at least one when it is the first
- * (RFC 6675 section 5, step 4.3: the first retransmission waits for nothing). */
+/* How much of what is lost may go now: whole segments within the window, at least one when it is the first
+ * (RFC 6675 section 5, step 4.3: the fast retransmission waits for nothing). */
 static uint32_t retransmit_quota(const struct tcp_sock *tp, uint32_t length, uint32_t room)
 {
-	uint32_t pipe = tcp_pipe(tp), window;
+	uint32_t pipe = tcp_pipe(tp), window = tp->cc.cwnd > pipe ? tp->cc.cwnd - pipe : 0;
+	bool first = tp->phase == TCP_PHASE_RECOVERY && tp->flight->prr_out == 0;
 
-	window = tp->cc.cwnd > pipe ? tp->cc.cwnd - pipe : 0;
-	if (window < room && tp->high_rxt != tp->snd_una)
+	if (window < room && window < length && !first)
 		return 0;
 	return tcp_min32(length, tcp_max32(window / room, 1) * room);
 }
 
-/* The first hole once more, a segment of it. It was counted when it was retransmitted first. */
-static void retransmit_head(struct tcp_sock *tp)
-{
-	struct tcp_block hole;
-	uint32_t length;
-	int taken;
-
-	tp->head_lost = false;
-	if (!tcp_sack_hole(tp, tp->snd_una, tp->high_rxt, &hole))
-		return;
-	length = tcp_min32(hole.end - hole.start, tcp_segment_room(tp));
-	taken = tcp_xmit(tp, hole.start, length, TCP_ACK);
-	if (taken > 0)
-		tp->rtx_bytes -= (uint32_t)taken;
-}
-
 void tcp_recovery_output(struct tcp_sock *tp)
 {
-	struct tcp_block hole;
 	uint32_t room, length, right;
+	struct tcp_sent *sent;
 
-	if (tp->head_lost)
-		retransmit_head(tp);
-	while (recovering(tp) && seq_lt(tp->high_rxt, tp->lost_edge)) {
-		if (!tcp_sack_hole(tp, tp->high_rxt, tp->lost_edge, &hole)) {
-			tp->high_rxt = tp->lost_edge;
+	while (tp->flight != NULL && tp->flight->frto != TCP_FRTO_NEW) {
+		sent = tcp_sent_waiting(tp->flight);
+		if (sent == NULL || tcp_pacing_holds(tp))
 			return;
-		}
 		room = tcp_segment_room(tp);
-		length = retransmit_quota(tp, hole.end - hole.start, room);
+		length = retransmit_quota(tp, sent->end - sent->start, room);
 		/* The window may have shrunk under what was sent: beyond its edge only the first segment goes
 		 * (RFC 9293 3.8.6, MUST-34). */
 		right = tp->snd_una + tp->snd_wnd;
-		if (seq_gt(hole.start + length, right))
-			length = hole.start == tp->snd_una ?
-					 tcp_max32(seq_span(hole.start, right), tcp_min32(length, room)) :
-					 tcp_min32(length, seq_span(hole.start, right));
+		if (seq_gt(sent->start + length, right))
+			length = sent->start == tp->snd_una ?
+					 tcp_max32(seq_span(sent->start, right), tcp_min32(length, room)) :
+					 tcp_min32(length, seq_span(sent->start, right));
 		if (length == 0)
 			return;
-		if (tcp_xmit(tp, hole.start, length, TCP_ACK) < 0)
+		if (tcp_xmit(tp, sent->start, length, TCP_ACK) < 0)
 			return;
 	}
 }

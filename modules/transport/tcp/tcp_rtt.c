@@ -12,7 +12,27 @@ void tcp_rtt_init(struct tcp_sock *tp)
 	tp->rttvar = 0;
 	tp->rto = tcp_module_of(tp)->config->rto_initial;
 	tp->backoff = 0;
-	tp->rtt_timing = false;
+	tp->syn_sent = 0;
+	tp->min_rtt_recent = STRATA_NEVER;
+	tp->min_rtt_ms = tcp_ms(tcp_now(tp));
+}
+
+/* The smallest of a while: of this half of the window and the one before (local choice: what Linux keeps
+ * three samples for). */
+static void min_rtt(struct tcp_sock *tp, uint64_t rtt)
+{
+	uint64_t half = tcp_module_of(tp)->config->min_rtt_window / 2;
+	uint32_t now = tcp_ms(tcp_now(tp)), spent = now - tp->min_rtt_ms;
+
+	if (strata_unlikely((uint64_t)spent * STRATA_MS > half)) {
+		tp->cc.min_rtt = (uint64_t)spent * STRATA_MS > 2 * half ? rtt : tp->min_rtt_recent;
+		tp->min_rtt_recent = rtt;
+		tp->min_rtt_ms = now;
+	}
+	if (rtt < tp->min_rtt_recent)
+		tp->min_rtt_recent = rtt;
+	if (rtt < tp->cc.min_rtt)
+		tp->cc.min_rtt = rtt;
 }
 
 void tcp_rtt_sample(struct tcp_sock *tp, uint64_t rtt)
@@ -22,8 +42,7 @@ void tcp_rtt_sample(struct tcp_sock *tp, uint64_t rtt)
 
 	if (rtt == 0)
 		rtt = 1;
-	if (rtt < tp->cc.min_rtt)
-		tp->cc.min_rtt = rtt;
+	min_rtt(tp, rtt);
 	if (tp->cc.srtt == 0) {
 		/* RFC 6298 (2.2) */
 		tp->cc.srtt = rtt;
@@ -44,48 +63,56 @@ void tcp_rtt_sample(struct tcp_sock *tp, uint64_t rtt)
 		tp->rto = config->rto_max;
 }
 
-void tcp_rtt_begin(struct tcp_sock *tp, uint32_t end)
+/* What the echoed time stamp says (RFC 7323 4.1), where the last copy left `since`; 0: nothing. An echo from
+ * before is ambiguous again: its ACK may have been lost, and a sample would count the time until this
+ * one. */
+static uint64_t stamped(const struct tcp_sock *tp, uint32_t tsecr, uint32_t since)
 {
-	if (tp->rtt_timing)
-		return;
-	tp->rtt_timing = true;
-	tp->rtt_seq = end;
-	tp->rtt_start = tcp_now(tp);
+	uint32_t ticks = tcp_tsval(tp) - tsecr;
+
+	if ((int32_t)ticks < 0 || ticks > tcp_ms(tcp_now(tp)) - since)
+		return 0;
+	return (uint64_t)ticks * STRATA_MS + STRATA_MS / 2;
 }
 
-void tcp_rtt_cancel(struct tcp_sock *tp, uint32_t seq)
-{
-	if (tp->rtt_timing && seq_lt(seq, tp->rtt_seq))
-		tp->rtt_timing = false;
-}
-
-uint64_t tcp_rtt_ack(struct tcp_sock *tp, const struct tcp_header *h, uint32_t ack)
+void tcp_rtt_handshake(struct tcp_sock *tp, const struct tcp_header *h)
 {
 	uint64_t rtt = 0;
-	uint32_t ticks;
 
-	if (tp->rtt_timing) {
-		if (seq_lt(ack, tp->rtt_seq))
-			return 0;
-		tp->rtt_timing = false;
-		rtt = tcp_now(tp) - tp->rtt_start;
-	} else if ((tp->retransmits != 0 || tp->phase >= TCP_PHASE_RECOVERY) && tp->ts_ok &&
-		   (h->options & TCP_HAS_TIMESTAMP) != 0 && h->tsecr != 0) {
-		/* Something was retransmitted: the echo says which copy this answers (RFC 7323 4.1). It is
-		 * coarse, so where nothing was, the timed segment serves. */
-		ticks = tcp_tsval(tp) - h->tsecr;
-		/* An echo from before the last retransmission is ambiguous again: its ACK may have been lost,
-		 * and a sample would count the time until this one. */
-		if ((int32_t)ticks < 0 || ticks > tcp_ms(tcp_now(tp)) - tp->again_ms)
-			return 0;
-		rtt = (uint64_t)ticks * STRATA_MS + STRATA_MS / 2;
+	if (tp->syn_sent != 0)
+		tcp_rtt_sample(tp, tcp_now(tp) - tp->syn_sent);
+	else if (tp->retransmits != 0 && tp->ts_ok && (h->options & TCP_HAS_TIMESTAMP) != 0 &&
+		 h->tsecr != 0)
+		rtt = stamped(tp, h->tsecr, tp->last_sent_ms);
+	if (rtt != 0)
+		tcp_rtt_sample(tp, rtt);
+}
+
+void tcp_rtt_ack(struct tcp_sock *tp, struct tcp_ack_event *event)
+{
+	uint64_t rtt = 0;
+
+	/* Karn: a retransmission among what is acknowledged may have held the ACK of the rest back. What is
+	 * sacked was answered at once. */
+	if (event->acked_first != 0 && !event->retransmitted) {
+		rtt = event->now - event->acked_first;
+		event->rtt = event->now - event->acked_last;
+	} else if (event->sacked_first != 0) {
+		rtt = event->now - event->sacked_first;
+		event->rtt = event->now - event->sacked_last;
+	} else if (event->acked != 0 && event->has_tsecr && event->newest.time != 0) {
+		/* The echo says which copy this answers. It is coarse, so only where nothing else serves. */
+		rtt = stamped(tp, event->tsecr, tcp_ms(event->newest.time));
+		if (rtt == 0)
+			return;
+		event->rtt = rtt;
 	} else {
-		return 0;
+		return;
 	}
-	if (rtt == 0)
-		rtt = 1;
+	if (event->rtt == 0)
+		event->rtt = 1;
+	min_rtt(tp, event->rtt);
 	tcp_rtt_sample(tp, rtt);
-	return rtt;
 }
 
 uint64_t tcp_rto(const struct tcp_sock *tp)

@@ -220,9 +220,11 @@ static void info_send(const struct tcp_sock *tp, struct tcp_info *info)
 	info->tcpi_rto = us(tcp_rto(tp));
 	info->tcpi_snd_mss = mss;
 	info->tcpi_unacked = in_segments(tp->snd_nxt - tp->snd_una, mss);
-	info->tcpi_sacked = in_segments(tcp_sacked(tp) + tp->reno_sacked, mss);
-	if (tp->phase >= TCP_PHASE_RECOVERY)
-		info->tcpi_lost = in_segments(tcp_sack_missing(tp, tp->snd_una, tp->lost_edge), mss);
+	if (tp->flight != NULL) {
+		info->tcpi_sacked = in_segments(tp->flight->sacked + tp->flight->reno_sacked, mss);
+		info->tcpi_lost = in_segments(tp->flight->lost, mss);
+		info->tcpi_retrans = in_segments(tp->flight->retransmitted, mss);
+	}
 	info->tcpi_last_data_sent = now - tp->last_sent_ms;
 	info->tcpi_rtt = us(tp->cc.srtt);
 	info->tcpi_rttvar = us(tp->rttvar);
@@ -230,7 +232,8 @@ static void info_send(const struct tcp_sock *tp, struct tcp_info *info)
 	info->tcpi_snd_ssthresh = tp->cc.ssthresh == UINT32_MAX ? 0x7fffffff :
 				  mss != 0 ? tp->cc.ssthresh / mss : 0;
 	info->tcpi_snd_cwnd = in_segments(tp->cc.cwnd, mss);
-	info->tcpi_reordering = TCP_DUPACK_THRESHOLD;
+	info->tcpi_reordering = (uint32_t)tcp_module_of(tp)->config->dupack_threshold;
+	info->tcpi_reord_seen = tp->reordering_seen;
 	info->tcpi_total_retrans = tp->total_retrans;
 	info->tcpi_pacing_rate = tp->cc.pacing_rate != 0 ? tp->cc.pacing_rate : UINT64_MAX;
 	info->tcpi_max_pacing_rate = UINT64_MAX;

@@ -105,6 +105,16 @@ static void fire_retransmit(struct tcp_sock *tp)
 	tcp_timer_retransmit(tp);
 }
 
+static void fire_rack(struct tcp_sock *tp)
+{
+	if (tp->flight == NULL)
+		return;
+	if (tp->flight->probing)
+		tcp_probe_fire(tp);
+	else
+		tcp_recovery_reorder(tp);
+}
+
 /* RFC 9293 3.8.6.2.1 (4): the override; what a small window takes goes now. False: not possible. */
 static bool persist_override(struct tcp_sock *tp)
 {
@@ -228,8 +238,9 @@ static void fire_fin_wait(struct tcp_sock *tp)
 void tcp_timer_fire(struct strata_stack *stack, struct strata_timer *timer)
 {
 	static void (*const fire[TCP_TIMERS])(struct tcp_sock *) = {
+		[TCP_TIMER_RACK] = fire_rack,
 		[TCP_TIMER_RETRANSMIT] = fire_retransmit,
-		[TCP_TIMER_PROBE] = tcp_recovery_probe,
+		[TCP_TIMER_PACE] = tcp_schedule,
 		[TCP_TIMER_PERSIST] = fire_persist,
 		[TCP_TIMER_DELAYED_ACK] = fire_delayed_ack,
 		[TCP_TIMER_KEEPALIVE] = fire_keepalive,

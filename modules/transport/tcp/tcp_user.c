@@ -172,6 +172,7 @@ ssize_t tcp_send(struct strata_socket *sock, const struct msghdr *msg, const str
 	room = tcp_sndq_room(tp);
 	if (total == 0)
 		return 0;
+	tcp_rate_check_app_limited(tp);
 	if (room != 0)
 		done = tcp_sndq_write(tp, msg->msg_iov, msg->msg_iovlen, 0,
 				      total < room ? (uint32_t)total : room);

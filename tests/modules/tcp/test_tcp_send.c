@@ -232,7 +232,7 @@ static void unanswered_data_is_sent_again_with_doubling_timeouts_until_the_end(v
 
 static void nothing_new_is_sent_before_the_recovery_point_after_a_timeout(void **state)
 {
-	struct fixture *fx = fx_open();
+	struct fixture *fx = fx_open(.options = "tcp.frto=false");
 	int s = connected(fx);
 	unsigned int i;
 
