@@ -306,12 +306,11 @@ struct tcp_sock {
 
 	/* ---- loss recovery (tcp_recovery.c) ---- */
 	uint32_t recover;		/* RFC 6582: snd_nxt when recovery began */
-	uint16_t reordering_seen;	/* RACK.reordering_seen, counted */
-	uint8_t reo_wnd_mult, reo_wnd_persist; /* RFC 8985 5.2 */
 
 	/* ---- options agreed ---- */
 	uint32_t ts_recent, ts_recent_ms;
 	uint32_t ts_offset;		/* added to the clock in ms: TSval */
+	uint32_t user_timeout_ms;
 
 	/* ---- times and counts ---- */
 	uint64_t rto, rttvar;
@@ -350,17 +349,14 @@ struct tcp_sock {
 	uint32_t delivered_ce;		/* segments whose ACK echoed a mark, for struct tcp_info */
 	uint32_t dsack_start, dsack_end;	/* to be reported once (RFC 2883), if not equal */
 	uint32_t range_stamp;
-	uint32_t user_timeout_ms;
 
 	uint16_t mss;			/* largest segment to send, before options (RFC 6691) */
 	uint16_t peer_mss, advmss;
 	uint16_t rcv_mss;		/* estimate of the peer's segment size */
 	uint16_t user_mss;		/* TCP_MAXSEG; 0: none */
 	uint16_t keepidle, keepintvl;	/* seconds; 0: the module's */
-	uint8_t defer_accept;		/* TCP_DEFER_ACCEPT, in retransmissions of the SYN-ACK */
 	uint16_t ooo_ranges;
 	uint16_t mtu_heard;		/* by an error about a segment in flight; the work learns it */
-	uint16_t orphan_retries;
 	int16_t soft_error;		/* positive errno, told if the connection times out */
 	int16_t abort_pending;		/* positive errno: the work ends the connection with it */
 	uint8_t keepcnt, syncnt;	/* 0: the module's */
@@ -369,8 +365,12 @@ struct tcp_sock {
 	uint8_t dupacks;
 	uint8_t backoff;		/* RTO doublings */
 	uint8_t retransmits;		/* of the same data, by timeout */
+	uint8_t orphan_retries;
 	uint8_t probes;			/* keepalives or window probes without an answer */
 	uint8_t quick;			/* ACKs to be sent without delay */
+	uint8_t defer_accept;		/* TCP_DEFER_ACCEPT, in retransmissions of the SYN-ACK */
+	uint8_t reordering_seen;	/* RACK.reordering_seen, counted to 255 */
+	uint8_t reo_wnd_mult, reo_wnd_persist; /* RFC 8985 5.2 */
 	uint8_t snd_wscale, rcv_wscale;
 	uint8_t rcv_ratio;		/* payload in the memory that packets take, of 256 */
 	uint8_t batch_blocks;		/* out-of-order segments since the last ACK */

@@ -19,7 +19,7 @@ static void detect_reordering(struct tcp_sock *tp, const struct tcp_sent *sent, 
 		f->fack_valid = true;
 		f->rack_fack = end;
 	} else if (seq_lt(end, f->rack_fack) && (sent->flags & TCP_SENT_EVER) == 0) {
-		if (tp->reordering_seen < UINT16_MAX)
+		if (tp->reordering_seen < UINT8_MAX)
 			tp->reordering_seen++;
 		tcp_count(tp, TCP_COUNT_REORDERED, 1);
 	}

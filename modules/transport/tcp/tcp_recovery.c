@@ -357,19 +357,6 @@ void tcp_recovery_ack(struct tcp_sock *tp, struct tcp_ack_event *event)
 		prr_ack(tp, event, tp->cc.lost != lost);
 }
 
-void tcp_recovery_ecn(struct tcp_sock *tp)
-{
-	/* Once a window: until what was in flight at the last reduction is acknowledged. */
-	if (recovering(tp) || seq_leq(tp->snd_una, tp->recover))
-		return;
-	/* The window is what is halved: this ACK may have emptied the flight. */
-	tp->cc.flight = tp->cc.cwnd;
-	reduce(tp, false);
-	tp->cc.cwnd = tp->cc.ssthresh;
-	tp->recover = tp->snd_nxt;
-	tp->cwr_due = true;
-}
-
 /* ---- timeouts and path changes ---- */
 
 void tcp_recovery_timeout(struct tcp_sock *tp)

@@ -145,8 +145,10 @@ static void fire_persist(struct tcp_sock *tp)
 		give_up(tp, false);
 		return;
 	}
-	tp->probes++;
-	tp->orphan_retries++;
+	if (tp->probes < UINT8_MAX)
+		tp->probes++;
+	if (tp->orphan_retries < UINT8_MAX)
+		tp->orphan_retries++;
 	tcp_count(tp, TCP_COUNT_ZERO_WINDOW_PROBES, 1);
 	tcp_send_probe(tp);
 	if (tp->backoff < UINT8_MAX)
