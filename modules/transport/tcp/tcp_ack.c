@@ -22,6 +22,9 @@ static bool update_window(struct tcp_sock *tp, const struct tcp_segment *seg)
 	if (before == 0 && window != 0) {
 		/* The window opens: probing is over. */
 		tp->backoff = 0;
+		/* An orphan's count stays: to open and close the window would keep it for ever. */
+		if (!tp->orphan)
+			tp->window_probes = 0;
 		tcp_timer_clear(tp, TCP_TIMER_PERSIST);
 		tcp_recovery_opened(tp);
 	}
@@ -47,7 +50,7 @@ static void end_backoff(struct tcp_sock *tp, const struct tcp_ack_event *event)
 	if (event->rtt != 0 || tp->retransmits == 0)
 		tp->backoff = 0;
 	tp->retransmits = 0;
-	tp->orphan_retries = 0;
+	tp->window_probes = 0;
 }
 
 /* RFC 6298 (5.2), (5.3) */

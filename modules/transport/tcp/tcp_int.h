@@ -365,7 +365,7 @@ struct tcp_sock {
 	uint8_t dupacks;
 	uint8_t backoff;		/* RTO doublings */
 	uint8_t retransmits;		/* of the same data, by timeout */
-	uint8_t orphan_retries;
+	uint8_t window_probes;		/* since the window closed or data moved, answered or not */
 	uint8_t probes;			/* keepalives or window probes without an answer */
 	uint8_t quick;			/* ACKs to be sent without delay */
 	uint8_t defer_accept;		/* TCP_DEFER_ACCEPT, in retransmissions of the SYN-ACK */

@@ -21,17 +21,19 @@ void tcp_timer_stop_all(struct tcp_sock *tp)
 	strata_timer_stop(tp->sock.stack, &tp->timer);
 }
 
+/* TCP_USER_TIMEOUT (RFC 5482): the last of several waits ends when it does. */
+static uint64_t last_wait(const struct tcp_sock *tp)
+{
+	uint64_t rto = tcp_rto(tp), user = (uint64_t)tp->user_timeout_ms * STRATA_MS;
+	uint64_t spent = (uint64_t)(tcp_ms(tcp_now(tp)) - tp->retransmit_ms) * STRATA_MS;
+
+	return user > spent && user - spent < rto ? user - spent : rto;
+}
+
 void tcp_timer_retransmit(struct tcp_sock *tp)
 {
-	uint64_t rto = tcp_rto(tp), user = (uint64_t)tp->user_timeout_ms * STRATA_MS, spent;
-
-	if (user != 0 && tp->retransmits != 0) {
-		/* TCP_USER_TIMEOUT (RFC 5482): the last wait ends when it does. */
-		spent = (uint64_t)(tcp_ms(tcp_now(tp)) - tp->retransmit_ms) * STRATA_MS;
-		if (user > spent && user - spent < rto)
-			rto = user - spent;
-	}
-	tcp_timer_set(tp, TCP_TIMER_RETRANSMIT, tcp_now(tp) + rto);
+	tcp_timer_set(tp, TCP_TIMER_RETRANSMIT,
+		      tcp_now(tp) + (tp->retransmits != 0 ? last_wait(tp) : tcp_rto(tp)));
 }
 
 /* The connection has waited long enough for an answer. As Linux, no RST follows data that was not
@@ -136,24 +138,25 @@ static void fire_persist(struct tcp_sock *tp)
 	if (!tcp_in(tp, TCP_SENDS) || tp->snd_una != tp->snd_nxt ||
 	    (tp->snd_nxt == tp->snd_end && !tp->fin_queued) || persist_override(tp))
 		return;
-	if (tp->probes == 0)
+	if (tp->window_probes == 0)
 		tp->retransmit_ms = tcp_ms(tcp_now(tp));
-	/* RFC 9293 3.8.6.1, MUST-37: answered probes go on for ever; but nobody waits for an orphan. */
-	over = tp->orphan ? tp->orphan_retries >= config->orphan_retries :
+	/* RFC 9293 3.8.6.1, MUST-37: answered probes go on for ever; but nobody waits for an orphan, and the
+	 * user timeout bounds, as tcp(7) has it, how long data waits for a window, answers or not. */
+	over = tp->orphan ? tp->window_probes >= config->orphan_retries :
 			    tp->probes >= config->data_retries;
-	if (over || (tp->probes != 0 && user_timeout_over(tp))) {
+	if (over || (tp->window_probes != 0 && user_timeout_over(tp))) {
 		give_up(tp, false);
 		return;
 	}
 	if (tp->probes < UINT8_MAX)
 		tp->probes++;
-	if (tp->orphan_retries < UINT8_MAX)
-		tp->orphan_retries++;
+	if (tp->window_probes < UINT8_MAX)
+		tp->window_probes++;
 	tcp_count(tp, TCP_COUNT_ZERO_WINDOW_PROBES, 1);
 	tcp_send_probe(tp);
 	if (tp->backoff < UINT8_MAX)
 		tp->backoff++;
-	tcp_timer_set(tp, TCP_TIMER_PERSIST, tcp_now(tp) + tcp_rto(tp));
+	tcp_timer_set(tp, TCP_TIMER_PERSIST, tcp_now(tp) + last_wait(tp));
 }
 
 static void fire_delayed_ack(struct tcp_sock *tp)

@@ -470,6 +470,46 @@ static void the_user_timeout_ends_unanswered_probes(struct fixture *fx)
 	expect_read(s, -ETIMEDOUT);
 }
 
+/* tcp(7): "or buffered data may remain untransmitted (due to zero window size)". */
+static void the_user_timeout_ends_answered_probes_too(struct fixture *fx)
+{
+	int s = tcp_connected(fx), i;
+	uint64_t first = 0;
+
+	fx_setsockopt(fx, s, IPPROTO_TCP, TCP_USER_TIMEOUT, 2000);
+	the_window_closes_on_unsent_data(fx, s);
+	for (i = 0; fx_wait_frame(fx, 3000 * STRATA_MS); i++) {
+		expect_tx(ACK, .seq = 100, .len = 0);
+		if (i == 0)
+			first = fx_ms(fx);
+		rx(ACK, .ack = 101, .win = 0);
+	}
+	assert_in_range(i, 2, 5);
+	expect_read(s, -ETIMEDOUT);
+	/* No later than it says after the first probe. */
+	rx(ACK, .ack = 101, .win = 0);
+	expect_tx(RST, .seq = 101);
+	assert_true(fx_ms(fx) - first >= 2000);
+}
+
+static void a_window_that_opens_begins_the_user_timeout_anew(struct fixture *fx)
+{
+	int s = tcp_connected(fx), i;
+
+	fx_setsockopt(fx, s, IPPROTO_TCP, TCP_USER_TIMEOUT, 2000);
+	the_window_closes_on_unsent_data(fx, s);
+	for (i = 1; i < 6; i++) {
+		fx_advance(fx, 1500);
+		fx_discard(fx);
+		rx(ACK, .ack = 1 + 100 * i, .win = 100);
+		expect_tx(ACK, .seq = 1 + 100 * i, .len = 100, .within = 1000);
+		rx(ACK, .ack = 101 + 100 * i, .win = 0);
+		app_sends(s, 100 + 100 * (uint64_t)i, 100);
+	}
+	expect_read(s, -EAGAIN);
+	fx_discard(fx);
+}
+
 static void an_answer_begins_the_user_timeout_anew(struct fixture *fx)
 {
 	int s = tcp_connected(fx), i;
@@ -860,6 +900,8 @@ static const struct fx_scenario scenarios[] = {
 	SCENARIO("48", fifteen_retries_take_a_quarter_of_an_hour),
 	SCENARIO("48", the_user_timeout_ends_a_wait_for_a_fin),
 	SCENARIO("48", the_user_timeout_ends_unanswered_probes),
+	SCENARIO("48", the_user_timeout_ends_answered_probes_too),
+	SCENARIO("48", a_window_that_opens_begins_the_user_timeout_anew),
 	SCENARIO("48", an_answer_begins_the_user_timeout_anew),
 	SCENARIOS("49", a_fin_is_sent_again_until_it_is_acknowledged, closings),
 	SCENARIO("49", a_fin_behind_lost_data_goes_with_it),
