@@ -40,6 +40,11 @@ tests_modules_tcp_scen_loss_SOURCES = tests/modules/tcp/scen_loss.c $(tcp_states
 tests_modules_tcp_scen_loss_CPPFLAGS = $(test_cppflags)
 tests_modules_tcp_scen_loss_LDFLAGS = $(test_ldflags)
 tests_modules_tcp_scen_loss_LDADD = $(test_libs)
+test_programs += tests/modules/tcp/scen_recovery
+tests_modules_tcp_scen_recovery_SOURCES = tests/modules/tcp/scen_recovery.c $(tcp_states)
+tests_modules_tcp_scen_recovery_CPPFLAGS = $(test_cppflags)
+tests_modules_tcp_scen_recovery_LDFLAGS = $(test_ldflags)
+tests_modules_tcp_scen_recovery_LDADD = $(test_libs)
 
 test_scripts += tests/modules/tcp/scenarios.sh
 EXTRA_DIST += tests/modules/tcp/requirements.txt

@@ -128,23 +128,12 @@ struct timeout {
 	uint64_t rtt, rto;
 };
 
-/* SRTT = RTT, RTTVAR = RTT / 2: RTT + max(200, 2 RTT). */
+/* SRTT = RTT, RTTVAR = RTT / 2: RTT + max(200, 2 RTT). Without SACK only the timer repairs. */
 static const struct timeout timeouts[] = {
 	{ "RTT 1 ms: 201", 1, 201 }, { "RTT 10 ms: 210", 10, 210 }, { "RTT 50 ms: 250", 50, 250 },
 	{ "RTT 100 ms: 300", 100, 300 }, { "RTT 200 ms: 600", 200, 600 },
 	{ "RTT 700 ms: 2100", 700, 2100 },
 };
-
-/* A connection whose handshake took `rtt` ms, without SACK, so that only the timer repairs. */
-static int distant(struct fixture *fx, uint64_t rtt)
-{
-	listen_on(80);
-	rx(SYN, .mss = MSS);
-	expect_tx(SYN | ACK);
-	fx_advance(fx, rtt);
-	rx(ACK);
-	return fx_accept(fx, 0);
-}
 
 static void expect_timeout(struct fixture *fx, int64_t seq, uint64_t from, uint64_t rto)
 {
@@ -155,7 +144,7 @@ static void expect_timeout(struct fixture *fx, int64_t seq, uint64_t from, uint6
 static void the_timeout_comes_of_the_round_trip(struct fixture *fx, const void *row)
 {
 	const struct timeout *t = row;
-	int s = distant(fx, t->rtt);
+	int s = tcp_distant(fx, t->rtt, false, false);
 	uint64_t then = fx_ms(fx);
 
 	app_sends(s, 0, 100);
@@ -165,7 +154,7 @@ static void the_timeout_comes_of_the_round_trip(struct fixture *fx, const void *
 
 static void the_smallest_variance_is_an_option(struct fixture *fx)
 {
-	int s = distant(fx, 10);
+	int s = tcp_distant(fx, 10, false, false);
 	uint64_t then = fx_ms(fx);
 
 	app_sends(s, 0, 100);
@@ -197,7 +186,7 @@ static void timeouts_double_to_the_longest(struct fixture *fx, const void *row)
 	int s;
 
 	option("tcp.rto_max", longest->value);
-	s = distant(fx, 100);
+	s = tcp_distant(fx, 100, false, false);
 	then = fx_ms(fx);
 	app_sends(s, 0, 100);
 	expect_tx(ACK, .len = 100);
@@ -211,7 +200,7 @@ static void timeouts_double_to_the_longest(struct fixture *fx, const void *row)
 
 static void each_round_trip_moves_the_timeout_by_an_eighth(struct fixture *fx)
 {
-	int s = distant(fx, 100);
+	int s = tcp_distant(fx, 100, false, false);
 	uint64_t then;
 
 	/* R' = 500: RTTVAR = 3/4 · 50 + 1/4 · 400 = 137.5; SRTT = 7/8 · 100 + 1/8 · 500 = 150 */
@@ -228,7 +217,7 @@ static void each_round_trip_moves_the_timeout_by_an_eighth(struct fixture *fx)
 
 static void a_retransmitted_segment_gives_no_round_trip(struct fixture *fx)
 {
-	int s = distant(fx, 100);
+	int s = tcp_distant(fx, 100, false, false);
 	uint64_t then;
 
 	app_sends(s, 0, 100);

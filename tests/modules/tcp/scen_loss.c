@@ -5,31 +5,13 @@
 
 enum { RTT = 100 };
 
-/* A connection whose handshake took a round trip. */
-static int distant(struct fixture *fx, bool sack)
-{
-	listen_on(80);
-	rx(SYN, .mss = MSS, .sack_ok = sack);
-	expect_tx(SYN | ACK);
-	fx_advance(fx, RTT);
-	rx(ACK);
-	return fx_accept(fx, 0);
-}
-
-/* Takes `count` full segments off, the first at `seq`. */
-static void expect_segments(struct fixture *fx, int64_t seq, unsigned int count)
-{
-	for (; count > 0; count--, seq += MSS)
-		expect_tx(ACK, .seq = seq, .len = MSS);
-}
-
 /* The initial window is sent, and a round trip passes. */
 static int flight(struct fixture *fx, bool sack, size_t length)
 {
-	int s = distant(fx, sack);
+	int s = tcp_distant(fx, RTT, sack, false);
 
 	app_sends(s, 0, length);
-	expect_segments(fx, 1, length / MSS < 10 ? (unsigned int)(length / MSS) : 10);
+	tcp_segments(fx, 1, length / MSS < 10 ? (unsigned int)(length / MSS) : 10);
 	fx_advance(fx, RTT);
 	return s;
 }
@@ -173,11 +155,11 @@ static const struct probe probes[] = {
 static void a_lost_flight_is_probed(struct fixture *fx, const void *row)
 {
 	const struct probe *probe = row;
-	int s = distant(fx, true);
+	int s = tcp_distant(fx, RTT, true, false);
 	uint64_t then = fx_ms(fx);
 
 	app_sends(s, 0, probe->segments * MSS);
-	expect_segments(fx, 1, probe->segments);
+	tcp_segments(fx, 1, probe->segments);
 	expect_tx(ACK, .seq = 1 + MSS * (int64_t)(probe->segments - 1), .len = MSS, .within = 1000);
 	assert_in_range(fx_ms(fx) - then, probe->ms - 2, probe->ms + 4);
 	assert_int_equal(fx_counter(fx, "tcp", "tail_loss_probes"), 1);
@@ -186,10 +168,10 @@ static void a_lost_flight_is_probed(struct fixture *fx, const void *row)
 
 static void new_data_is_a_probe_where_there_is_some(struct fixture *fx)
 {
-	int s = distant(fx, true);
+	int s = tcp_distant(fx, RTT, true, false);
 
 	app_sends(s, 0, 12000);
-	expect_segments(fx, 1, 10);
+	tcp_segments(fx, 1, 10);
 	/* RFC 8985 7.3: previously unsent data first. */
 	expect_tx(ACK, .seq = 10001, .len = MSS, .within = 210);
 	assert_int_equal(fx_counter(fx, "tcp", "tail_loss_probes"), 1);
@@ -197,21 +179,21 @@ static void new_data_is_a_probe_where_there_is_some(struct fixture *fx)
 
 static void without_probes_the_timer_repairs_a_tail(struct fixture *fx)
 {
-	int s = distant(fx, true);
+	int s = tcp_distant(fx, RTT, true, false);
 	uint64_t then = fx_ms(fx);
 
 	app_sends(s, 0, 2000);
-	expect_segments(fx, 1, 2);
+	tcp_segments(fx, 1, 2);
 	expect_tx(ACK, .seq = 1, .len = MSS, .within = 1000);
 	assert_in_range(fx_ms(fx) - then, 298, 304);
 }
 
 static void a_probe_that_is_acknowledged_ends_the_wait(struct fixture *fx)
 {
-	int s = distant(fx, true);
+	int s = tcp_distant(fx, RTT, true, false);
 
 	app_sends(s, 0, 3000);
-	expect_segments(fx, 1, 3);
+	tcp_segments(fx, 1, 3);
 	expect_tx(ACK, .seq = 2001, .len = MSS, .within = 210);
 	/* The last segment alone was lost: it is repaired; nothing more is sent. */
 	rx(ACK, .ack = 3001);
@@ -221,10 +203,10 @@ static void a_probe_that_is_acknowledged_ends_the_wait(struct fixture *fx)
 
 static void a_probe_shows_which_segments_are_lost(struct fixture *fx)
 {
-	int s = distant(fx, true);
+	int s = tcp_distant(fx, RTT, true, false);
 
 	app_sends(s, 0, 5000);
-	expect_segments(fx, 1, 5);
+	tcp_segments(fx, 1, 5);
 	expect_tx(ACK, .seq = 4001, .len = MSS, .within = 210);
 	fx_advance(fx, RTT);
 	/* Only the probe arrived: the four before it are sent again, not all at the timer's pace. */
@@ -239,11 +221,11 @@ static void a_probe_shows_which_segments_are_lost(struct fixture *fx)
 
 static void one_segment_is_sent_when_the_timer_fires(struct fixture *fx)
 {
-	int s = distant(fx, false);
+	int s = tcp_distant(fx, RTT, false, false);
 	uint64_t then = fx_ms(fx);
 
 	app_sends(s, 0, 20000);
-	expect_segments(fx, 1, 10);
+	tcp_segments(fx, 1, 10);
 	expect_tx(ACK, .seq = 1, .len = MSS, .within = 400);
 	assert_in_range(fx_ms(fx) - then, 298, 304);
 	expect_silence(500);
@@ -253,10 +235,10 @@ static void one_segment_is_sent_when_the_timer_fires(struct fixture *fx)
 
 static void the_first_ack_after_a_timeout_lets_two_go(struct fixture *fx)
 {
-	int s = distant(fx, false);
+	int s = tcp_distant(fx, RTT, false, false);
 
 	app_sends(s, 0, 10000);
-	expect_segments(fx, 1, 10);
+	tcp_segments(fx, 1, 10);
 	expect_tx(ACK, .seq = 1, .len = MSS, .within = 400);
 	fx_advance(fx, RTT);
 	rx(ACK, .ack = 1001);
@@ -289,10 +271,10 @@ static void what_the_peer_has_is_not_sent_again_after_a_timeout(struct fixture *
 
 static void acks_of_what_was_not_sent_open_no_window(struct fixture *fx)
 {
-	int s = distant(fx, true);
+	int s = tcp_distant(fx, RTT, true, false);
 
 	app_sends(s, 0, 16000);
-	expect_segments(fx, 1, 10);
+	tcp_segments(fx, 1, 10);
 	/* Optimistic: of what is still to be sent. */
 	rx(ACK, .ack = 16001);
 	expect_drop("tcp", "BAD_ACK");
@@ -303,12 +285,12 @@ static void acks_of_what_was_not_sent_open_no_window(struct fixture *fx)
 
 static void a_thousand_duplicates_send_no_more_than_the_flight(struct fixture *fx)
 {
-	int s = distant(fx, false), i, sent = 0;
+	int s = tcp_distant(fx, RTT, false, false), i, sent = 0;
 
 	option("tcp.sndbuf", "4MiB");
 	fx_setsockopt(fx, s, SOL_SOCKET, SO_SNDBUF, 500000);
 	app_sends(s, 0, 300000);
-	expect_segments(fx, 1, 10);
+	tcp_segments(fx, 1, 10);
 	/* RFC 5681 3.2: each stands for one segment that has left the network, of those that were sent. */
 	for (i = 0; i < 1000; i++) {
 		rx(ACK, .ack = 1);
@@ -320,10 +302,10 @@ static void a_thousand_duplicates_send_no_more_than_the_flight(struct fixture *f
 
 static void duplicates_without_sack_blocks_say_nothing_where_sack_was_agreed(struct fixture *fx)
 {
-	int s = distant(fx, true), i;
+	int s = tcp_distant(fx, RTT, true, false), i;
 
 	app_sends(s, 0, 16000);
-	expect_segments(fx, 1, 10);
+	tcp_segments(fx, 1, 10);
 	for (i = 0; i < 1000; i++)
 		rx(ACK, .ack = 1);
 	expect_silence(50);
@@ -332,10 +314,10 @@ static void duplicates_without_sack_blocks_say_nothing_where_sack_was_agreed(str
 
 static void acks_byte_by_byte_open_the_window_by_a_byte_each(struct fixture *fx)
 {
-	int s = distant(fx, true), i;
+	int s = tcp_distant(fx, RTT, true, false), i;
 
 	app_sends(s, 0, 16000);
-	expect_segments(fx, 1, 10);
+	tcp_segments(fx, 1, 10);
 	for (i = 1; i <= 1000; i++)
 		rx(ACK, .ack = 1 + i);
 	assert_int_equal(tcp_info_of(fx, s).tcpi_snd_cwnd, 11);
@@ -344,10 +326,10 @@ static void acks_byte_by_byte_open_the_window_by_a_byte_each(struct fixture *fx)
 
 static void sack_of_what_was_not_sent_says_nothing(struct fixture *fx)
 {
-	int s = distant(fx, true), i;
+	int s = tcp_distant(fx, RTT, true, false), i;
 
 	app_sends(s, 0, 10000);
-	expect_segments(fx, 1, 10);
+	tcp_segments(fx, 1, 10);
 	for (i = 0; i < 10; i++)
 		rx(ACK, .ack = 1, .sack = { { 20001 + 1000 * (uint32_t)i, 21001 + 1000 * (uint32_t)i } });
 	expect_silence(50);
@@ -358,7 +340,7 @@ static void sack_of_what_was_not_sent_says_nothing(struct fixture *fx)
 
 static void a_window_that_is_not_used_does_not_grow(struct fixture *fx)
 {
-	int s = distant(fx, true), i;
+	int s = tcp_distant(fx, RTT, true, false), i;
 
 	for (i = 0; i < 100; i++) {
 		app_sends(s, (uint64_t)i * 100, 100);
@@ -371,7 +353,7 @@ static void a_window_that_is_not_used_does_not_grow(struct fixture *fx)
 
 static void slow_start_doubles_each_round_trip(struct fixture *fx)
 {
-	int s = distant(fx, true), i;
+	int s = tcp_distant(fx, RTT, true, false), i;
 
 	fx_setsockopt(fx, s, SOL_SOCKET, SO_SNDBUF, 500000);
 	app_sends(s, 0, 100000);
@@ -414,10 +396,10 @@ static void a_loss_lowers_the_threshold(struct fixture *fx, const void *row)
 
 static void a_timeout_lowers_the_threshold_once(struct fixture *fx)
 {
-	int s = distant(fx, false);
+	int s = tcp_distant(fx, RTT, false, false);
 
 	app_sends(s, 0, 10000);
-	expect_segments(fx, 1, 10);
+	tcp_segments(fx, 1, 10);
 	expect_tx(ACK, .seq = 1, .len = MSS, .within = 400);
 	assert_int_equal(tcp_info_of(fx, s).tcpi_snd_ssthresh, 5);
 	/* RFC 5681 3.1: the same segment again does not lower it further. */

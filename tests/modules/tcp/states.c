@@ -30,6 +30,22 @@ int tcp_connected_slow(struct fixture *fx)
 	return s;
 }
 
+int tcp_distant(struct fixture *fx, uint64_t ms, bool sack, bool ts)
+{
+	listen_on(80);
+	rx(SYN, .mss = MSS, .sack_ok = sack, .ts = ts);
+	expect_tx(SYN | ACK);
+	fx_advance(fx, ms);
+	rx(ACK);
+	return fx_accept(fx, 0);
+}
+
+void tcp_segments(struct fixture *fx, int64_t seq, unsigned int count)
+{
+	for (; count > 0; count--, seq += MSS)
+		expect_tx(ACK, .seq = seq, .len = MSS);
+}
+
 static void our_fin(struct fixture *fx, int s)
 {
 	assert_int_equal(strata_shutdown(fx->stack, s, SHUT_WR), 0);

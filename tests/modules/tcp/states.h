@@ -17,6 +17,10 @@ struct tcp_info tcp_info_of(struct fixture *fx, int s);
 int tcp_connected(struct fixture *fx);
 /* The same, past the first ACKs that are sent at once: they are delayed. */
 int tcp_connected_slow(struct fixture *fx);
+/* A connection accepted at port 80 whose handshake took `ms`: the first round-trip time. */
+int tcp_distant(struct fixture *fx, uint64_t ms, bool sack, bool ts);
+/* The stack has sent `count` segments of MSS bytes, the first at `seq`. */
+void tcp_segments(struct fixture *fx, int64_t seq, unsigned int count);
 /* A connection in `state` (TCP_ESTABLISHED …), accepted at port 80, all that was sent acknowledged but
  * where the state forbids it. The socket is open, half or fully shut down. TCP_SYN_RECV: a half-open
  * connection, -1; TCP_LISTEN: the listener; TCP_SYN_SENT: connecting to port 80. */
