@@ -10,6 +10,8 @@ modules_tcp_la_SOURCES = \
 	modules/transport/tcp/tcp_drops.def \
 	modules/transport/tcp/tcp_ecn.c \
 	modules/transport/tcp/tcp_error.c \
+	modules/transport/tcp/tcp_fastopen.c \
+	modules/transport/tcp/tcp_fastopen_cache.c \
 	modules/transport/tcp/tcp_flight.h \
 	modules/transport/tcp/tcp_input.c \
 	modules/transport/tcp/tcp_int.h \

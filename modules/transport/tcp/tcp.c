@@ -62,6 +62,13 @@ static int tcp_start(struct strata_instance *self, struct strata_error *error)
 		goto out_free;
 	strata_random(self->stack, &m->isn_key, sizeof(m->isn_key));
 	strata_random(self->stack, &m->stamp_key, sizeof(m->stamp_key));
+	result = tcp_fastopen_configure(m);
+	if (result < 0) {
+		strata_error_add(error, "%s: option fastopen_key: \"%s\" is no key: four groups of eight "
+				 "hexadecimal digits with hyphens between, or two such with a comma",
+				 self->name, m->config->fastopen_key);
+		goto out_free;
+	}
 	result = -ENOMEM;
 	if (create_caches(m)) {
 		self->state = m;
@@ -107,6 +114,7 @@ static void tcp_stop(struct strata_instance *self)
 
 	strata_flow_walk(self->stack, (uint8_t)self->number, stop_flow, NULL);
 	tcp_time_wait_stop(m);
+	tcp_fastopen_forget_all(m);
 	tcp_reap(self->stack, &m->reaper);
 	strata_work_cancel(self->stack, &m->reaper);
 	destroy_caches(m);
@@ -121,6 +129,8 @@ static int tcp_option(struct strata_instance *self, const struct strata_option *
 	if (option->offset == offsetof(struct tcp_config, congestion) &&
 	    strata_congestion_find(self->stack, config->congestion) == NULL)
 		return -ENOENT;
+	if (option->offset == offsetof(struct tcp_config, fastopen_key))
+		return tcp_fastopen_configure(self->state);
 	if (config->rto_min > config->rto_max || config->rto_initial > config->rto_max)
 		return -EINVAL;
 	return 0;
@@ -188,6 +198,17 @@ static const struct strata_option options[] = {
 	OPTION(ecn, UINT, "2", 0, 2, NULL,
 	       "Explicit congestion notification (RFC 3168): 0 never, 1 asked for and granted, 2 granted "
 	       "where the peer asks."),
+	OPTION(fastopen, UINT, "1", 0, 0x7ff, NULL,
+	       "Fast Open (RFC 7413), bits as Linux's: 1 as a client, 2 as a server, 4 data without a cookie, "
+	       "0x200 taken without a cookie, 0x400 for every listener."),
+	{ .name = "fastopen_key", .type = STRATA_OPT_STRING,
+	  .offset = offsetof(struct tcp_config, fastopen_key), .runtime = true,
+	  .help = "Key of Fast Open cookies, as four groups of eight hexadecimal digits with hyphens; after a "
+		  "comma an older one that is still good. Unset: drawn." },
+	OPTION(fastopen_peers, UINT, "1024", 0, 1048576, "peers",
+	       "Most peers whose Fast Open cookies are remembered."),
+	TIME(fastopen_blackhole_timeout, "3600s", 0, 86400 * STRATA_SEC,
+	     "How long no Fast Open is tried after connections that began with it timed out; doubles each time."),
 	OPTION(initial_window, UINT, "10", 1, 64, "segments", "Initial window (RFC 6928)."),
 	OPTION(mss_min, UINT, "48", 28, 1460, "bytes", "Smallest MSS that is respected."),
 	OPTION(backlog_max, UINT, "1024", 1, 65535, "connections",

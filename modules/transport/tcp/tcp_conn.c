@@ -163,7 +163,10 @@ static uint32_t level_events(const struct tcp_sock *tp)
 		events |= EPOLLHUP;
 	if (sock->shutdown & 1)
 		events |= EPOLLIN | EPOLLRDHUP;
-	if (tcp_in(tp, TCP_MASK(TCP_SYN_SENT) | TCP_MASK(TCP_SYN_RECEIVED)))
+	/* As Linux: a write sends the SYN that connect() put off. */
+	if (tcp_fastopen_deferred(tp))
+		return events | EPOLLOUT;
+	if (tcp_in(tp, TCP_MASK(TCP_SYN_SENT) | TCP_MASK(TCP_SYN_RECEIVED)) && !tcp_fastopen_early(tp))
 		return events;
 	if (tp->rcv_bytes != 0 && (tp->rcv_bytes >= sock->rcvlowat || tcp_rcv_wnd(tp) == 0))
 		events |= EPOLLIN;
@@ -239,6 +242,7 @@ void tcp_init_tcb(struct tcp_sock *tp)
 	tp->segs_in = tp->segs_out = tp->data_segs_in = tp->data_segs_out = 0;
 	tp->total_retrans = 0;
 	tp->dsack_start = tp->dsack_end = 0;
+	tcp_fastopen_reset(tp);
 	tp->ecn_ok = tp->ecn_seen = tp->ece_due = tp->cwr_due = false;
 	tp->delivered_ce = 0;
 	tp->challenge_next = 0;
@@ -264,26 +268,32 @@ static uint16_t first_rcv_mss(const struct tcp_sock *tp)
 	return (uint16_t)tcp_max32(mss, 88);
 }
 
-static void enter_established(struct tcp_sock *tp)
+void tcp_begin_transfer(struct tcp_sock *tp)
 {
 	const struct tcp_config *config = tcp_module_of(tp)->config;
 
-	tp->connected = true;
-	curr_estab(tp, true);
 	tcp_route(tp);
 	/* RFC 6928; RFC 5681 3.1: one segment where the handshake lost more than one. */
 	tp->pace_next = 0;
 	tp->cc.cwnd = (uint32_t)(tp->total_retrans > 1 ? 1 : config->initial_window) * tp->cc.mss;
 	tcp_congestion_begin(tp);
 	tcp_recovery_init(tp);
-	/* RFC 6298 (5.7): the SYN timed out, and no time stamp told how long the way is. */
-	if (tp->total_retrans != 0 && tp->cc.srtt == 0 && tp->rto < RTO_AFTER_SYN_TIMEOUT)
-		tp->rto = RTO_AFTER_SYN_TIMEOUT;
 	tp->rcv_mss = first_rcv_mss(tp);
 	tp->last_received_ms = tp->last_ack_ms = tcp_ms(tcp_now(tp));
 	tp->last_sent_ms = tp->last_received_ms;
 	tcp_buffers_begin(tp);
 	tcp_snd_grow(tp);
+}
+
+static void enter_established(struct tcp_sock *tp)
+{
+	tp->connected = true;
+	curr_estab(tp, true);
+	if (!tp->fast_open)
+		tcp_begin_transfer(tp);
+	/* RFC 6298 (5.7): the SYN timed out, and no time stamp told how long the way is. */
+	if (tp->total_retrans != 0 && tp->cc.srtt == 0 && tp->rto < RTO_AFTER_SYN_TIMEOUT)
+		tp->rto = RTO_AFTER_SYN_TIMEOUT;
 	tcp_timer_keepalive(tp);
 	if (tp->embryo)
 		tcp_accept_enqueue(tp);
@@ -340,6 +350,7 @@ static void enter_closed(struct tcp_sock *tp)
 
 	curr_estab(tp, false);
 	fin_waiting(tp, false);
+	tcp_fastopen_settled(tp, false);
 	tcp_timer_stop_all(tp);
 	strata_work_cancel(stack, &tp->work);
 	tcp_congestion_end(tp);
@@ -477,6 +488,7 @@ void tcp_free(struct tcp_sock *tp)
 	tcp_rcvq_purge(tp);
 	strata_timer_stop(tp->sock.stack, &tp->timer);
 	strata_work_cancel(tp->sock.stack, &tp->work);
+	tcp_fastopen_free(tp);
 	strata_free(tp->sock.stack, tp->extra);
 	tp->extra = NULL;
 	strata_socket_free(&tp->sock);

@@ -44,6 +44,9 @@ static void unreachable(struct tcp_sock *tp, const struct strata_transport_error
 	int error = strata_net_error_errno(told->kind);
 	bool opening = tcp_in(tp, TCP_MASK(TCP_SYN_SENT) | TCP_MASK(TCP_SYN_RECEIVED));
 
+	/* As Linux: Fast Open is as good as established once it has an owner. */
+	if (tcp_fastopen_early(tp) && !tp->queued)
+		opening = false;
 	if (opening) {
 		/* As Linux: only then the error queue has it, too. */
 		if ((tp->sock.options & STRATA_SO_RECVERR) != 0)

@@ -102,14 +102,35 @@ static void take_syn(struct tcp_sock *tp, const struct tcp_segment *seg)
 	tcp_ecn_answered(tp, seg);
 }
 
-/* Our SYN has been acknowledged. */
+/* Our SYN has been acknowledged; data behind it, of Fast Open, perhaps too. */
 static void syn_acked(struct tcp_sock *tp, const struct tcp_segment *seg)
 {
 	tcp_rtt_handshake(tp, &seg->h);
-	tp->snd_una = tp->snd_sml = seg->h.ack;
+	tp->snd_una = tp->iss + 1;
+	tp->snd_sml = seq_max(tp->snd_sml, tp->snd_una);
+	tcp_fastopen_answered(tp, seg);
+	tcp_fastopen_settled(tp, false);
 	tp->retransmits = 0;
 	tp->backoff = 0;
 	tcp_timer_clear(tp, TCP_TIMER_RETRANSMIT);
+}
+
+void tcp_syn_data(struct tcp_sock *tp, struct tcp_segment *seg)
+{
+	struct tcp_segment data = *seg;
+
+	data.seq = data.h.seq = seg->h.seq + 1;
+	data.length = tcp_min32(seg->length, tcp_rcv_wnd(tp));
+	if (data.length == 0)
+		return;
+	strata_pkt_trim(data.pkt, data.length);
+	seg->pkt = NULL;
+	tcp_fastopen_of(tp)->data_acked = true;
+	if (!tcp_reasm_input(tp, &data)) {
+		tcp_segment_drop(tcp_module_of(tp), &data);
+		return;
+	}
+	tp->data_segs_in++;
 }
 
 static enum strata_verdict syn_sent_input(struct tcp_sock *tp, struct tcp_segment *seg)
@@ -252,6 +273,13 @@ static enum tcp_step check_sequence(struct tcp_sock *tp, struct tcp_segment *seg
 		seg->h.seq++;
 		seg->seq++;
 	}
+	if (tcp_fastopen_early(tp) && seg->h.seq == tp->irs &&
+	    (seg->h.flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN) {
+		/* The SYN again: our answer was lost (RFC 7413 4.2.2). */
+		if (tcp_challenge_allowed(tcp_module_of(tp), &tp->challenge_next))
+			tcp_send_syn(tp);
+		return drop_for(seg, TCP_DROP_SYN_RECEIVED_DUPLICATE);
+	}
 	if (!acceptable(tp, seg))
 		return refuse(tp, seg);
 	return STEP_NEXT;
@@ -261,7 +289,7 @@ static int reset_errno(const struct tcp_sock *tp)
 {
 	switch (tp->state) {
 	case TCP_SYN_RECEIVED:
-		return ECONNREFUSED;
+		return tp->fast_open ? ECONNRESET : ECONNREFUSED;
 	case TCP_CLOSE_WAIT:
 		return EPIPE;
 	default:
@@ -283,6 +311,7 @@ static enum tcp_step check_rst(struct tcp_sock *tp, struct tcp_segment *seg)
 	}
 	if (tcp_in(tp, TCP_MAY_SEND))
 		tcp_count(tp, TCP_COUNT_ESTAB_RESETS, 1);
+	tcp_fastopen_settled(tp, true);
 	tcp_finish(tp, reset_errno(tp));
 	return STEP_DONE;
 }

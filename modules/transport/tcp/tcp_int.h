@@ -97,6 +97,15 @@ enum tcp_option_bit {
 	TCP_HAS_SACK_PERMITTED = 1 << 2,
 	TCP_HAS_TIMESTAMP = 1 << 3,
 	TCP_HAS_SACK = 1 << 4,
+	TCP_HAS_FASTOPEN = 1 << 5,
+};
+
+/* RFC 7413 4.1.1: an option of Fast Open. */
+#define TCP_FASTOPEN_COOKIE_MAX 16
+struct tcp_fastopen_cookie {
+	uint8_t length;			/* 0: asks for one; else 4 … 16, even */
+	bool experimental;		/* in the option of RFC 6994, as it was before it had a number */
+	uint8_t bytes[TCP_FASTOPEN_COOKIE_MAX];
 };
 
 /* Sequence numbers [start, end). */
@@ -118,6 +127,7 @@ struct tcp_header {
 	uint16_t sack_count;
 	uint32_t tsval, tsecr;
 	struct tcp_block sack[TCP_SACK_BLOCKS];
+	struct tcp_fastopen_cookie fastopen;
 };
 
 /* A segment being worked on. `seq`, `length` and `flags` shrink as it is trimmed to the window. */
@@ -135,11 +145,12 @@ struct tcp_segment {
 /* ---- configuration and state of the module ---- */
 
 struct tcp_config {
-	const char *congestion;
+	const char *congestion, *fastopen_key;
 	bool sack, dsack, timestamps, window_scaling, nagle, rfc1337, limited_transmit, autotune;
 	bool tail_loss_probe, rack, prr, frto, eifel, dsack_undo, pacing;
 	uint64_t dupack_threshold;
 	uint64_t initial_window, mss_min, backlog_max, half_open_max, syncookies, ecn;
+	uint64_t fastopen, fastopen_peers, fastopen_blackhole_timeout;
 	uint64_t syn_retries, synack_retries, data_retries, orphan_retries;
 	uint64_t rto_initial, rto_min, rto_max, min_rtt_window;
 	uint64_t delayed_ack, cork_time;
@@ -160,6 +171,45 @@ struct tcp_cookies {
 	uint64_t good_until;		/* the last cookie sent is; 0: none was sent */
 };
 
+#define TCP_FASTOPEN_KEY_SIZE 16
+/* The first makes cookies, both check them. */
+struct tcp_fastopen_keys {
+	uint8_t bytes[2][TCP_FASTOPEN_KEY_SIZE];
+	uint32_t count;
+};
+
+/* What is known of a Fast Open server (tcp_fastopen_cache.c). */
+struct tcp_fastopen_peer {
+	struct tcp_fastopen_peer *next, *older, *newer;
+	struct strata_addr addr;
+	struct tcp_fastopen_cookie cookie;
+	uint64_t lost;			/* when a SYN with the option was lost last */
+	uint16_t mss;
+	uint8_t losses;			/* in sequence */
+	uint8_t kind;			/* of the option to ask by */
+};
+enum {
+	TCP_FASTOPEN_STANDARD = 1,
+	TCP_FASTOPEN_EXPERIMENTAL = 2,
+};
+
+#define TCP_FASTOPEN_BUCKETS 64
+struct tcp_fastopen_cache {
+	struct strata_hash_key key;
+	struct tcp_fastopen_peer *buckets[TCP_FASTOPEN_BUCKETS];
+	struct tcp_fastopen_peer *newest, *oldest;	/* by their last use */
+	uint32_t count;
+};
+
+/* Fast Open of all sockets. */
+struct tcp_fastopen_state {
+	struct tcp_fastopen_keys keys;
+	bool given;			/* by the option, not drawn */
+	uint8_t blackholes;		/* found in sequence */
+	uint64_t blackholed;		/* when the last was */
+	struct tcp_fastopen_cache cache;
+};
+
 /* State of an instance. */
 struct tcp_module {
 	struct strata_instance *self;
@@ -168,6 +218,7 @@ struct tcp_module {
 	struct strata_cache *requests, *time_waits, *slices, *ranges, *listeners, *flights;
 	struct strata_hash_key isn_key, stamp_key;
 	struct tcp_cookies cookies;
+	struct tcp_fastopen_state fastopen;
 	uint32_t half_open;		/* requests in existence */
 	uint32_t sack_runs;		/* separate sacked runs of all connections */
 	uint32_t orphans_waiting;	/* FIN-WAIT-2 without an owner */
@@ -273,8 +324,25 @@ struct tcp_time_wait {
 	uint8_t tos, ttl;
 };
 
+/* Fast Open of one socket (tcp_fastopen.c). */
+struct tcp_fastopen {
+	/* Of a listener; of a connection that it made of a SYN's data, until the handshake is over. */
+	struct tcp_fastopen_queue *queue;
+	struct tcp_fastopen_keys keys;		/* by TCP_FASTOPEN_KEY */
+	struct tcp_fastopen_cookie cookie;	/* for our SYN or SYN-ACK, with send_cookie */
+	uint16_t mss;			/* the peer's, as it was before */
+	uint16_t data;			/* bytes that our SYN carries */
+	uint8_t fail;			/* tcpi_fastopen_client_fail */
+	bool connect, no_cookie;	/* TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_NO_COOKIE */
+	bool send_cookie;
+	bool asked;			/* our SYN had the option, or data */
+	bool deferred;			/* connected in name: the SYN waits for data */
+	bool data_acked;		/* data of a SYN was taken */
+};
+
 /* What few connections need; made on demand (tcp_extra()). */
 struct tcp_extra {
+	struct tcp_fastopen *fastopen;
 	struct strata_instance *algorithm;	/* by TCP_CONGESTION; NULL: the route's or the module's */
 	uint32_t notsent_lowat;
 	uint32_t window_clamp;		/* TCP_WINDOW_CLAMP; 0: none */
@@ -399,6 +467,7 @@ struct tcp_sock {
 	bool rate_app_limited : 1;	/* delivery_rate was measured so */
 	/* RFC 3168: agreed upon (in SYN-SENT: asked for); marks came in; they are echoed; the peer is to hear
 	 * that the window was reduced. */
+	bool fast_open : 1;		/* made of a SYN's data: sends and receives in SYN-RECEIVED */
 	bool ecn_ok : 1, ecn_seen : 1, ece_due : 1, cwr_due : 1;
 
 	struct strata_congestion cc;	/* cc.mss: segment payload, options taken off */
@@ -513,6 +582,8 @@ bool tcp_challenge_allowed(struct tcp_module *m, uint64_t *next);
 /* ---- tcp_conn.c: a TCB's life ---- */
 
 void tcp_set_state(struct tcp_sock *tp, enum tcp_state state);
+/* The window and its algorithm begin: when the connection is established, or data comes in the SYN. */
+void tcp_begin_transfer(struct tcp_sock *tp);
 const char *tcp_state_name(enum tcp_state state);
 /* Fresh variables for a new connection; options set by the application stay. */
 void tcp_init_tcb(struct tcp_sock *tp);
@@ -598,6 +669,73 @@ uint32_t tcp_cookie_stamp(uint32_t clock, const struct tcp_request *req);
 /* Reads them back from the stamp's echo. */
 void tcp_cookie_unstamp(struct tcp_request *req, uint32_t echo);
 
+/* ---- tcp_fastopen.c: Fast Open (RFC 7413) ---- */
+
+static inline struct tcp_fastopen *tcp_fastopen_of(const struct tcp_sock *tp)
+{
+	return tp->extra != NULL ? tp->extra->fastopen : NULL;
+}
+/* connect() has returned, and the SYN waits for data. */
+static inline bool tcp_fastopen_deferred(const struct tcp_sock *tp)
+{
+	const struct tcp_fastopen *fo = tcp_fastopen_of(tp);
+
+	return fo != NULL && fo->deferred && tp->state == TCP_SYN_SENT;
+}
+/* In SYN-RECEIVED of a listener that took data in the SYN: as good as established. */
+static inline bool tcp_fastopen_early(const struct tcp_sock *tp)
+{
+	return tp->fast_open && tp->state == TCP_SYN_RECEIVED;
+}
+/* Takes the keys from the option. Returns 0 or -EINVAL. */
+int tcp_fastopen_configure(struct tcp_module *m);
+/* The cookie of a client at a server. */
+void tcp_fastopen_make(const uint8_t key[TCP_FASTOPEN_KEY_SIZE], const struct strata_addr *client,
+		       const struct strata_addr *server, struct tcp_fastopen_cookie *cookie);
+/* May the SYN's data be taken, or data be sent before the handshake is over? `*answer` is for the
+ * SYN-ACK where it is not empty. */
+bool tcp_fastopen_syn(struct tcp_sock *listener, const struct tcp_segment *seg,
+		      struct tcp_fastopen_cookie *answer);
+/* A new connection in SYN-RECEIVED becomes such a one. False: no memory. */
+bool tcp_fastopen_accept(struct tcp_sock *tp, struct tcp_sock *listener,
+			 const struct tcp_fastopen_cookie *answer);
+/* Its handshake is over; `reset`: by a RST. */
+void tcp_fastopen_settled(struct tcp_sock *tp, bool reset);
+bool tcp_fastopen_enabled(const struct tcp_module *m);
+/* Decides on the option of the SYN about to be sent. May it carry data? */
+bool tcp_fastopen_choose(struct tcp_sock *tp);
+/* Bytes of data that a SYN takes. */
+uint32_t tcp_fastopen_room(const struct tcp_sock *tp);
+/* Puts the option on a SYN or SYN-ACK, where there is one to send. */
+void tcp_fastopen_option(struct tcp_sock *tp, struct tcp_header *h);
+/* Bytes of data to go with the SYN. */
+uint32_t tcp_fastopen_data(const struct tcp_sock *tp);
+/* Our SYN was acknowledged: what the answer says of its option and its data. */
+void tcp_fastopen_answered(struct tcp_sock *tp, const struct tcp_segment *seg);
+/* The retransmission timer went off; `over`: for the last time. */
+void tcp_fastopen_timeout(struct tcp_sock *tp, bool over);
+/* The listener begins: the option may want Fast Open of all. */
+void tcp_fastopen_listening(struct tcp_sock *tp, uint32_t backlog);
+int tcp_fastopen_setsockopt(struct tcp_sock *tp, int name, const void *value, socklen_t length);
+int tcp_fastopen_getsockopt(const struct tcp_sock *tp, int name, void *value, socklen_t *length);
+/* A new connection knows nothing of the last one. */
+void tcp_fastopen_reset(struct tcp_sock *tp);
+void tcp_fastopen_free(struct tcp_sock *tp);
+
+/* ---- tcp_fastopen_cache.c ---- */
+
+/* What is known of a server; NULL: nothing. */
+const struct tcp_fastopen_peer *tcp_fastopen_peer(struct tcp_module *m, const struct strata_addr *addr);
+/* Do SYNs with the option get lost on the way to it? */
+bool tcp_fastopen_lossy(const struct tcp_module *m, const struct tcp_fastopen_peer *peer);
+/* An attempt is over: `mss` 0, an empty cookie and `kind` 0 say nothing new. */
+void tcp_fastopen_learn(struct tcp_module *m, const struct strata_addr *addr, uint16_t mss,
+			const struct tcp_fastopen_cookie *cookie, bool lost, uint8_t kind);
+void tcp_fastopen_forget_all(struct tcp_module *m);
+/* Something on the way swallows connections that began with it: it is left alone for a while. */
+void tcp_fastopen_blackhole(struct tcp_module *m);
+bool tcp_fastopen_blackholed(const struct tcp_module *m);
+
 /* ---- tcp_ecn.c: explicit congestion notification (RFC 3168) ---- */
 
 /* Is this an ECN-setup SYN that we answer as one? */
@@ -632,6 +770,8 @@ void tcp_challenge_ack(struct tcp_sock *tp, enum tcp_counter counter);
 void tcp_ack(struct tcp_sock *tp, const struct tcp_segment *seg);
 /* The old acknowledgement of a reordered segment: only its SACK blocks say something new. */
 void tcp_ack_old(struct tcp_sock *tp, const struct tcp_segment *seg);
+/* Data of a SYN is taken in; takes seg->pkt. */
+void tcp_syn_data(struct tcp_sock *tp, struct tcp_segment *seg);
 /* Options of the peer's SYN or SYN-ACK become the connection's. */
 void tcp_syn_options(struct tcp_sock *tp, const struct tcp_header *h);
 

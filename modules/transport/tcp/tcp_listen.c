@@ -40,7 +40,9 @@ static uint32_t request_clock(const struct tcp_request *req)
 	return tcp_ms(strata_now(req->module->stack)) + req->ts_offset;
 }
 
-static int send_syn_ack(const struct tcp_request *req, uint32_t tsval)
+/* `cookie`: of Fast Open, where it is not empty. */
+static int send_syn_ack(const struct tcp_request *req, uint32_t tsval,
+			const struct tcp_fastopen_cookie *cookie)
 {
 	const struct strata_socket *sock = &req->listener->sock;
 	struct tcp_header h = {
@@ -51,6 +53,10 @@ static int send_syn_ack(const struct tcp_request *req, uint32_t tsval)
 		.tsval = tsval, .tsecr = req->ts_recent,
 	};
 
+	if (cookie != NULL && cookie->length != 0) {
+		h.options |= TCP_HAS_FASTOPEN;
+		h.fastopen = *cookie;
+	}
 	return tcp_reply(req->module, &req->flow.key, req->flow.iface, &h, sock->ttl, sock->tos);
 }
 
@@ -125,7 +131,7 @@ static void request_fire(struct strata_stack *stack, struct strata_timer *timer)
 	req->retransmits++;
 	if (request_asks(req)) {
 		strata_count(req->module->self, TCP_COUNT_RETRANS_SEGS, 1);
-		send_syn_ack(req, request_clock(req));
+		send_syn_ack(req, request_clock(req), NULL);
 	}
 	request_timer(req);
 }
@@ -256,12 +262,13 @@ static enum strata_verdict answer_by_cookie(struct tcp_sock *tp, struct tcp_segm
 	req.iss = tcp_cookie_make(m->stack, &m->cookies, &req.flow.key, req.irs, req.mss);
 	strata_trace(m->self, seg->pkt, "SYN seq %u: answered by a cookie", seg->h.seq);
 	strata_count(m->self, TCP_COUNT_COOKIES_SENT, 1);
-	send_syn_ack(&req, tcp_cookie_stamp(request_clock(&req), &req));
+	send_syn_ack(&req, tcp_cookie_stamp(request_clock(&req), &req), NULL);
 	return tcp_segment_done(seg);
 }
 
 /* Remembers a SYN and answers it. Consumes. */
-static enum strata_verdict answer_by_request(struct tcp_sock *tp, struct tcp_segment *seg, uint32_t iss)
+static enum strata_verdict answer_by_request(struct tcp_sock *tp, struct tcp_segment *seg, uint32_t iss,
+					     const struct tcp_fastopen_cookie *cookie)
 {
 	struct tcp_module *m = tcp_module_of(tp);
 	struct tcp_request *req;
@@ -280,35 +287,28 @@ static enum strata_verdict answer_by_request(struct tcp_sock *tp, struct tcp_seg
 		return tcp_segment_drop(m, seg);
 	}
 	strata_trace(m->self, seg->pkt, "SYN seq %u: half-open, answers SYN ACK", seg->h.seq);
-	send_syn_ack(req, request_clock(req));
+	send_syn_ack(req, request_clock(req), cookie);
 	request_timer(req);
 	return tcp_segment_done(seg);
 }
 
-/* RFC 9293 3.10.7.2, third: SYN. Consumes. */
-static enum strata_verdict listen_syn(struct tcp_sock *tp, struct tcp_segment *seg, uint32_t iss)
-{
-	struct tcp_module *m = tcp_module_of(tp);
-	uint64_t cookies = m->config->syncookies;
-	bool full = requests_full(m, tp->listener);
+/* ---- the queue of connections nobody has accepted ---- */
 
-	/* With a FIN it is no honest one (as Linux). */
-	seg->reason = TCP_DROP_BAD_FLAGS;
-	if ((seg->h.flags & (TCP_SYN | TCP_FIN)) != TCP_SYN)
-		return tcp_segment_drop(m, seg);
-	seg->reason = TCP_DROP_BAD_SOURCE;
-	if (source_bad(seg->pkt))
-		return tcp_segment_drop(m, seg);
-	seg->reason = TCP_DROP_LISTEN_OVERFLOW;
-	if (accept_full(tp->listener))
-		return tcp_segment_drop(m, seg);
-	/* A SYN that ended TIME-WAIT was told from a forged one by its numbers, and has its own to start from. */
-	if (iss == 0 && (cookies == 2 || (full && cookies == 1)))
-		return answer_by_cookie(tp, seg);
-	seg->reason = TCP_DROP_HALF_OPEN_LIMIT;
-	if (full)
-		return tcp_segment_drop(m, seg);
-	return answer_by_request(tp, seg, iss);
+void tcp_accept_enqueue(struct tcp_sock *tp)
+{
+	struct tcp_sock *parent = tp->parent;
+	struct tcp_listener *l = parent->listener;
+
+	tp->embryo = false;
+	tp->queued = true;
+	tp->accept_next = NULL;
+	if (l->accept_tail != NULL)
+		l->accept_tail->accept_next = tp;
+	else
+		l->accept_head = tp;
+	l->accept_tail = tp;
+	l->accept_count++;
+	tcp_events(parent, EPOLLIN);
 }
 
 /* ---- the handshake's end ---- */
@@ -454,7 +454,7 @@ enum strata_verdict tcp_request_input(struct tcp_request *req, struct tcp_segmen
 		/* The SYN again: our answer was lost; RFC 3168 6.1.1: nobody who heard a SYN without ECN uses it. */
 		req->ecn = req->ecn && tcp_ecn_asked(m, seg);
 		if (tcp_challenge_allowed(m, &req->challenge_next))
-			send_syn_ack(req, request_clock(req));
+			send_syn_ack(req, request_clock(req), NULL);
 		seg->reason = TCP_DROP_SYN_RECEIVED_DUPLICATE;
 		return tcp_segment_drop(m, seg);
 	}
@@ -522,6 +522,70 @@ static enum strata_verdict cookie_ack(struct tcp_sock *listener, struct tcp_segm
 	return tcp_segment_arrives(tp, seg);
 }
 
+/* RFC 7413 4.2.2: the SYN becomes a connection, its data is there to be read before the handshake is over. False:
+ * memory is short, nothing was done. */
+static bool answer_at_once(struct tcp_sock *listener, struct tcp_segment *seg, uint32_t iss,
+			   const struct tcp_fastopen_cookie *cookie)
+{
+	struct tcp_module *m = tcp_module_of(listener);
+	struct tcp_request req = { .irs = seg->h.seq, .sent = strata_now(m->stack) };
+	struct tcp_sock *tp;
+
+	request_init(&req, listener, seg);
+	req.iss = iss != 0 ? iss : tcp_isn(m, &req.flow.key);
+	request_options(&req, seg);
+	if (!request_route(&req))
+		return false;
+	tp = promote(&req);
+	if (tp == NULL)
+		return false;
+	if (!tcp_fastopen_accept(tp, listener, cookie)) {
+		tcp_finish(tp, 0);
+		return false;
+	}
+	strata_trace(m->self, seg->pkt, "SYN seq %u: Fast Open, %u bytes taken", seg->h.seq, seg->length);
+	/* RFC 7323 2.2: the window in a SYN is not scaled. */
+	tp->snd_wnd = tp->max_snd_wnd = seg->h.window;
+	tp->snd_wl1 = seg->h.seq;
+	tp->snd_wl2 = tp->iss;
+	/* To Nagle the SYN is no small segment. */
+	tp->snd_sml = tp->snd_una;
+	tcp_begin_transfer(tp);
+	tcp_syn_data(tp, seg);
+	tcp_send_syn(tp);
+	tcp_accept_enqueue(tp);
+	return true;
+}
+
+/* RFC 9293 3.10.7.2, third: SYN. Consumes. */
+static enum strata_verdict listen_syn(struct tcp_sock *tp, struct tcp_segment *seg, uint32_t iss)
+{
+	struct tcp_module *m = tcp_module_of(tp);
+	uint64_t cookies = m->config->syncookies;
+	struct tcp_fastopen_cookie cookie;
+	bool full = requests_full(m, tp->listener);
+
+	/* With a FIN it is no honest one (as Linux). */
+	seg->reason = TCP_DROP_BAD_FLAGS;
+	if ((seg->h.flags & (TCP_SYN | TCP_FIN)) != TCP_SYN)
+		return tcp_segment_drop(m, seg);
+	seg->reason = TCP_DROP_BAD_SOURCE;
+	if (source_bad(seg->pkt))
+		return tcp_segment_drop(m, seg);
+	seg->reason = TCP_DROP_LISTEN_OVERFLOW;
+	if (accept_full(tp->listener))
+		return tcp_segment_drop(m, seg);
+	/* A SYN that ended TIME-WAIT was told from a forged one by its numbers, and has its own to start from. */
+	if (iss == 0 && (cookies == 2 || (full && cookies == 1)))
+		return answer_by_cookie(tp, seg);
+	seg->reason = TCP_DROP_HALF_OPEN_LIMIT;
+	if (full)
+		return tcp_segment_drop(m, seg);
+	if (tcp_fastopen_syn(tp, seg, &cookie) && answer_at_once(tp, seg, iss, &cookie))
+		return tcp_segment_done(seg);
+	return answer_by_request(tp, seg, iss, &cookie);
+}
+
 enum strata_verdict tcp_listen_input(struct tcp_sock *tp, struct tcp_segment *seg, uint32_t iss)
 {
 	struct tcp_module *m = tcp_module_of(tp);
@@ -540,24 +604,7 @@ enum strata_verdict tcp_listen_input(struct tcp_sock *tp, struct tcp_segment *se
 	return tcp_segment_drop(m, seg);
 }
 
-/* ---- the queue of connections nobody has accepted ---- */
-
-void tcp_accept_enqueue(struct tcp_sock *tp)
-{
-	struct tcp_sock *parent = tp->parent;
-	struct tcp_listener *l = parent->listener;
-
-	tp->embryo = false;
-	tp->queued = true;
-	tp->accept_next = NULL;
-	if (l->accept_tail != NULL)
-		l->accept_tail->accept_next = tp;
-	else
-		l->accept_head = tp;
-	l->accept_tail = tp;
-	l->accept_count++;
-	tcp_events(parent, EPOLLIN);
-}
+/* ---- calls of the application ---- */
 
 static struct tcp_sock *accept_pop(struct tcp_listener *l)
 {
@@ -620,6 +667,7 @@ int tcp_listen(struct strata_socket *sock, int backlog)
 		return error;
 	}
 	tp->listener->backlog = (uint32_t)wanted;
+	tcp_fastopen_listening(tp, (uint32_t)wanted);
 	tcp_set_state(tp, TCP_LISTEN);
 	tcp_events(tp, 0);
 	return 0;

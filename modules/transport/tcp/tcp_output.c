@@ -123,8 +123,9 @@ static int segment_output(struct tcp_sock *tp, struct strata_pkt *pkt, const str
 	return tcp_pkt_output(&tp->dst, pkt, &tx);
 }
 
-/* A segment without payload. */
-static int send_bare(struct tcp_sock *tp, struct tcp_header *h)
+/* A segment that carries nothing to be kept account of: none, or `data` bytes behind a SYN, which go again where
+ * they are not acknowledged with it. Returns how many did, or -errno. */
+static int send_small(struct tcp_sock *tp, struct tcp_header *h, uint32_t data)
 {
 	struct strata_pkt *pkt;
 	int error = tcp_route(tp);
@@ -134,13 +135,21 @@ static int send_bare(struct tcp_sock *tp, struct tcp_header *h)
 	pkt = tcp_pkt_new(tp->sock.stack, h);
 	if (pkt == NULL)
 		return -ENOBUFS;
+	if (data != 0)
+		data = tcp_sndq_append(tp, pkt, h->seq + 1, data, false);
 	if (tp->sock.stack->tracing)
-		trace_segment(tp, pkt, h, 0);
+		trace_segment(tp, pkt, h, data);
 	tp->segs_out++;
 	tcp_count(tp, TCP_COUNT_OUT_SEGS, 1);
 	if (h->flags & TCP_RST)
 		tcp_count(tp, TCP_COUNT_OUT_RSTS, 1);
-	return segment_output(tp, pkt, h, false);
+	error = segment_output(tp, pkt, h, false);
+	return error < 0 ? error : (int)data;
+}
+
+static int send_bare(struct tcp_sock *tp, struct tcp_header *h)
+{
+	return send_small(tp, h, 0);
 }
 
 void tcp_send_ack(struct tcp_sock *tp)
@@ -178,6 +187,7 @@ void tcp_send_syn(struct tcp_sock *tp)
 	const struct tcp_config *config = tcp_module_of(tp)->config;
 	bool answer = tp->state == TCP_SYN_RECEIVED;
 	struct tcp_header h;
+	int data;
 
 	header_init(tp, &h, tp->iss, answer ? TCP_SYN | TCP_ACK : TCP_SYN);
 	h.flags |= tcp_ecn_syn_flags(tp);
@@ -195,6 +205,7 @@ void tcp_send_syn(struct tcp_sock *tp)
 		h.options |= TCP_HAS_WSCALE;
 		h.wscale = tp->rcv_wscale;
 	}
+	tcp_fastopen_option(tp, &h);
 	h.window = window_field(tp, true);
 	if (tp->retransmits != 0) {
 		tp->total_retrans++;
@@ -204,8 +215,11 @@ void tcp_send_syn(struct tcp_sock *tp)
 		tp->syn_sent = tcp_now(tp);
 	}
 	tp->last_sent_ms = tcp_ms(tcp_now(tp));
-	tp->snd_nxt = tp->iss + 1;
-	send_bare(tp, &h);
+	/* Data behind it stays sent, whether this is the SYN again or the answer again. */
+	tp->snd_nxt = seq_max(tp->snd_nxt, tp->iss + 1);
+	data = send_small(tp, &h, tcp_fastopen_data(tp));
+	if (data > 0)
+		tp->snd_nxt = tp->iss + 1 + (uint32_t)data;
 }
 
 /* ---- pacing ---- */
@@ -216,6 +230,9 @@ static uint64_t pacing_rate(const struct tcp_sock *tp)
 	uint64_t rate = tp->cc.pacing_rate, most = tp->sock.max_pacing_rate;
 	unsigned int percent = PACING_AVOIDANCE;
 
+	/* pace_next still holds when the SYN-ACK left. */
+	if (tcp_fastopen_early(tp))
+		return 0;
 	if (rate == 0 && (most != 0 || tcp_module_of(tp)->config->pacing) && tp->cc.srtt != 0) {
 		if (tp->cc.cwnd < tp->cc.ssthresh / 2)
 			percent = PACING_SLOW_START;
@@ -517,7 +534,7 @@ void tcp_output(struct tcp_sock *tp)
 	uint32_t before = tp->snd_nxt;
 	int error;
 
-	if (!tcp_in(tp, TCP_SENDS))
+	if (!tcp_in(tp, TCP_SENDS) && !tcp_fastopen_early(tp))
 		return;
 	error = tcp_route(tp);
 	if (error == 0) {

@@ -107,10 +107,13 @@ static struct tcp_slice *sndq_find(const struct tcp_sock *tp, struct tcp_slice *
 uint32_t tcp_sndq_append(struct tcp_sock *tp, struct strata_pkt *pkt, uint32_t seq,
 			 uint32_t length, bool retransmission)
 {
-	struct tcp_slice **cursor = retransmission ? &tp->flight->again_cursor : &tp->flight->send_cursor;
-	struct tcp_slice *slice = sndq_find(tp, *cursor, seq);
+	struct tcp_slice *nowhere = NULL, **cursor = &nowhere, *slice;
 	uint32_t done = 0, part, skip;
 
+	/* A SYN's data has no record of its flight. */
+	if (tp->flight != NULL)
+		cursor = retransmission ? &tp->flight->again_cursor : &tp->flight->send_cursor;
+	slice = sndq_find(tp, *cursor, seq);
 	for (; slice != NULL && done < length; slice = slice->next) {
 		skip = seq + done - slice->seq;
 		part = tcp_min32(length - done, slice->length - skip);

@@ -145,6 +145,12 @@ static int set_keepidle(struct tcp_sock *tp, int v)
 	return error;
 }
 
+static bool is_fastopen(int name)
+{
+	return name == TCP_FASTOPEN || name == TCP_FASTOPEN_CONNECT || name == TCP_FASTOPEN_KEY ||
+	       name == TCP_FASTOPEN_NO_COOKIE;
+}
+
 int tcp_setsockopt(struct strata_socket *sock, int name, const void *value, socklen_t length)
 {
 	struct tcp_sock *tp = tcp_of(sock);
@@ -152,6 +158,8 @@ int tcp_setsockopt(struct strata_socket *sock, int name, const void *value, sock
 
 	if (name == TCP_CONGESTION)
 		return set_congestion(tp, value, length);
+	if (is_fastopen(name))
+		return tcp_fastopen_setsockopt(tp, name, value, length);
 	error = take_int(value, length, &v);
 	if (error < 0)
 		return error;
@@ -204,9 +212,12 @@ static uint32_t in_segments(uint32_t bytes, uint32_t mss)
 /* The options of struct tcp_info's tcpi_options. */
 static uint8_t info_options(const struct tcp_sock *tp)
 {
+	const struct tcp_fastopen *fo = tcp_fastopen_of(tp);
+
 	return (uint8_t)((tp->ts_ok ? TCPI_OPT_TIMESTAMPS : 0) | (tp->sack_ok ? TCPI_OPT_SACK : 0) |
 			 (tp->wscale_ok ? TCPI_OPT_WSCALE : 0) | (tp->ecn_ok ? TCPI_OPT_ECN : 0) |
-			 (tp->ecn_seen ? TCPI_OPT_ECN_SEEN : 0));
+			 (tp->ecn_seen ? TCPI_OPT_ECN_SEEN : 0) |
+			 (fo != NULL && fo->data_acked ? TCPI_OPT_SYN_DATA : 0));
 }
 
 static void info_send(const struct tcp_sock *tp, struct tcp_info *info)
@@ -267,6 +278,8 @@ static struct tcp_info get_info(const struct tcp_sock *tp)
 
 	info.tcpi_state = tp->state;
 	info.tcpi_options = info_options(tp);
+	if (tcp_fastopen_of(tp) != NULL)
+		info.tcpi_fastopen_client_fail = tcp_fastopen_of(tp)->fail & 3u;
 	info.tcpi_snd_wscale = tp->snd_wscale & 0xfu;
 	info.tcpi_rcv_wscale = tp->rcv_wscale & 0xfu;
 	if (tp->state == TCP_LISTEN) {
@@ -320,6 +333,11 @@ int tcp_getsockopt(struct strata_socket *sock, int name, void *value, socklen_t 
 		return put(value, length, &info, sizeof(info));
 	case TCP_CONGESTION:
 		return get_congestion(tp, value, length);
+	case TCP_FASTOPEN:
+	case TCP_FASTOPEN_CONNECT:
+	case TCP_FASTOPEN_KEY:
+	case TCP_FASTOPEN_NO_COOKIE:
+		return tcp_fastopen_getsockopt(tp, name, value, length);
 	case TCP_NODELAY:
 		v = tp->nodelay;
 		break;

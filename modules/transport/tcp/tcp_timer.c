@@ -81,14 +81,16 @@ static bool closed_but_alive(const struct tcp_sock *tp)
 
 static void fire_retransmit(struct tcp_sock *tp)
 {
-	bool handshake = tcp_in(tp, TCP_MASK(TCP_SYN_SENT) | TCP_MASK(TCP_SYN_RECEIVED));
+	bool handshake = tcp_in(tp, TCP_MASK(TCP_SYN_SENT) | TCP_MASK(TCP_SYN_RECEIVED)), over;
 
 	if (tp->snd_una == tp->snd_nxt)
 		return;
 	if (tp->retransmits == 0)
 		tp->retransmit_ms = tcp_ms(tcp_now(tp));
-	if ((tp->retransmits >= retries_allowed(tp) && !closed_but_alive(tp)) ||
-	    (tp->retransmits != 0 && user_timeout_over(tp))) {
+	over = (tp->retransmits >= retries_allowed(tp) && !closed_but_alive(tp)) ||
+	       (tp->retransmits != 0 && user_timeout_over(tp));
+	tcp_fastopen_timeout(tp, over);
+	if (over) {
 		give_up(tp, false);
 		return;
 	}

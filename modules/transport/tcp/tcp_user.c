@@ -83,7 +83,8 @@ out_release:
 	return error;
 }
 
-static void start_handshake(struct tcp_sock *tp)
+/* All of the SYN but its sending. */
+static void prepare_handshake(struct tcp_sock *tp)
 {
 	struct tcp_module *m = tcp_module_of(tp);
 	const struct strata_flow_key *key = &tp->sock.flow.key;
@@ -98,21 +99,28 @@ static void start_handshake(struct tcp_sock *tp)
 	tcp_recovery_init(tp);
 	tcp_set_state(tp, TCP_SYN_SENT);
 	tcp_count(tp, TCP_COUNT_ACTIVE_OPENS, 1);
+}
+
+static void start_handshake(struct tcp_sock *tp)
+{
 	tcp_send_syn(tp);
 	tcp_timer_retransmit(tp);
 	tcp_events(tp, 0);
 }
 
-int tcp_connect(struct strata_socket *sock, const struct strata_addr *addr, uint16_t port)
+/* What connect() and a send() that connects have in common. */
+static int begin_connect(struct tcp_sock *tp, const struct strata_addr *addr, uint16_t port)
 {
-	struct tcp_sock *tp = tcp_of(sock);
 	int error;
 
+	/* As Linux: to the application it is connected. */
+	if (tcp_fastopen_deferred(tp))
+		return -EISCONN;
 	if (tcp_in(tp, TCP_MASK(TCP_SYN_SENT) | TCP_MASK(TCP_SYN_RECEIVED)))
 		return -EALREADY;
 	if (tp->state != TCP_CLOSED)
 		return -EISCONN;
-	error = strata_socket_take_error(sock);
+	error = strata_socket_take_error(&tp->sock);
 	if (error < 0)
 		return error;
 	/* As Linux: nobody can be there. */
@@ -124,6 +132,25 @@ int tcp_connect(struct strata_socket *sock, const struct strata_addr *addr, uint
 	if (error < 0) {
 		tcp_events(tp, 0);
 		return error;
+	}
+	prepare_handshake(tp);
+	return 0;
+}
+
+int tcp_connect(struct strata_socket *sock, const struct strata_addr *addr, uint16_t port)
+{
+	struct tcp_sock *tp = tcp_of(sock);
+	struct tcp_fastopen *fo = tcp_fastopen_of(tp);
+	int error = begin_connect(tp, addr, port);
+
+	if (error < 0)
+		return error;
+	if (fo != NULL && fo->connect && tcp_fastopen_enabled(tcp_module_of(tp)) &&
+	    tcp_fastopen_choose(tp)) {
+		/* TCP_FASTOPEN_CONNECT: the SYN waits for the first data. */
+		fo->deferred = true;
+		tcp_events(tp, 0);
+		return 0;
 	}
 	start_handshake(tp);
 	return -EINPROGRESS;
@@ -149,12 +176,44 @@ static int send_refused(struct tcp_sock *tp, int flags)
 		return error;
 	if (tp->sock.shutdown & 2)
 		return -EPIPE;
-	if (tcp_in(tp, TCP_MASK(TCP_SYN_SENT) | TCP_MASK(TCP_SYN_RECEIVED)))
+	if (tcp_in(tp, TCP_MASK(TCP_SYN_SENT) | TCP_MASK(TCP_SYN_RECEIVED)) && !tcp_fastopen_early(tp))
 		return -EAGAIN;
-	if (!tcp_in(tp, TCP_MAY_SEND))
+	if (!tcp_in(tp, TCP_MAY_SEND) && !tcp_fastopen_early(tp))
 		return -EPIPE;
 	/* Urgent data is received in line, but not sent (RFC 6093 section 5). */
 	return flags & MSG_OOB ? -EOPNOTSUPP : 0;
+}
+
+/* Opens the connection, and sends what goes into the SYN: MSG_FASTOPEN, or the first data after a connect() that
+ * put it off. Returns the bytes taken, or -EINPROGRESS: none could be, it is opened all the same. */
+static ssize_t send_in_syn(struct tcp_sock *tp, const struct msghdr *msg, const struct strata_addr *to,
+			   uint16_t port)
+{
+	bool deferred = tcp_fastopen_deferred(tp), carries = deferred;
+	uint64_t total = iov_total(msg);
+	uint32_t room, done = 0;
+	int error;
+
+	if (!deferred) {
+		if (!tcp_fastopen_enabled(tcp_module_of(tp)))
+			return -EOPNOTSUPP;
+		if (to == NULL && tp->state == TCP_CLOSED)
+			return -EINVAL;
+		error = begin_connect(tp, to, port);
+		if (error < 0)
+			return error;
+		carries = tcp_fastopen_choose(tp);
+	}
+	if (carries) {
+		tcp_fastopen_of(tp)->deferred = false;
+		room = tcp_min32(tcp_fastopen_room(tp), tcp_sndq_room(tp));
+		if (total != 0 && room != 0)
+			done = tcp_sndq_write(tp, msg->msg_iov, msg->msg_iovlen, 0,
+					      total < room ? (uint32_t)total : room);
+		tcp_fastopen_of(tp)->data = (uint16_t)done;
+	}
+	start_handshake(tp);
+	return done != 0 ? (ssize_t)done : -EINPROGRESS;
 }
 
 ssize_t tcp_send(struct strata_socket *sock, const struct msghdr *msg, const struct strata_addr *to,
@@ -163,10 +222,11 @@ ssize_t tcp_send(struct strata_socket *sock, const struct msghdr *msg, const str
 	struct tcp_sock *tp = tcp_of(sock);
 	size_t total = iov_total(msg);
 	uint32_t room, done = 0;
-	int error = send_refused(tp, flags);
+	int error;
 
-	(void)to;
-	(void)port;
+	if ((flags & MSG_FASTOPEN) != 0 || tcp_fastopen_deferred(tp))
+		return send_in_syn(tp, msg, to, port);
+	error = send_refused(tp, flags);
 	if (error < 0)
 		return error;
 	room = tcp_sndq_room(tp);

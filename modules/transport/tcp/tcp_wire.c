@@ -14,13 +14,21 @@ enum {
 	OPTION_SACK_PERMITTED = 4,
 	OPTION_SACK = 5,
 	OPTION_TIMESTAMP = 8,
+	OPTION_FASTOPEN = 34,		/* RFC 7413 4.1.1 */
+	OPTION_EXPERIMENT = 254,	/* RFC 6994 */
 };
 enum {
 	LENGTH_MSS = 4,
 	LENGTH_WSCALE = 3,
 	LENGTH_SACK_PERMITTED = 2,
 	LENGTH_TIMESTAMP = 10,
+	LENGTH_FASTOPEN = 2,		/* and the cookie's */
+	LENGTH_EXPERIMENT = 4,
 };
+/* Of Fast Open, among the experiments that share an option. */
+#define EXPERIMENT_FASTOPEN 0xf989
+/* RFC 7413 4.1.1 */
+#define COOKIE_MIN 4
 /* "nop, nop, timestamp", the form of every segment of most connections. */
 #define TIMESTAMP_WORD UINT32_C(0x0101080a)
 
@@ -37,6 +45,19 @@ static bool parse_sack(const uint8_t *option, unsigned int length, struct tcp_he
 	h->sack_count = (uint16_t)count;
 	h->options |= TCP_HAS_SACK;
 	return true;
+}
+
+/* RFC 7413 4.1.1: one whose length is odd or beyond the range is ignored. */
+static void parse_fastopen(const uint8_t *cookie, unsigned int length, bool experimental,
+			   struct tcp_header *h)
+{
+	if ((h->flags & TCP_SYN) == 0 || length % 2 != 0 || length > TCP_FASTOPEN_COOKIE_MAX ||
+	    (length != 0 && length < COOKIE_MIN))
+		return;
+	h->options |= TCP_HAS_FASTOPEN;
+	h->fastopen.length = (uint8_t)length;
+	h->fastopen.experimental = experimental;
+	memcpy(h->fastopen.bytes, cookie, length);
 }
 
 /* One option of a known kind; false when its length is wrong. Options that only a SYN may carry are
@@ -77,6 +98,13 @@ static bool parse_option(const uint8_t *option, unsigned int length, struct tcp_
 		return true;
 	case OPTION_SACK:
 		return parse_sack(option, length, h);
+	case OPTION_FASTOPEN:
+		parse_fastopen(option + LENGTH_FASTOPEN, length - LENGTH_FASTOPEN, false, h);
+		return true;
+	case OPTION_EXPERIMENT:
+		if (length >= LENGTH_EXPERIMENT && strata_get_be16(option + 2) == EXPERIMENT_FASTOPEN)
+			parse_fastopen(option + LENGTH_EXPERIMENT, length - LENGTH_EXPERIMENT, true, h);
+		return true;
 	default:
 		return true;
 	}
@@ -176,7 +204,28 @@ static uint8_t *emit_nops(uint8_t *out, unsigned int n)
 	return out + n;
 }
 
-/* The order in which Linux writes them, which middleboxes know: mss, sackOK, timestamp, nop, wscale. */
+/* Without its padding. */
+static uint32_t fastopen_length(const struct tcp_header *h)
+{
+	uint32_t head = h->fastopen.experimental ? LENGTH_EXPERIMENT : LENGTH_FASTOPEN;
+
+	return head + h->fastopen.length;
+}
+
+static uint8_t *emit_fastopen(const struct tcp_header *h, uint8_t *out)
+{
+	uint32_t length = fastopen_length(h);
+
+	out[0] = h->fastopen.experimental ? OPTION_EXPERIMENT : OPTION_FASTOPEN;
+	out[1] = (uint8_t)length;
+	if (h->fastopen.experimental)
+		strata_put_be16(out + 2, EXPERIMENT_FASTOPEN);
+	memcpy(out + length - h->fastopen.length, h->fastopen.bytes, h->fastopen.length);
+	return emit_nops(out + length, (4 - length % 4) % 4);
+}
+
+/* The order in which Linux writes them, which middleboxes know: mss, sackOK, timestamp, nop, wscale, Fast Open.
+ * All of them fill the 40 bytes exactly where the cookie has 16. */
 static uint8_t *emit_syn_options(const struct tcp_header *h, uint8_t *out)
 {
 	bool sack = (h->options & TCP_HAS_SACK_PERMITTED) != 0;
@@ -204,6 +253,8 @@ static uint8_t *emit_syn_options(const struct tcp_header *h, uint8_t *out)
 		out[2] = h->wscale;
 		out += LENGTH_WSCALE;
 	}
+	if (h->options & TCP_HAS_FASTOPEN)
+		out = emit_fastopen(h, out);
 	return out;
 }
 
@@ -239,6 +290,8 @@ uint32_t tcp_emit_length(const struct tcp_header *h)
 			n += 2 + LENGTH_SACK_PERMITTED;
 		if (h->options & TCP_HAS_WSCALE)
 			n += 1 + LENGTH_WSCALE;
+		if (h->options & TCP_HAS_FASTOPEN)
+			n += (fastopen_length(h) + 3) / 4 * 4;
 		return n;
 	}
 	if (h->options & TCP_HAS_TIMESTAMP)
