@@ -40,6 +40,7 @@ static void advance_una(struct tcp_sock *tp, const struct tcp_segment *seg,
 	tcp_sndq_ack(tp, tp->snd_una);
 	tcp_sent_acked(tp, tp->snd_una, event);
 	tp->soft_error = 0;
+	tcp_mtu_probe_acked(tp);
 	if (tp->dst.neigh != NULL)
 		strata_neigh_confirm(tp->sock.stack, tp->dst.neigh);
 }

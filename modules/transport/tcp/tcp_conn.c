@@ -79,6 +79,7 @@ void tcp_update_mss(struct tcp_sock *tp)
 	const struct tcp_config *config = tcp_module_of(tp)->config;
 	uint32_t mss = tcp_min32(tcp_advertised_mss(&tp->dst, tp->user_mss), tp->peer_mss);
 
+	mss = tcp_mtu_probe_limit(tp, mss);
 	/* CVE-2019-11479: a floor below which nobody makes us cut. */
 	mss = tcp_max32(mss, (uint32_t)config->mss_min);
 	tp->mss = (uint16_t)mss;
@@ -282,6 +283,7 @@ void tcp_begin_transfer(struct tcp_sock *tp)
 	tp->last_received_ms = tp->last_ack_ms = tcp_ms(tcp_now(tp));
 	tp->last_sent_ms = tp->last_received_ms;
 	tcp_buffers_begin(tp);
+	tcp_mtu_probe_begin(tp);
 	tcp_snd_grow(tp);
 }
 
@@ -489,6 +491,8 @@ void tcp_free(struct tcp_sock *tp)
 	strata_timer_stop(tp->sock.stack, &tp->timer);
 	strata_work_cancel(tp->sock.stack, &tp->work);
 	tcp_fastopen_free(tp);
+	if (tp->extra != NULL)
+		strata_free(tp->sock.stack, tp->extra->mtu_probe);
 	strata_free(tp->sock.stack, tp->extra);
 	tp->extra = NULL;
 	strata_socket_free(&tp->sock);

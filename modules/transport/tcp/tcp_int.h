@@ -158,6 +158,8 @@ struct tcp_config {
 	uint64_t time_wait, time_wait_max, fin_timeout, fin_wait_max;
 	uint64_t challenge_ack_interval;
 	uint64_t rcvbuf, rcvbuf_max, sndbuf, sndbuf_max;
+	uint64_t mtu_probing, mtu_base_mss, mtu_probe_floor, mtu_probe_threshold, mtu_probe_interval;
+	uint64_t mtu_black_hole;
 	uint64_t out_of_order_ranges, sack_holes, sack_holes_max;
 };
 
@@ -340,6 +342,21 @@ struct tcp_fastopen {
 	bool data_acked;		/* data of a SYN was taken */
 };
 
+/* Values of the option mtu_probing; as Linux's tcp_mtu_probing. */
+enum tcp_mtu_probing {
+	TCP_MTU_PROBING_OFF,
+	TCP_MTU_PROBING_BLACK_HOLE,
+	TCP_MTU_PROBING_ALWAYS,
+};
+
+/* A search for the path's MTU (tcp_mtu_probe.c); sizes as tcp_sock.mss. */
+struct tcp_mtu_probe {
+	uint16_t low, high;		/* arrives; the largest that may */
+	uint16_t size;			/* of the probe under way, [start, end); 0: none */
+	uint32_t start, end;
+	uint64_t next;			/* when the search begins anew; 0: not decided */
+};
+
 /* What few connections need; made on demand (tcp_extra()). */
 struct tcp_extra {
 	struct tcp_fastopen *fastopen;
@@ -347,6 +364,7 @@ struct tcp_extra {
 	uint32_t notsent_lowat;
 	uint32_t window_clamp;		/* TCP_WINDOW_CLAMP; 0: none */
 	int32_t linger2;		/* seconds; 0: the module's, < 0: none */
+	struct tcp_mtu_probe *mtu_probe;	/* NULL: the path is not searched */
 };
 
 /* The transmission control block. Sequence variables are RFC 9293's; times are ns, *_ms are low
@@ -870,6 +888,23 @@ void tcp_timer_keepalive(struct tcp_sock *tp);
 uint64_t tcp_keepidle(const struct tcp_sock *tp);
 uint64_t tcp_keepintvl(const struct tcp_sock *tp);
 unsigned int tcp_keepcnt(const struct tcp_sock *tp);
+
+/* ---- tcp_mtu_probe.c: packetization-layer path MTU discovery (RFC 4821) ---- */
+
+/* What of `mss` is known to arrive, while a search goes on; else all of it. */
+uint32_t tcp_mtu_probe_limit(struct tcp_sock *tp, uint32_t mss);
+/* A connection is established: the search begins where it always shall. */
+void tcp_mtu_probe_begin(struct tcp_sock *tp);
+/* The retransmission timer went off once more. True: the MSS is smaller now. */
+bool tcp_mtu_black_hole(struct tcp_sock *tp);
+/* Sends a probe where one is due and may leave. True: one was sent. */
+bool tcp_mtu_probe_output(struct tcp_sock *tp);
+/* snd_una has moved. */
+void tcp_mtu_probe_acked(struct tcp_sock *tp);
+/* A loss at snd_una: true where it is the probe's, which is no sign of congestion (RFC 4821 7.5.2). */
+bool tcp_mtu_probe_lost(struct tcp_sock *tp);
+/* What became of the probe cannot be told. */
+void tcp_mtu_probe_inconclusive(struct tcp_sock *tp);
 
 /* ---- tcp_buffer.c: the socket's buffers ---- */
 

@@ -464,6 +464,8 @@ static int send_new(struct tcp_sock *tp)
 	int taken = 0;
 
 	while (seq_lt(tp->snd_nxt, tp->snd_end)) {
+		if (tcp_mtu_probe_output(tp))
+			continue;
 		length = new_length(tp, room);
 		if (length == 0 || tcp_pacing_holds(tp))
 			return 0;

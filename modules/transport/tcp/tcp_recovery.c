@@ -169,6 +169,21 @@ static void leave(struct tcp_sock *tp, bool deflate)
 		ops->recovered(&tp->cc, tcp_now(tp));
 }
 
+/* Something was found lost: recovery begins, unless it is a probe of the path's MTU, whose bytes are merely
+ * sent again (RFC 4821 7.5.2). */
+static void act_on_loss(struct tcp_sock *tp, uint32_t delivered)
+{
+	if (tp->flight->waiting == 0 || repairing(tp))
+		return;
+	if (!tcp_mtu_probe_lost(tp)) {
+		enter_recovery(tp, delivered);
+		return;
+	}
+	begin(tp, TCP_PHASE_LOSS);
+	tp->flight->mtu_loss = true;
+	tcp_undo_forget(tp);
+}
+
 void tcp_recovery_ecn(struct tcp_sock *tp)
 {
 	/* Once for each window: what was reduced since snd_una is enough. */
@@ -351,8 +366,7 @@ void tcp_recovery_ack(struct tcp_sock *tp, struct tcp_ack_event *event)
 	else
 		open_ack(tp, event, duplicate);
 	detect(tp, event);
-	if (tp->flight->waiting != 0 && !repairing(tp))
-		enter_recovery(tp, event->delivered);
+	act_on_loss(tp, event->delivered);
 	if (tcp_recovery_reducing(tp))
 		prr_ack(tp, event, tp->cc.lost != lost);
 }
@@ -433,8 +447,7 @@ void tcp_recovery_reorder(struct tcp_sock *tp)
 		return;
 	}
 	tcp_rack_detect(tp);
-	if (tp->flight->waiting != 0 && !repairing(tp))
-		enter_recovery(tp, 0);
+	act_on_loss(tp, 0);
 	tcp_schedule(tp);
 }
 

@@ -95,6 +95,8 @@ static void fire_retransmit(struct tcp_sock *tp)
 		return;
 	}
 	tcp_count(tp, TCP_COUNT_TIMEOUTS, 1);
+	tcp_mtu_probe_inconclusive(tp);
+	tcp_mtu_black_hole(tp);
 	if (!handshake)
 		tcp_recovery_timeout(tp);
 	if (tp->retransmits < UINT8_MAX)
