@@ -57,6 +57,8 @@ struct strata_chunk *strata_chunk_alloc(struct strata_stack *stack, uint32_t siz
 		return NULL;
 	chunk->stack = stack;
 	chunk->refs = 1;
+	chunk->data = (uint8_t *)(chunk + 1);
+	chunk->release = NULL;
 	chunk->size = UINT32_C(1) << (CHUNK_SHIFT + class);
 	return chunk;
 }
@@ -64,7 +66,11 @@ struct strata_chunk *strata_chunk_alloc(struct strata_stack *stack, uint32_t siz
 void strata_chunk_put(struct strata_chunk *chunk)
 {
 	assert(chunk->refs != 0);
-	if (--chunk->refs == 0)
+	if (--chunk->refs != 0)
+		return;
+	if (strata_unlikely(chunk->release != NULL))
+		chunk->release(chunk);
+	else
 		cache_push(kernel_of(chunk->stack)->pkts->chunks[chunk_class(chunk->size)], chunk);
 }
 
@@ -93,7 +99,7 @@ struct strata_pkt *strata_pkt_alloc(struct strata_stack *stack, uint32_t headroo
 
 static struct strata_chunk *outside_chunk(const struct strata_pkt *pkt)
 {
-	return strata_container_of(pkt->buf, struct strata_chunk, data);
+	return (struct strata_chunk *)(void *)pkt->buf - 1;
 }
 
 static void release_frags(struct strata_pkt *pkt, unsigned int from)

@@ -51,6 +51,43 @@ static bool join_range(struct strata_socket_extra *extra, const struct strata_re
 	return true;
 }
 
+static void report_link(struct strata_socket_extra *extra, struct report *report)
+{
+	report->next = NULL;
+	if (extra->report_tail != NULL)
+		extra->report_tail->next = report;
+	else
+		extra->reports = report;
+	extra->report_tail = report;
+	extra->report_bytes += (uint32_t)report_size(report);
+}
+
+struct report *socket_report_reserve(struct strata_socket *sock)
+{
+	return strata_alloc(sock->stack, sizeof(struct report));
+}
+
+void socket_report_done(struct strata_socket *sock, struct report *report, uint32_t id, bool copied)
+{
+	const struct strata_report r = {
+		.ee = {
+			.ee_origin = SO_EE_ORIGIN_ZEROCOPY,
+			.ee_code = copied ? SO_EE_CODE_ZEROCOPY_COPIED : 0,
+			.ee_info = id,
+			.ee_data = id,
+		},
+	};
+
+	/* How many there can be is bounded where a buffer is lent. */
+	report->r = r;
+	if (sock->gone || join_range(sock->extra, &r))
+		strata_free(sock->stack, report);
+	else
+		report_link(sock->extra, report);
+	if (!sock->gone)
+		socket_raise_error(sock);
+}
+
 static int report_queue(struct strata_socket *sock, const struct strata_report *r, bool network)
 {
 	uint32_t length = r->length < QUOTE_MAX ? r->length : QUOTE_MAX;
@@ -73,12 +110,7 @@ static int report_queue(struct strata_socket *sock, const struct strata_report *
 	report->network = network;
 	if (length != 0)
 		memcpy(report->bytes, r->data, length);
-	if (extra->report_tail != NULL)
-		extra->report_tail->next = report;
-	else
-		extra->reports = report;
-	extra->report_tail = report;
-	extra->report_bytes += (uint32_t)report_size(report);
+	report_link(extra, report);
 	return 0;
 }
 

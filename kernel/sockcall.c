@@ -494,7 +494,6 @@ static ssize_t recv_call(struct kernel *k, int s, struct msghdr *msg, int flags)
 {
 	const struct strata_transport_ops *ops;
 	struct strata_addr from = { 0 };
-	size_t room = msg->msg_controllen;
 	struct strata_socket *sock;
 	uint16_t port = 0;
 	ssize_t result;
@@ -513,9 +512,6 @@ static ssize_t recv_call(struct kernel *k, int s, struct msghdr *msg, int flags)
 					ops->recv(sock, msg, &from, &port, flags);
 	if (result < 0)
 		return result;
-	/* A stream without control messages leaves the length alone. */
-	if (sock->type == SOCK_STREAM && msg->msg_controllen == room)
-		msg->msg_controllen = 0;
 	if (msg->msg_name == NULL)
 		return result;
 	if (!strata_addr_is_set(&from)) {

@@ -347,6 +347,7 @@ void strata_socket_free(struct strata_socket *sock)
 {
 	membership_clear(sock);
 	socket_stamp_purge(sock);
+	socket_zerocopy_detach(sock);
 	strata_flow_remove(sock->stack, &sock->flow);
 	strata_port_release(sock->stack, &sock->port);
 	sock->transport = NULL;

@@ -48,6 +48,9 @@ struct strata_socket_extra {
 	uint32_t stamping;			/* SO_TIMESTAMPING: SOF_TIMESTAMPING_… */
 	uint32_t stamp_key;			/* of the next datagram, with SOF_TIMESTAMPING_OPT_ID */
 	struct stamp_wanted *stamps;		/* newest first */
+	/* MSG_ZEROCOPY (zerocopy.c): calls whose buffers are in use, newest first; the next one's number. */
+	struct strata_zerocopy *zerocopies;
+	uint32_t zerocopy_next, zerocopy_count;
 	struct strata_socket *sock;		/* while the following link it */
 	struct strata_socket_extra *stamping_next, **stamping_link;
 };
@@ -68,6 +71,14 @@ ssize_t socket_report_receive(struct strata_socket *sock, struct msghdr *msg,
 			      struct strata_addr *to, uint16_t *port);
 int socket_stamping_set(struct strata_socket *sock, uint32_t flags);
 void socket_stamp_purge(struct strata_socket *sock);
+
+/* Memory for a report that must not fail later: given back by socket_report_done(), which tells that
+ * the buffers of call `id` are free, or by strata_free(). */
+struct report *socket_report_reserve(struct strata_socket *sock);
+void socket_report_done(struct strata_socket *sock, struct report *report, uint32_t id, bool copied);
+
+/* Nobody is told of the buffers still in use (zerocopy.c). */
+void socket_zerocopy_detach(struct strata_socket *sock);
 
 /* Options of SOL_SOCKET. */
 int sockopt_set(struct strata_socket *sock, int name, const void *value, socklen_t length);

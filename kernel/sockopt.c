@@ -92,6 +92,20 @@ static void reuse_changed(struct strata_socket *sock)
 	sock->flow.reuse_port = (sock->options & STRATA_SO_REUSEPORT) != 0;
 }
 
+static int zerocopy_set(struct strata_socket *sock, const void *value, socklen_t length)
+{
+	int on, err = int_take(value, length, &on);
+
+	if (err < 0)
+		return err;
+	if (on != 0 && on != 1)
+		return -EINVAL;
+	sock->options &= ~(uint32_t)STRATA_SO_ZEROCOPY;
+	if (on != 0)
+		sock->options |= STRATA_SO_ZEROCOPY;
+	return 0;
+}
+
 static int flag_set(struct strata_socket *sock, const struct flag *flag, const void *value,
 		    socklen_t length)
 {
@@ -326,6 +340,8 @@ static int option_set(struct strata_socket *sock, int name, const void *value, s
 		return priority_set(sock, value, length);
 	case SO_MARK:
 		return mark_set(sock, value, length);
+	case SO_ZEROCOPY:
+		return zerocopy_set(sock, value, length);
 	case SO_TIMESTAMPING:
 		return stamping_set(sock, value, length);
 	case SO_MAX_PACING_RATE:
@@ -374,6 +390,8 @@ int sockopt_get(struct strata_socket *sock, int name, void *value, socklen_t *le
 			       sock->extra != NULL ? (int)sock->extra->priority : 0);
 	case SO_MARK:
 		return int_put(value, length, sock->extra != NULL ? (int)sock->extra->mark : 0);
+	case SO_ZEROCOPY:
+		return int_put(value, length, (sock->options & STRATA_SO_ZEROCOPY) != 0);
 	case SO_TIMESTAMPING:
 		return stamping_get(sock, value, length);
 	case SO_MAX_PACING_RATE:

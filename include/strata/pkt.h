@@ -38,7 +38,10 @@ struct strata_chunk {
 	struct strata_stack *stack;
 	uint32_t refs;
 	uint32_t size;		/**< bytes at data */
-	uint8_t data[];
+	uint8_t *data;		/**< behind this structure, unless the memory is another's */
+	/** Called when the last reference goes; NULL: memory of the pool. Memory with one is another's, and is
+	 *  never written to. */
+	void (*release)(struct strata_chunk *chunk);
 };
 
 /** A slice of a chunk; holds one reference. */

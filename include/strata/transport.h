@@ -36,6 +36,7 @@ enum strata_socket_option {
 	STRATA_SO_MCAST_LOOP = 1 << 13,	/**< on by default */
 	STRATA_SO_SNDBUF_LOCKED = 1 << 14,	/**< set by hand: not autotuned */
 	STRATA_SO_RCVBUF_LOCKED = 1 << 15,
+	STRATA_SO_ZEROCOPY = 1 << 16,
 };
 
 /** What of its local end the application chose; the rest was chosen for it. port.local keeps the address
@@ -217,6 +218,19 @@ STRATA_API int strata_socket_stamp(struct strata_socket *sock, uint32_t kind, ui
 /** Has SCM_TSTAMP_SND reported when a driver takes the packet; of one that is cut, its first part. */
 STRATA_API void strata_socket_stamp_sent(struct strata_socket *sock, struct strata_pkt *pkt,
 					 uint32_t key);
+/** One send with MSG_ZEROCOPY on a socket with STRATA_SO_ZEROCOPY: the error queue tells when the last of its
+ *  chunks is gone. */
+struct strata_zerocopy;
+/** Begins one, which strata_zerocopy_end() ends. Returns 0 or -ENOBUFS (too many are under way). */
+STRATA_API int strata_zerocopy_begin(struct strata_socket *sock, struct strata_zerocopy **out);
+/** A chunk that is the application's memory: `*length` bytes at most, which becomes how many. One reference is
+ *  the caller's. NULL when memory is short. */
+STRATA_API struct strata_chunk *strata_zerocopy_chunk(struct strata_zerocopy *call, const void *data,
+						      uint32_t *length);
+/** The bytes were copied after all; the report says so. */
+STRATA_API void strata_zerocopy_copied(struct strata_zerocopy *call);
+/** The send is over. `used`: something was taken; otherwise it does not count and nothing is told. */
+STRATA_API void strata_zerocopy_end(struct strata_zerocopy *call, bool used);
 /** Appends SCM_TIMESTAMPING with a software time, ns of the time of day. */
 STRATA_API int strata_control_stamp(struct msghdr *msg, size_t room, uint64_t wall);
 /** Appends the times of reception the socket asked for (SO_TIMESTAMP, SO_TIMESTAMPNS, SO_TIMESTAMPING) of what

@@ -17,6 +17,7 @@ modules_tcp_la_SOURCES = \
 	modules/transport/tcp/tcp_int.h \
 	modules/transport/tcp/tcp_listen.c \
 	modules/transport/tcp/tcp_lost.c \
+	modules/transport/tcp/tcp_mark.c \
 	modules/transport/tcp/tcp_mtu_probe.c \
 	modules/transport/tcp/tcp_output.c \
 	modules/transport/tcp/tcp_probe.c \

@@ -41,6 +41,8 @@ static void advance_una(struct tcp_sock *tp, const struct tcp_segment *seg,
 	tcp_sent_acked(tp, tp->snd_una, event);
 	tp->soft_error = 0;
 	tcp_mtu_probe_acked(tp);
+	if (tp->extra != NULL)
+		tcp_mark_acked(tp);
 	if (tp->dst.neigh != NULL)
 		strata_neigh_confirm(tp->sock.stack, tp->dst.neigh);
 }

@@ -357,6 +357,7 @@ static void enter_closed(struct tcp_sock *tp)
 	strata_work_cancel(stack, &tp->work);
 	tcp_congestion_end(tp);
 	tcp_sndq_purge(tp);
+	tcp_mark_purge(tp);
 	tcp_reasm_purge(tp);
 	tcp_flight_free(tp);
 	strata_dst_release(&tp->dst);
@@ -491,6 +492,7 @@ void tcp_free(struct tcp_sock *tp)
 	strata_timer_stop(tp->sock.stack, &tp->timer);
 	strata_work_cancel(tp->sock.stack, &tp->work);
 	tcp_fastopen_free(tp);
+	tcp_mark_purge(tp);
 	if (tp->extra != NULL)
 		strata_free(tp->sock.stack, tp->extra->mtu_probe);
 	strata_free(tp->sock.stack, tp->extra);

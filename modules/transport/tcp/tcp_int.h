@@ -349,6 +349,13 @@ enum tcp_mtu_probing {
 	TCP_MTU_PROBING_ALWAYS,
 };
 
+/* SO_TIMESTAMPING: the last byte of a write, on its way (tcp_mark.c). */
+struct tcp_mark {
+	struct tcp_mark *next;
+	uint32_t end;			/* after that byte */
+	uint32_t wanted;		/* SOF_TIMESTAMPING_TX_…, told once each */
+};
+
 /* A search for the path's MTU (tcp_mtu_probe.c); sizes as tcp_sock.mss. */
 struct tcp_mtu_probe {
 	uint16_t low, high;		/* arrives; the largest that may */
@@ -365,6 +372,10 @@ struct tcp_extra {
 	uint32_t window_clamp;		/* TCP_WINDOW_CLAMP; 0: none */
 	int32_t linger2;		/* seconds; 0: the module's, < 0: none */
 	struct tcp_mtu_probe *mtu_probe;	/* NULL: the path is not searched */
+	struct tcp_mark *marks, **marks_end;	/* writes whose ways are to be told, oldest first */
+	uint32_t mark_count;
+	uint32_t stamp_base;		/* SOF_TIMESTAMPING_OPT_ID counts from here */
+	bool inq;			/* TCP_INQ */
 };
 
 /* The transmission control block. Sequence variables are RFC 9293's; times are ns, *_ms are low
@@ -828,6 +839,9 @@ void tcp_check_persist(struct tcp_sock *tp);
 /* Copies up to `n` bytes from byte `skip` of the iovec on. Returns how many; less when memory is short. */
 uint32_t tcp_sndq_write(struct tcp_sock *tp, const struct iovec *iov, size_t count, size_t skip,
 			uint32_t n);
+/* The same without a copy: references to the application's memory (MSG_ZEROCOPY). */
+uint32_t tcp_sndq_lend(struct tcp_sock *tp, const struct iovec *iov, size_t count, uint32_t n,
+		       struct strata_zerocopy *call);
 /* Appends references to [seq, seq + length) to a packet. Returns how many bytes found room. */
 uint32_t tcp_sndq_append(struct tcp_sock *tp, struct strata_pkt *pkt, uint32_t seq,
 			 uint32_t length, bool retransmission);
@@ -854,6 +868,8 @@ void tcp_dsack(struct tcp_sock *tp, uint32_t start, uint32_t end);
 /* Copies unread bytes; `peek` leaves them, no iovec discards them. Returns how many. */
 uint32_t tcp_rcvq_read(struct tcp_sock *tp, const struct iovec *iov, size_t count, uint32_t n,
 		       bool peek);
+/* When the `n`th unread byte came, stack time in ns. */
+uint64_t tcp_rcvq_time(const struct tcp_sock *tp, uint32_t n);
 void tcp_rcvq_purge(struct tcp_sock *tp);
 
 /* ---- tcp_rtt.c ---- */
@@ -888,6 +904,16 @@ void tcp_timer_keepalive(struct tcp_sock *tp);
 uint64_t tcp_keepidle(const struct tcp_sock *tp);
 uint64_t tcp_keepintvl(const struct tcp_sock *tp);
 unsigned int tcp_keepcnt(const struct tcp_sock *tp);
+
+/* ---- tcp_mark.c: time stamps of what is sent (SO_TIMESTAMPING) ---- */
+
+/* The application wrote up to snd_end, and wants to be told of `stamps`. */
+void tcp_mark_write(struct tcp_sock *tp, uint32_t stamps);
+/* [seq, seq + length) goes down in `pkt`, for the first time. */
+void tcp_mark_output(struct tcp_sock *tp, struct strata_pkt *pkt, uint32_t seq, uint32_t length);
+/* snd_una has moved. */
+void tcp_mark_acked(struct tcp_sock *tp);
+void tcp_mark_purge(struct tcp_sock *tp);
 
 /* ---- tcp_mtu_probe.c: packetization-layer path MTU discovery (RFC 4821) ---- */
 

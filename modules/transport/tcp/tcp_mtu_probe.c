@@ -5,9 +5,6 @@
  */
 #include "tcp_int.h"
 
-/* Segments that must be there to send behind a probe, so that its loss is seen by duplicates (RFC 4821
- * 7.4); as Linux, one more than the threshold. */
-#define PROBE_FOLLOWERS (TCP_DUPACK_THRESHOLD + 1)
 /* As Linux: a window with room to spare, of which a probe takes little. */
 #define PROBE_WINDOW 11
 
@@ -120,7 +117,9 @@ static uint32_t next_size(struct tcp_sock *tp, struct tcp_mtu_probe *p)
  * from congestion. */
 static bool probe_allowed(const struct tcp_sock *tp, uint32_t size)
 {
-	uint32_t needed = size + PROBE_FOLLOWERS * tp->cc.mss, pipe = tcp_pipe(tp);
+	/* What follows it shows its loss by duplicates; as Linux, one segment more than it takes. */
+	uint32_t followers = (uint32_t)tcp_module_of(tp)->config->dupack_threshold + 1;
+	uint32_t needed = size + followers * tp->cc.mss, pipe = tcp_pipe(tp);
 
 	return tp->phase == TCP_PHASE_OPEN && tp->ooo == NULL &&
 	       tp->cc.cwnd >= PROBE_WINDOW * tp->cc.mss &&

@@ -373,6 +373,8 @@ int tcp_xmit(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint8_t flags)
 	}
 	if (tp->sock.stack->tracing)
 		trace_segment(tp, pkt, &h, payload);
+	if (tp->extra != NULL && !again)
+		tcp_mark_output(tp, pkt, seq, payload);
 	/* Refused below: lost like any other, repaired by the timer. */
 	segment_output(tp, pkt, &h, ect);
 	sent(tp, seq, payload, fin, room);

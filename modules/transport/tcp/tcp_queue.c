@@ -16,7 +16,19 @@ static void slice_free(struct tcp_module *m, struct tcp_slice *slice)
 
 static uint32_t slice_room(const struct tcp_slice *slice)
 {
-	return slice->chunk->size - slice->offset - slice->length;
+	/* Behind memory that is the application's nothing is ours. */
+	return slice->chunk->release != NULL ? 0 :
+	       slice->chunk->size - slice->offset - slice->length;
+}
+
+static void slice_append(struct tcp_sock *tp, struct tcp_slice *slice)
+{
+	slice->seq = tp->snd_end;
+	if (tp->sndq.tail != NULL)
+		tp->sndq.tail->next = slice;
+	else
+		tp->sndq.head = slice;
+	tp->sndq.tail = slice;
 }
 
 /* A new chunk at the end; `want` bytes are still to come. Chunks grow with the queue, so that few
@@ -35,12 +47,7 @@ static struct tcp_slice *slice_new(struct tcp_sock *tp, uint32_t want)
 		strata_cache_free(m->slices, slice);
 		return NULL;
 	}
-	slice->seq = tp->snd_end;
-	if (tp->sndq.tail != NULL)
-		tp->sndq.tail->next = slice;
-	else
-		tp->sndq.head = slice;
-	tp->sndq.tail = slice;
+	slice_append(tp, slice);
 	return slice;
 }
 
@@ -88,6 +95,43 @@ uint32_t tcp_sndq_write(struct tcp_sock *tp, const struct iovec *iov, size_t cou
 		slice->length += part;
 		tp->snd_end += part;
 		done += part;
+	}
+	return done;
+}
+
+/* A slice that is `length` bytes of the application's memory. Takes the chunk. False: memory is short. */
+static bool slice_lend(struct tcp_sock *tp, struct strata_chunk *chunk, uint32_t length)
+{
+	struct tcp_slice *slice = strata_cache_alloc(tcp_module_of(tp)->slices);
+
+	if (slice == NULL) {
+		strata_chunk_put(chunk);
+		return false;
+	}
+	slice->chunk = chunk;
+	slice->length = length;
+	slice_append(tp, slice);
+	tp->snd_end += length;
+	return true;
+}
+
+uint32_t tcp_sndq_lend(struct tcp_sock *tp, const struct iovec *iov, size_t count, uint32_t n,
+		       struct strata_zerocopy *call)
+{
+	struct strata_chunk *chunk;
+	uint32_t done = 0, part;
+	size_t i, at;
+
+	for (i = 0; i < count; i++) {
+		for (at = 0; at < iov[i].iov_len && done < n; at += part, done += part) {
+			part = n - done;
+			if (iov[i].iov_len - at < part)
+				part = (uint32_t)(iov[i].iov_len - at);
+			chunk = strata_zerocopy_chunk(call, (const uint8_t *)iov[i].iov_base + at,
+						      &part);
+			if (chunk == NULL || !slice_lend(tp, chunk, part))
+				return done;
+		}
 	}
 	return done;
 }

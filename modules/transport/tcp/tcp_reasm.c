@@ -79,6 +79,19 @@ uint32_t tcp_rcvq_read(struct tcp_sock *tp, const struct iovec *iov, size_t coun
 	return done;
 }
 
+uint64_t tcp_rcvq_time(const struct tcp_sock *tp, uint32_t n)
+{
+	const struct strata_pkt *pkt = tp->rcvq.head;
+	uint64_t upto = 0, last = n + (uint64_t)tp->rcv_offset;
+
+	for (; pkt != NULL; pkt = pkt->next) {
+		upto += strata_pkt_length(pkt);
+		if (upto >= last)
+			return pkt->time;
+	}
+	return 0;
+}
+
 void tcp_rcvq_purge(struct tcp_sock *tp)
 {
 	strata_pkt_queue_purge(&tp->rcvq);

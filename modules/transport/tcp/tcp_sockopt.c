@@ -111,8 +111,7 @@ static int set_linger2(struct tcp_sock *tp, int v)
 {
 	if (tcp_extra(tp) == NULL)
 		return -ENOMEM;
-	/* As Linux: beyond TCP_FIN_TIMEOUT_MAX it is the module's. */
-	tp->extra->linger2 = v < 0 ? -1 : v > LINGER2_MAX ? 0 : v;
+	tp->extra->linger2 = v < 0 ? -1 : v > LINGER2_MAX ? LINGER2_MAX : v;
 	return 0;
 }
 
@@ -133,6 +132,16 @@ static int set_window_clamp(struct tcp_sock *tp, int v)
 	if (tcp_extra(tp) == NULL)
 		return -ENOMEM;
 	tp->extra->window_clamp = v == 0 ? 0 : tcp_max32((uint32_t)v, WINDOW_CLAMP_MIN);
+	return 0;
+}
+
+static int set_inq(struct tcp_sock *tp, int v)
+{
+	if (v != 0 && v != 1)
+		return -EINVAL;
+	if (tcp_extra(tp) == NULL)
+		return -ENOMEM;
+	tp->extra->inq = v != 0;
 	return 0;
 }
 
@@ -160,6 +169,8 @@ int tcp_setsockopt(struct strata_socket *sock, int name, const void *value, sock
 		return set_congestion(tp, value, length);
 	if (is_fastopen(name))
 		return tcp_fastopen_setsockopt(tp, name, value, length);
+	if (name == TCP_ULP)
+		return length == 0 ? -EINVAL : -ENOENT;	/* there is no such layer */
 	error = take_int(value, length, &v);
 	if (error < 0)
 		return error;
@@ -194,6 +205,16 @@ int tcp_setsockopt(struct strata_socket *sock, int name, const void *value, sock
 		return set_notsent_lowat(tp, v);
 	case TCP_QUICKACK:
 		return set_quickack(tp, v);
+	case TCP_INQ:
+		return set_inq(tp, v);
+	case TCP_REPAIR:
+	case TCP_REPAIR_QUEUE:
+	case TCP_REPAIR_OPTIONS:
+	case TCP_REPAIR_WINDOW:
+	case TCP_QUEUE_SEQ:
+	case TCP_TIMESTAMP:
+		/* As Linux to whom may not move connections between hosts. */
+		return -EPERM;
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -247,7 +268,8 @@ static void info_send(const struct tcp_sock *tp, struct tcp_info *info)
 	info->tcpi_reord_seen = tp->reordering_seen;
 	info->tcpi_total_retrans = tp->total_retrans;
 	info->tcpi_pacing_rate = tp->cc.pacing_rate != 0 ? tp->cc.pacing_rate : UINT64_MAX;
-	info->tcpi_max_pacing_rate = UINT64_MAX;
+	info->tcpi_max_pacing_rate = tp->sock.max_pacing_rate != 0 ? tp->sock.max_pacing_rate :
+								     UINT64_MAX;
 	info->tcpi_bytes_acked = tp->bytes_acked;
 	info->tcpi_segs_out = tp->segs_out;
 	info->tcpi_data_segs_out = tp->data_segs_out;
@@ -375,6 +397,12 @@ int tcp_getsockopt(struct strata_socket *sock, int name, void *value, socklen_t 
 	case TCP_WINDOW_CLAMP:
 		v = tp->extra != NULL ? (int)tp->extra->window_clamp : 0;
 		break;
+	case TCP_INQ:
+		v = tp->extra != NULL && tp->extra->inq;
+		break;
+	case TCP_TIMESTAMP:
+		v = (int)tcp_tsval(tp);
+		break;
 	case TCP_QUICKACK:
 		v = !tp->pingpong;
 		break;
@@ -393,6 +421,10 @@ void tcp_option_changed(struct strata_socket *sock, int name)
 	if ((name == SO_RCVBUF || name == SO_RCVBUFFORCE) &&
 	    tcp_in(tp, TCP_MASK(TCP_CLOSED) | TCP_MASK(TCP_LISTEN)))
 		tp->rcv_wscale = tcp_choose_wscale(tcp_module_of(tp), sock);
+	/* Numbers of bytes count from here (SOF_TIMESTAMPING_OPT_ID). */
+	if (name == SO_TIMESTAMPING && strata_socket_stamping(sock) != 0 && tcp_extra(tp) != NULL &&
+	    tp->extra->marks == NULL)
+		tp->extra->stamp_base = tp->snd_end;
 	if (name == SO_RCVLOWAT)
 		tcp_rcvlowat_changed(tp);
 	if (name == SO_RCVLOWAT || name == SO_SNDBUF || name == SO_SNDBUFFORCE)

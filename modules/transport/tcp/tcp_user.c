@@ -5,6 +5,8 @@
  */
 #include <errno.h>
 #include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <sys/ioctl.h>
 #include "tcp_int.h"
 
@@ -216,17 +218,39 @@ static ssize_t send_in_syn(struct tcp_sock *tp, const struct msghdr *msg, const 
 	return done != 0 ? (ssize_t)done : -EINPROGRESS;
 }
 
+/* Takes up to `room` bytes, by reference where that is asked for and allowed. Returns how many or -errno. */
+static ssize_t take_data(struct tcp_sock *tp, const struct msghdr *msg, uint32_t room, int flags)
+{
+	struct strata_zerocopy *call;
+	uint32_t done;
+	int error;
+
+	if ((flags & MSG_ZEROCOPY) == 0 || (tp->sock.options & STRATA_SO_ZEROCOPY) == 0) {
+		done = tcp_sndq_write(tp, msg->msg_iov, msg->msg_iovlen, 0, room);
+	} else {
+		error = strata_zerocopy_begin(&tp->sock, &call);
+		if (error < 0)
+			return error;
+		done = tcp_sndq_lend(tp, msg->msg_iov, msg->msg_iovlen, room, call);
+		strata_zerocopy_end(call, done != 0);
+	}
+	return done != 0 ? (ssize_t)done : -ENOBUFS;
+}
+
 ssize_t tcp_send(struct strata_socket *sock, const struct msghdr *msg, const struct strata_addr *to,
 		 uint16_t port, int flags)
 {
 	struct tcp_sock *tp = tcp_of(sock);
 	size_t total = iov_total(msg);
-	uint32_t room, done = 0;
+	uint32_t room, stamps = 0;
+	ssize_t done = 0;
 	int error;
 
 	if ((flags & MSG_FASTOPEN) != 0 || tcp_fastopen_deferred(tp))
 		return send_in_syn(tp, msg, to, port);
 	error = send_refused(tp, flags);
+	if (error == 0)
+		error = strata_socket_send_stamps(sock, msg, &stamps);
 	if (error < 0)
 		return error;
 	room = tcp_sndq_room(tp);
@@ -234,16 +258,17 @@ ssize_t tcp_send(struct strata_socket *sock, const struct msghdr *msg, const str
 		return 0;
 	tcp_rate_check_app_limited(tp);
 	if (room != 0)
-		done = tcp_sndq_write(tp, msg->msg_iov, msg->msg_iovlen, 0,
-				      total < room ? (uint32_t)total : room);
-	if (room != 0 && done == 0)
-		return -ENOBUFS;
-	if (done < total)
+		done = take_data(tp, msg, total < room ? (uint32_t)total : room, flags);
+	if (done < 0)
+		return done;
+	if (strata_unlikely(stamps != 0) && done != 0)
+		tcp_mark_write(tp, stamps);
+	if ((size_t)done < total)
 		tp->no_space = true;
-	tp->more = (flags & MSG_MORE) != 0 && done == total;
+	tp->more = (flags & MSG_MORE) != 0 && (size_t)done == total;
 	tcp_events(tp, 0);
 	tcp_schedule(tp);
-	return done != 0 ? (ssize_t)done : -EAGAIN;
+	return done != 0 ? done : -EAGAIN;
 }
 
 /* ---- receive ---- */
@@ -282,12 +307,31 @@ static ssize_t nothing_to_read(struct tcp_sock *tp)
 	return -EAGAIN;
 }
 
+/* Control messages of what is about to be read, up to its byte `n`; `room` is for all of them. */
+static void control_times(struct tcp_sock *tp, struct msghdr *msg, size_t room, uint32_t n)
+{
+	const uint32_t stamps = STRATA_SO_TIMESTAMP | STRATA_SO_TIMESTAMPNS;
+
+	if ((tp->sock.options & stamps) == 0 && strata_socket_stamping(&tp->sock) == 0)
+		return;
+	strata_control_received(&tp->sock, tcp_rcvq_time(tp, tcp_min32(n, tp->rcv_bytes)), msg, room);
+}
+
+/* tcp(7), TCP_INQ: bytes left; as Linux, with the end of the stream behind them one more. */
+static void control_inq(const struct tcp_sock *tp, struct msghdr *msg, size_t room)
+{
+	const int left = (int)(tp->rcv_bytes != 0 || !tp->fin_received ? tp->rcv_bytes : 1);
+
+	if (tp->extra != NULL && tp->extra->inq)
+		strata_control_append(msg, room, IPPROTO_TCP, TCP_CM_INQ, &left, sizeof(left));
+}
+
 ssize_t tcp_recv(struct strata_socket *sock, struct msghdr *msg, struct strata_addr *from,
 		 uint16_t *port, int flags)
 {
-	struct tcp_sock *tp = tcp_of(sock);
-	size_t total = iov_total(msg);
+	size_t total = iov_total(msg), room = msg->msg_controllen;
 	uint32_t n = total < UINT32_MAX ? (uint32_t)total : UINT32_MAX, done;
+	struct tcp_sock *tp = tcp_of(sock);
 
 	(void)from;
 	(void)port;
@@ -295,13 +339,16 @@ ssize_t tcp_recv(struct strata_socket *sock, struct msghdr *msg, struct strata_a
 		return -ENOTCONN;
 	if (flags & MSG_OOB)
 		return -EINVAL;
+	msg->msg_controllen = 0;
 	if (total == 0)
 		return 0;
 	if (tp->rcv_bytes == 0)
 		return nothing_to_read(tp);
+	control_times(tp, msg, room, n);
 	/* tcp(7): MSG_TRUNC discards. */
 	done = tcp_rcvq_read(tp, flags & MSG_TRUNC ? NULL : msg->msg_iov, msg->msg_iovlen, n,
 			     (flags & MSG_PEEK) != 0);
+	control_inq(tp, msg, room);
 	if (flags & MSG_PEEK)
 		return (ssize_t)done;
 	window_update(tp);

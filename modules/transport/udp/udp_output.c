@@ -215,6 +215,7 @@ ssize_t udp_send(struct strata_socket *sock, const struct msghdr *msg, const str
 		 uint16_t port, int flags)
 {
 	struct udp_socket *us = udp_socket_of(sock);
+	struct strata_zerocopy *zerocopy = NULL;
 	struct datagram d = { 0 };
 	struct strata_pkt *pkt;
 	int err;
@@ -233,6 +234,17 @@ ssize_t udp_send(struct strata_socket *sock, const struct msghdr *msg, const str
 	pkt = build(us, msg, &d);
 	if (pkt == NULL)
 		return -ENOBUFS;
+	/* A datagram is copied, which Linux lets a stack tell, too. */
+	if ((flags & MSG_ZEROCOPY) != 0 && (sock->options & STRATA_SO_ZEROCOPY) != 0) {
+		err = strata_zerocopy_begin(sock, &zerocopy);
+		if (err < 0) {
+			strata_pkt_free(pkt);
+			return err;
+		}
+		strata_zerocopy_copied(zerocopy);
+	}
 	err = transmit(us, pkt, &d);
+	if (zerocopy != NULL)
+		strata_zerocopy_end(zerocopy, err >= 0);
 	return err < 0 ? err : (ssize_t)d.length;
 }
