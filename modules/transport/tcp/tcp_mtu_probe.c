@@ -72,7 +72,8 @@ bool tcp_mtu_black_hole(struct tcp_sock *tp)
 
 	/* RFC 4821 7.7: only segments larger than the base say something. */
 	if (config->mtu_probing == TCP_MTU_PROBING_OFF || tp->sock.df == STRATA_DF_DONT ||
-	    !tcp_in(tp, TCP_SYNCHRONISED) || tp->retransmits < config->mtu_black_hole ||
+	    !tcp_in(tp, TCP_SYNCHRONISED) || tp->retransmits == 0 ||
+	    tp->retransmits % config->mtu_black_hole != 0 ||
 	    seq_span(tp->snd_una, tp->snd_end) < before)
 		return false;
 	if (p == NULL) {
@@ -80,7 +81,8 @@ bool tcp_mtu_black_hole(struct tcp_sock *tp)
 		if (p == NULL)
 			return false;
 	} else {
-		/* Not even that arrives: as Linux, half of it. */
+		/* Not even that arrives: half of it. DEVIATION: Linux halves at each timeout; a path that is merely
+		 * down for a while would leave crumbs. */
 		half = tcp_max32(p->low / 2u, (uint32_t)config->mtu_probe_floor);
 		half = tcp_min32(half, base_mss(tp));
 		p->low = (uint16_t)tcp_min32(p->low, half);
