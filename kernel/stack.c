@@ -345,6 +345,22 @@ static bool check_congestion(struct creation *c, struct config_route *r)
 	return true;
 }
 
+/* A path narrower than the family allows a link to be could carry nothing. */
+static bool check_route_mtu(struct creation *c, struct config_route *r)
+{
+	const struct module *m;
+
+	for (m = c->k->registry->modules; m != NULL && r->mtu != 0; m = m->next) {
+		if (kind_of(m) != STRATA_NETWORK || m->pub.number != r->made.to.addr.family ||
+		    r->mtu >= m->pub.module->network->mtu_min)
+			continue;
+		node_fault(c, r->node, "mtu: expected at least %u (network module \"%s\"), found "
+			   "%u", m->pub.module->network->mtu_min, m->pub.name, r->mtu);
+		return false;
+	}
+	return true;
+}
+
 static bool same_route(const struct strata_route *a, const struct strata_route *b)
 {
 	return a->to.bits == b->to.bits && a->metric == b->metric && a->iface == b->iface &&
@@ -370,6 +386,7 @@ static void check_route(struct creation *c, struct config_route *r)
 		}
 	}
 	good = check_congestion(c, r) && good;
+	good = good && check_route_mtu(c, r);
 	made->metric = r->metric;
 	made->mtu = r->mtu;
 	for (const struct config_route *o = c->config.routes; good && o != r; o = o->next) {

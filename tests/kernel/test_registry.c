@@ -565,6 +565,8 @@ static void tells_what_is_wrong_with_routes(void **state)
 		{ "{to: 0.0.0.0/0, via: 192.0.2.9, congestion: ipv4}",
 		  "m.yaml:5:49: congestion \"ipv4\": expected a congestion module, found a "
 		  "network module\n" },
+		{ "{to: 0.0.0.0/0, via: 192.0.2.9, mtu: 67}",
+		  "m.yaml:5:5: mtu: expected at least 68 (network module \"ipv4\"), found 67\n" },
 		{ "{to: 0.0.0.0/0, via: 192.0.2.9}\n  - {to: 0.0.0.0/0, via: 192.0.2.9}",
 		  "m.yaml:6:5: route to 0.0.0.0/0 is taken: expected it once with this way and "
 		  "metric, first found at m.yaml:5:5\n" },

@@ -323,7 +323,7 @@ void tcp_fin_wait_2_orphan(struct tcp_sock *tp)
 
 	if (!tp->orphan || tp->fin_waiting)
 		return;
-	if (linger2 > 0 && (uint64_t)linger2 * STRATA_SEC < wait)
+	if (linger2 > 0)
 		wait = (uint64_t)linger2 * STRATA_SEC;
 	if (m->orphans_waiting >= m->config->fin_wait_max) {
 		tcp_count(tp, TCP_COUNT_ORPHAN_OVERFLOWS, 1);

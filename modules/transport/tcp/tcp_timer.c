@@ -240,8 +240,11 @@ static void fire_cork(struct tcp_sock *tp)
 
 static void fire_fin_wait(struct tcp_sock *tp)
 {
-	/* Forgotten; whatever the peer still sends meets a RST. */
-	tcp_finish(tp, 0);
+	/* Forgotten; whatever the peer still sends meets a RST. As Linux, a TCP_LINGER2 below 0 sends one. */
+	if (tp->extra != NULL && tp->extra->linger2 < 0)
+		tcp_abort(tp, 0);
+	else
+		tcp_finish(tp, 0);
 }
 
 void tcp_timer_fire(struct strata_stack *stack, struct strata_timer *timer)
