@@ -347,6 +347,8 @@ int strata_ifaddr_add(struct strata_iface *iface, const struct strata_prefix *pr
 
 	if (result < 0)
 		return result;
+	if (iface_of(iface)->upper != NULL)
+		return -EINVAL;	/* what comes in belongs to the interface above */
 	ifaddr = strata_alloc(&k->pub, sizeof(*ifaddr));
 	if (ifaddr == NULL)
 		return -ENOMEM;

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "iface.h"
 #include "registry.h"
 #include "text.h"
 
@@ -49,7 +50,8 @@ static int set_level(struct kernel *k, struct module *m, const char *value,
 
 /* What "module.option" names. */
 struct target {
-	struct module *module;		/* NULL: the stack */
+	struct module *module;		/* NULL: the stack, or */
+	struct strata_iface *iface;	/* an interface */
 	const char *option;		/* its name */
 	struct option_schema schema;
 	void *config;
@@ -80,23 +82,54 @@ static int find_target(struct kernel *k, const char *name, struct target *out,
 		out->config = &k->settings;
 		return 0;
 	}
+	out->iface = strata_iface_by_name(&k->pub, owner);
+	if (out->iface != NULL) {
+		const struct strata_module *module = out->iface->driver->module;
+		out->schema = (struct option_schema){ module->iface_options,
+						      module->iface_option_count,
+						      module->iface_config_size, "the interface" };
+		out->config = out->iface->config;
+		return 0;
+	}
 	struct text_nearest nearest = { .word = owner };
 	char hint[TEXT_HINT_SIZE];
 	for (struct module *m = registry_walk(k, NULL); m != NULL; m = registry_walk(k, m))
 		text_nearest_offer(&nearest, m->pub.name);
-	strata_error_add(error, "option \"%.64s\": no module of that name%s", name,
+	for (struct strata_iface *i = strata_iface_next(&k->pub, NULL); i != NULL;
+	     i = strata_iface_next(&k->pub, i))
+		text_nearest_offer(&nearest, i->name);
+	strata_error_add(error, "option \"%.64s\": no module or interface of that name%s", name,
 			 text_nearest_hint(&nearest, hint));
 	return -ENOENT;
 }
 
 static bool means_level(const struct target *t)
 {
-	return strcmp(t->option, "log") == 0 && option_find(&t->schema, "log") == NULL;
+	return t->iface == NULL && strcmp(t->option, "log") == 0 && option_find(&t->schema, "log") == NULL;
 }
 
 /* ---- changing ---- */
 
-/* Puts the new value in, asks the module, and takes it back if that refuses. */
+/* Tells whose the option is. Returns 0 or its refusal. */
+static int tell_change(struct kernel *k, const struct target *t, const struct strata_option *option)
+{
+	struct strata_iface *iface = t->iface;
+	int result = 0;
+	kernel_enter(k);
+	if (iface != NULL) {
+		const struct strata_link_ops *ops = iface->driver->module->link;
+		if (iface_of(iface)->opened && ops->option_changed != NULL)
+			result = ops->option_changed(iface, option);
+	} else {
+		const struct strata_instance *instance = &t->module->pub;
+		if (instance->running && instance->module->option_changed != NULL)
+			result = instance->module->option_changed(&t->module->pub, option);
+	}
+	kernel_leave(k);
+	return result;
+}
+
+/* Puts the new value in, asks its owner, and takes it back if that refuses. */
 static int change(struct kernel *k, const struct target *t, const struct strata_option *option,
 		  const char *value, struct strata_error *error)
 {
@@ -107,22 +140,22 @@ static int change(struct kernel *k, const struct target *t, const struct strata_
 		       sizeof(before) >= sizeof(struct strata_lladdr), "holds every field");
 	memcpy(before, field, size);
 	int result = option_parse(k, option, value, t->config, &owned, error);
-	if (result < 0 || t->module == NULL)
+	if (result < 0 || (t->module == NULL && t->iface == NULL))
 		return result;
-	const struct strata_instance *instance = &t->module->pub;
-	if (instance->running && instance->module->option_changed != NULL) {
-		kernel_enter(k);
-		result = instance->module->option_changed(&t->module->pub, option);
-		kernel_leave(k);
-	}
+	/* The strings of an interface are one block with its structure. */
+	result = t->iface != NULL && owned != NULL ? -EPERM : tell_change(k, t, option);
 	if (result < 0) {
 		memcpy(field, before, size);
 		strata_free(&k->pub, owned);
-		strata_error_add(error, "option \"%s\": module \"%s\" refuses \"%.64s\": %s",
-				 option->name, instance->name, value, strerror(-result));
+		strata_error_add(error, "option \"%s\": %s \"%s\" refuses \"%.64s\": %s", option->name,
+				 t->iface != NULL ? "interface" : "module",
+				 t->iface != NULL ? t->iface->name : t->module->pub.name, value,
+				 strerror(-result));
 		return result;
 	}
-	void **slot = &t->module->owned[option - instance->module->options];
+	if (t->iface != NULL)
+		return 0;
+	void **slot = &t->module->owned[option - t->module->pub.module->options];
 	strata_free(&k->pub, *slot);
 	*slot = owned;
 	return 0;
@@ -164,7 +197,7 @@ int strata_option_get(struct strata_stack *stack, const char *name, char *buf, s
 		int n = snprintf(buf, size, "%s", config_log_level_name(level));
 		return n >= 0 && (size_t)n < size ? 0 : -ENOSPC;
 	}
-	if (t.module == NULL && strcmp(t.option, "name") == 0) {
+	if (t.module == NULL && t.iface == NULL && strcmp(t.option, "name") == 0) {
 		int n = snprintf(buf, size, "%s", k->settings.name);
 		return n >= 0 && (size_t)n < size ? 0 : -ENOSPC;
 	}

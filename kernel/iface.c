@@ -243,12 +243,42 @@ static int check_name(struct kernel *k, const char *name, struct strata_error *e
 	return 0;
 }
 
+/* Finds what the interface stands on, if anything. Returns 0 or -errno with a sentence. */
+static int find_lower(struct kernel *k, struct strata_iface *iface, struct strata_error *error)
+{
+	const struct strata_link_ops *ops = driver_ops(iface);
+	const char *name = ops->lower != NULL ? ops->lower(iface->config) : NULL;
+	struct strata_iface *lower;
+
+	if (name == NULL)
+		return 0;
+	lower = strata_iface_by_name(&k->pub, name);
+	if (lower == NULL) {
+		strata_error_add(error, "interface \"%s\": stands on \"%s\": expected an interface that "
+				 "is defined above it, found none of that name", iface->name, name);
+		return -ENOENT;
+	}
+	if (iface_of(lower)->upper != NULL) {
+		strata_error_add(error, "interface \"%s\": stands on \"%s\": expected an interface that "
+				 "carries no other, found it to carry \"%s\"", iface->name, name,
+				 iface_of(lower)->upper->pub.name);
+		return -EBUSY;
+	}
+	iface->lower = lower;
+	return 0;
+}
+
 static int find_framing(struct kernel *k, struct strata_iface *iface, struct strata_error *error)
 {
 	const struct strata_link_ops *ops = driver_ops(iface);
 	const char *name = ops->choose_framing != NULL ? ops->choose_framing(iface->config)
 						       : ops->framing;
 
+	if (iface->lower != NULL) {
+		iface->framing = iface->lower->framing;
+		iface->header_size = iface->lower->header_size;
+		return 0;
+	}
 	if (name == NULL)
 		return 0;
 	iface->framing = strata_instance_by_name(&k->pub, STRATA_LINK, name);
@@ -276,6 +306,10 @@ static int check_mtu(struct kernel *k, struct strata_iface *iface, struct strata
 									   : STRATA_PKT_MAX;
 	int result = 0;
 
+	if (iface->lower != NULL && iface->lower->mtu < most)
+		most = iface->lower->mtu;
+	if (iface->mtu == 0 && iface->lower != NULL)
+		iface->mtu = iface->lower->mtu;
 	if (iface->mtu == 0)
 		iface->mtu = ops->mtu_default != 0 ? ops->mtu_default : MTU_FALLBACK;
 	if (iface->mtu < ops->mtu_min || iface->mtu > most) {
@@ -300,6 +334,10 @@ static int set_lladdr(struct strata_iface *iface, const char *mac, struct strata
 {
 	const struct strata_link_ops *ops = framing_ops(iface);
 
+	if (mac == NULL && iface->lower != NULL) {
+		iface->lladdr = iface->lower->lladdr;
+		return 0;
+	}
 	if (mac == NULL) {
 		if (ops != NULL && ops->address_random != NULL)
 			ops->address_random(iface->stack, &iface->lladdr);
@@ -324,7 +362,8 @@ static int set_lladdr(struct strata_iface *iface, const char *mac, struct strata
 static int check_all(struct kernel *k, struct strata_iface *iface, const char *mac,
 		     struct strata_error *error)
 {
-	int framing = find_framing(k, iface, error);
+	int lower = find_lower(k, iface, error);
+	int framing = lower == 0 ? find_framing(k, iface, error) : lower;
 	int mtu = check_mtu(k, iface, error);
 	int result = framing != 0 ? framing : mtu;
 
@@ -378,6 +417,8 @@ int iface_create(struct kernel *k, const struct iface_spec *spec, struct strata_
 	}
 	t->slots[t->used++] = iface;
 	iface->pub.index = t->used;
+	if (iface->pub.lower != NULL)
+		iface_of(iface->pub.lower)->upper = iface;
 	strata_generation_bump(&k->pub);
 	*out = &iface->pub;
 	return 0;
@@ -401,6 +442,8 @@ static void set_running(struct kernel *k, struct strata_iface *iface, bool runni
 	for (net = network_next(k, NULL); net != NULL; net = network_next(k, net))
 		if (net->module->network->iface_event != NULL)
 			net->module->network->iface_event(net, iface, running);
+	if (iface_of(iface)->upper != NULL && iface_of(iface)->upper->opened)
+		strata_iface_set_running(&iface_of(iface)->upper->pub, running);
 }
 
 void strata_iface_set_running(struct strata_iface *iface, bool running)
@@ -428,7 +471,14 @@ int iface_open(struct strata_iface *iface, struct strata_error *error)
 
 	if (iface_of(iface)->opened)
 		return 0;
+	if (iface->lower != NULL && !iface_of(iface->lower)->opened) {
+		strata_error_add(error, "interface %s stands on %s, which is down", iface->name,
+				 iface->lower->name);
+		return -ENETDOWN;
+	}
 	iface->flags = STRATA_IFACE_UP;
+	if (iface_of(iface)->upper != NULL)
+		iface->flags |= STRATA_IFACE_CARRIES;
 	result = driver_ops(iface)->open(iface, error);
 	if (result < 0) {
 		iface->flags = 0;
@@ -437,7 +487,8 @@ int iface_open(struct strata_iface *iface, struct strata_error *error)
 	iface_of(iface)->opened = true;
 	if (iface->framing == NULL)
 		iface->flags |= STRATA_IFACE_NO_NEIGHBOUR;
-	running = (iface->flags & STRATA_IFACE_RUNNING) != 0;
+	running = (iface->flags & STRATA_IFACE_RUNNING) != 0 &&
+		  (iface->lower == NULL || iface_usable(iface->lower));
 	iface->flags &= ~(uint32_t)STRATA_IFACE_RUNNING;
 	strata_generation_bump(&k->pub);
 	if (running)
@@ -465,6 +516,8 @@ void iface_close(struct strata_iface *iface)
 
 	if (!inner->opened)
 		return;
+	if (inner->upper != NULL)
+		iface_close(&inner->upper->pub);
 	if (iface->flags & STRATA_IFACE_RUNNING)
 		set_running(k, iface, false);
 	undirty(k, inner);
@@ -491,6 +544,10 @@ void iface_destroy(struct strata_iface *iface)
 		route_iface_removed(k, iface);
 	if (k->neighs != NULL)
 		neigh_iface_removed(k, iface);
+	if (iface_of(iface)->upper != NULL)
+		iface_of(iface)->upper->pub.lower = NULL;
+	if (iface->lower != NULL)
+		iface_of(iface->lower)->upper = NULL;
 	k->ifaces->slots[iface->index - 1] = NULL;
 	strata_generation_bump(&k->pub);
 	strata_free(&k->pub, iface->config);
@@ -505,6 +562,19 @@ static void sniff(struct strata_iface *iface, const struct strata_pkt *pkt, bool
 
 	if (strata_unlikely(inner->sniff != NULL))
 		inner->sniff(inner->sniff_ctx, iface, pkt, out);
+}
+
+/* Gives a frame to the interface that stands on this one. Consumes. */
+static enum strata_verdict carry(struct strata_iface *iface, struct strata_pkt *pkt)
+{
+	struct iface *upper = iface_of(iface)->upper;
+
+	if (!upper->opened) {
+		iface->counters.rx_dropped++;
+		return strata_drop(&kernel_of(iface->stack)->self, pkt, KERNEL_DROP_IFACE_DOWN);
+	}
+	driver_ops(&upper->pub)->lower_input(&upper->pub, pkt);
+	return STRATA_ACCEPTED;
 }
 
 enum strata_verdict strata_iface_input(struct strata_iface *iface, struct strata_pkt *pkt)
@@ -524,6 +594,8 @@ enum strata_verdict strata_iface_input(struct strata_iface *iface, struct strata
 	iface->counters.rx_bytes += strata_pkt_length(pkt);
 	sniff(iface, pkt, false);
 	strata_trace(&k->self, pkt, "in on %s, %u bytes", iface->name, strata_pkt_length(pkt));
+	if (strata_unlikely(iface_of(iface)->upper != NULL))
+		return carry(iface, pkt);
 	if (framing != NULL)
 		verdict = framing->input(iface->framing, iface, pkt);
 	else
@@ -641,6 +713,24 @@ int strata_iface_output(struct strata_iface *iface, struct strata_pkt *pkt, uint
 	if (pkt->seg_type != STRATA_SEG_NONE && !driver_cuts(iface, pkt))
 		return transmit_cut(iface, pkt);
 	return transmit(iface, pkt);
+}
+
+void strata_iface_xmit(struct strata_iface *lower, struct strata_pkt *pkt)
+{
+	struct kernel *k = kernel_of(lower->stack);
+
+	if (!iface_usable(lower)) {
+		output_drop(lower, pkt, KERNEL_DROP_IFACE_DOWN, -ENETDOWN);
+		return;
+	}
+	pkt = iface_pkt_own(k, pkt);
+	if (pkt == NULL)
+		return;
+	pkt->iface = lower;
+	if (pkt->seg_type != STRATA_SEG_NONE && !driver_cuts(lower, pkt))
+		transmit_cut(lower, pkt);
+	else
+		transmit(lower, pkt);
 }
 
 bool iface_flush(struct kernel *k)

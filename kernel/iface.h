@@ -23,6 +23,7 @@ enum neigh_place {
 
 struct iface {
 	struct strata_iface pub;	/* first: modules hold a pointer to it */
+	struct iface *upper;		/* stands on this one; NULL: none */
 	bool opened;
 	bool dirty;			/* in the table's list of drivers to flush */
 	struct iface *dirty_next;

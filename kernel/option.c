@@ -43,6 +43,7 @@ size_t option_field_size(const struct strata_option *option)
 		[STRATA_OPT_LLADDR] = sizeof(struct strata_lladdr),
 		[STRATA_OPT_LIST] = sizeof(struct strata_list),
 		[STRATA_OPT_MODULE] = sizeof(const char *),
+		[STRATA_OPT_CHANCE] = sizeof(uint64_t),
 	};
 	return (size_t)option->type < STRATA_COUNT(sizes) ? sizes[option->type] : 0;
 }
@@ -81,6 +82,10 @@ static void expect_range(const struct strata_option *option, const char *what, s
 	case STRATA_OPT_TIME:
 		text_format_time(option->min, min, sizeof(min));
 		text_format_time(option->max, max, sizeof(max));
+		break;
+	case STRATA_OPT_CHANCE:
+		text_format_chance(option->min, min, sizeof(min));
+		text_format_chance(option->max, max, sizeof(max));
 		break;
 	default:
 		snprintf(min, sizeof(min), "%" PRIu64, option->min);
@@ -143,6 +148,7 @@ static int parse_number(const struct strata_option *option, const char *text, ui
 	uint64_t value = 0;
 	int result = option->type == STRATA_OPT_SIZE ? text_size(text, &value, &fault) :
 		     option->type == STRATA_OPT_TIME ? text_time(text, &value, &fault) :
+		     option->type == STRATA_OPT_CHANCE ? text_chance(text, &value, &fault) :
 						       text_uint(text, &value, &fault);
 	bool fits = !has_range(option) || (value >= option->min && value <= option->max);
 	if (result == 0 && fits) {
@@ -183,6 +189,7 @@ static int parse_plain(struct kernel *k, const struct strata_option *option, con
 	case STRATA_OPT_UINT:
 	case STRATA_OPT_SIZE:
 	case STRATA_OPT_TIME:
+	case STRATA_OPT_CHANCE:
 		return parse_number(option, text, field, why);
 	case STRATA_OPT_CHOICE:
 		return parse_choice(option, text, field, why);
@@ -557,9 +564,11 @@ int option_format(struct kernel *k, const struct strata_option *option, const vo
 	case STRATA_OPT_UINT:
 	case STRATA_OPT_SIZE:
 	case STRATA_OPT_TIME:
+	case STRATA_OPT_CHANCE:
 		memcpy(&number, field, sizeof(number));
 		n = option->type == STRATA_OPT_SIZE ? text_format_size(number, buf, size) :
 		    option->type == STRATA_OPT_TIME ? text_format_time(number, buf, size) :
+		    option->type == STRATA_OPT_CHANCE ? text_format_chance(number, buf, size) :
 		    snprintf(buf, size, "%" PRIu64, number);
 		break;
 	case STRATA_OPT_STRING:

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "iface.h"
 #include "registry.h"
 #include "text.h"
 
@@ -240,6 +241,10 @@ static int check_addresses(struct creation *c, struct config_iface *i)
 	uint32_t n = 0;
 	if (i->addresses == NULL || i->addresses->count == 0)
 		return 0;
+	const struct iface *upper = i->iface != NULL ? iface_of(i->iface)->upper : NULL;
+	if (upper != NULL)
+		node_fault(c, i->addresses, "interface \"%s\" carries \"%s\": expected the addresses "
+			   "there, found them here", i->name, upper->pub.name);
 	i->prefixes = manifest_alloc(c->manifest, i->addresses->count * sizeof(*i->prefixes));
 	if (i->prefixes == NULL)
 		return -ENOMEM;

@@ -15,6 +15,8 @@
 #define NEAREST_LONGEST 64
 /* Local choice: characters of a value that a message shows. */
 #define SHOWN_LONGEST 60
+/* Parts per million in one per cent. */
+#define CHANCE_PERCENT 10000
 
 static int digit_value(char c, unsigned int base)
 {
@@ -125,6 +127,35 @@ int text_time(const char *s, uint64_t *out, struct text_fault *fault)
 	return read_quantity(s, time_units, STRATA_COUNT(time_units), out, fault);
 }
 
+int text_chance(const char *s, uint64_t *out, struct text_fault *fault)
+{
+	uint64_t whole = 0, part = 0, weight = CHANCE_PERCENT;
+	const char *at = s;
+	*fault = (struct text_fault){ .expected = "a chance such as 5% or 0.25%" };
+	for (; isdigit((unsigned char)*at) && whole <= 100; at++)
+		whole = whole * 10 + (uint64_t)(*at - '0');
+	if (at == s || (at - s > 1 && s[0] == '0'))
+		return -EINVAL;
+	if (*at == '.') {
+		if (!isdigit((unsigned char)*++at))
+			return -EINVAL;
+		for (; isdigit((unsigned char)*at) && weight > 1; at++) {
+			weight /= 10;
+			part += (uint64_t)(*at - '0') * weight;
+		}
+	}
+	part += whole * CHANCE_PERCENT;
+	if (strcmp(at, "%") != 0 && !(*at == '\0' && part == 0)) {
+		if (*at == '\0')
+			snprintf(fault->hint, sizeof(fault->hint), "write %.20s%%", s);
+		return -EINVAL;
+	}
+	if (part > CHANCE_PERCENT * 100)
+		return -EINVAL;
+	*out = part;
+	return 0;
+}
+
 int text_bool(const char *s, bool lenient, bool *out, struct text_fault *fault)
 {
 	static const struct {
@@ -174,6 +205,17 @@ int text_format_time(uint64_t ns, char *buf, size_t size)
 	int n = format_quantity(ns, time_units, STRATA_COUNT(time_units), buf, size);
 	return n >= 0 ? n : snprintf(buf, size, "%" PRIu64 "%s", ns / STRATA_US,
 				     ns == 0 ? "" : "us");
+}
+
+int text_format_chance(uint64_t ppm, char *buf, size_t size)
+{
+	unsigned int digits = 4, part = (unsigned int)(ppm % CHANCE_PERCENT);
+	if (part == 0)
+		return snprintf(buf, size, "%" PRIu64 "%s", ppm / CHANCE_PERCENT,
+				ppm == 0 ? "" : "%");
+	for (; part % 10 == 0; part /= 10)
+		digits--;
+	return snprintf(buf, size, "%" PRIu64 ".%0*u%%", ppm / CHANCE_PERCENT, (int)digits, part);
 }
 
 bool text_is_name(const char *s)

@@ -20,12 +20,15 @@ int text_uint(const char *s, uint64_t *out, struct text_fault *fault);
 int text_size(const char *s, uint64_t *out, struct text_fault *fault);
 /* To nanoseconds: us ms s min; only 0 may go without. */
 int text_time(const char *s, uint64_t *out, struct text_fault *fault);
+/* A chance as parts per million: 5%, 0.25%; only 0 may go without the sign. */
+int text_chance(const char *s, uint64_t *out, struct text_fault *fault);
 /* `true` or `false`; with `lenient` also on, off, yes, no. */
 int text_bool(const char *s, bool lenient, bool *out, struct text_fault *fault);
 
 /* The same back to text, in the largest unit that divides the value. Returns bytes as snprintf. */
 int text_format_size(uint64_t bytes, char *buf, size_t size);
 int text_format_time(uint64_t ns, char *buf, size_t size);
+int text_format_chance(uint64_t ppm, char *buf, size_t size);
 
 /* True where `s` is a name: [A-Za-z0-9_-]+. */
 bool text_is_name(const char *s);

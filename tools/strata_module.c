@@ -17,6 +17,7 @@ static const char *option_type(const struct strata_option *option)
 		[STRATA_OPT_UINT] = "number",
 		[STRATA_OPT_SIZE] = "size",
 		[STRATA_OPT_TIME] = "time",
+		[STRATA_OPT_CHANCE] = "chance",
 		[STRATA_OPT_STRING] = "text",
 		[STRATA_OPT_CHOICE] = "choice",
 		[STRATA_OPT_PREFIX] = "prefix",
@@ -57,6 +58,8 @@ static void option_range(const struct strata_option *option, char *buf, size_t s
 	snprintf(buf, size, "-");
 	if (option->type == STRATA_OPT_BOOL)
 		snprintf(buf, size, "true, false");
+	if (option->type == STRATA_OPT_CHANCE)
+		snprintf(buf, size, "0 to 100%%");
 	if (option->type == STRATA_OPT_CHOICE) {
 		for (choice = option->choices; *choice != NULL && length < size; choice++)
 			length += (size_t)snprintf(buf + length, size - length, "%s%s",

@@ -88,7 +88,8 @@ STRATA_API uint64_t strata_next_timer(struct strata_stack *stack);
 /** Sets the stack's time, fires due timers, runs deferred work and callbacks. */
 STRATA_API void strata_run(struct strata_stack *stack, uint64_t now);
 
-/** Changes a runtime option by name, as "module.option" (or "stack.option") with the value written as in
+/** Changes a runtime option by name, as "module.option" (or "stack.option", or "interface.option" of its
+ *  driver's, where no module has the interface's name) with the value written as in
  *  a manifest: strata_option_set(stack, "tcp.sack", "off", &error) — here alone on, off, yes and no do
  *  for a bool too. "module.log" and "stack.log" are log levels, where the module has no option of that name.
  *  Returns 0, -ENOENT, -EINVAL, -EPERM (not changeable at run time), or what the module refused with: then

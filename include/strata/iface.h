@@ -34,6 +34,9 @@ enum strata_iface_flag {
 	STRATA_IFACE_MULTICAST = 1 << 3,
 	STRATA_IFACE_LOOPBACK = 1 << 4,	/**< what goes out comes in again */
 	STRATA_IFACE_NO_NEIGHBOUR = 1 << 5,/**< no link addresses: nothing to resolve */
+	/** Carries another interface, which is given the frames as they were on the wire: the driver hands
+	 *  in none that has yet to be cut. Set before open. */
+	STRATA_IFACE_CARRIES = 1 << 6,
 };
 
 struct strata_iface_counters {
@@ -55,6 +58,7 @@ struct strata_iface {
 	void *state;			/**< driver's own */
 	struct strata_lladdr lladdr;	/**< length 0: none */
 	struct strata_iface_counters counters;
+	struct strata_iface *lower;	/**< interface that it stands on; NULL: a device of its own */
 };
 
 struct strata_link_ops {
@@ -79,6 +83,18 @@ struct strata_link_ops {
 	 *  protocols than the stack. Borrows. NULL: it cuts all of the kind. */
 	bool (*cuts)(const struct strata_iface *iface, const struct strata_pkt *pkt);
 	uint32_t mtu_default, mtu_min, mtu_max;
+	/** An option of the interface changed at run time; config holds the new value. Returns 0 or -errno:
+	 *  then the old value is put back. NULL: the driver reads its configuration each time. */
+	int (*option_changed)(struct strata_iface *iface, const struct strata_option *option);
+
+	/* ---- a driver that stands on another interface ---- */
+
+	/** Name of the interface of the same stack that this one stands on, out of its options. It is defined
+	 *  before, has no addresses of its own, and carries one interface; framing, and where not given MTU
+	 *  and link address, are its. NULL: the driver has a device. */
+	const char *(*lower)(const void *iface_config);
+	/** A frame has come in on iface->lower. Consumes: hands it to strata_iface_input(), now or later. */
+	void (*lower_input)(struct strata_iface *iface, struct strata_pkt *pkt);
 
 	/* ---- a framing ---- */
 
@@ -111,7 +127,11 @@ STRATA_API void strata_iface_enqueue_loop(struct strata_iface *iface, struct str
 /** Gives an outgoing frame, linear and complete, to the embedder's output callback (see
  *  <strata/embed.h>). Consumes. Returns false where nobody listens. */
 STRATA_API bool strata_iface_deliver_out(struct strata_iface *iface, struct strata_pkt *pkt);
-/** The device came or went: sets or clears RUNNING, tells network modules and sockets. */
+/** Sends a framed packet through `lower`, the interface that the caller's stands on. Consumes. Its framing is
+ *  not asked; what its driver cannot do is done, and it is counted. */
+STRATA_API void strata_iface_xmit(struct strata_iface *lower, struct strata_pkt *pkt);
+/** The device came or went: sets or clears RUNNING, tells network modules and sockets. An
+ *  interface that stands on it follows. */
 STRATA_API void strata_iface_set_running(struct strata_iface *iface, bool running);
 
 /* ---- for network modules ---- */
@@ -147,7 +167,7 @@ struct strata_ifaddr {
 
 /** Adds an address: its connected route with it. Network modules are told (`address_event`) and may
  *  make it TENTATIVE. Returns 0, -EEXIST (on whichever interface), -EINVAL (no unicast address, too many
- *  bits), -EAFNOSUPPORT, -ENOMEM. */
+ *  bits, an interface that carries another), -EAFNOSUPPORT, -ENOMEM. */
 STRATA_API int strata_ifaddr_add(struct strata_iface *iface, const struct strata_prefix *prefix);
 /** Returns 0 or -EADDRNOTAVAIL. Its connected route goes; sockets bound to it end. */
 STRATA_API int strata_ifaddr_remove(struct strata_iface *iface, const struct strata_addr *addr);

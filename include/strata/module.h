@@ -60,6 +60,7 @@ enum strata_option_type {
 	/** const char *: name of a module of kind `names`, without which this one does not start. It is
 	 *  started first; where the manifest does not speak of it, it is loaded all the same. */
 	STRATA_OPT_MODULE,
+	STRATA_OPT_CHANCE,	/**< uint64_t parts per million: 5%, 0.25%; the sign is required unless 0 */
 };
 
 /** A list of strings in the kernel's memory. */
@@ -74,11 +75,12 @@ struct strata_option {
 	enum strata_option_type type;
 	size_t offset;			/**< of the field in the configuration structure */
 	const char *fallback;		/**< default, written as in a manifest; NULL: zero, unset */
-	uint64_t min, max;		/**< inclusive, for UINT SIZE TIME; both 0: no limit */
+	uint64_t min, max;		/**< inclusive, for UINT SIZE TIME; both 0: no limit. CHANCE: to 100% */
 	const char *const *choices;	/**< NULL-terminated, for CHOICE */
 	const char *unit;		/**< for people, e.g. "hops"; NULL: none */
 	const char *help;		/**< one sentence */
-	bool runtime;			/**< may be changed while the module runs */
+	/** May be changed while the module runs; an interface's: types with memory of their own may not. */
+	bool runtime;
 	bool required;
 	uint8_t names;			/**< enum strata_kind, for MODULE */
 };

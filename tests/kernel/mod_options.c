@@ -4,7 +4,7 @@
 
 struct options_config {
 	bool flag;
-	uint64_t count, size, time;
+	uint64_t count, size, time, chance;
 	const char *text, *name;
 	uint32_t mode;
 	struct strata_prefix prefix;
@@ -25,6 +25,8 @@ static const struct strata_option options[] = {
 	  .max = 1 << 20, .runtime = true, .help = "a size" },
 	{ .name = "time", .type = STRATA_OPT_TIME, FIELD(time), .fallback = "200ms",
 	  .min = STRATA_MS, .max = 60 * STRATA_SEC, .runtime = true, .help = "a time" },
+	{ .name = "chance", .type = STRATA_OPT_CHANCE, FIELD(chance), .fallback = "2.5%",
+	  .runtime = true, .help = "a chance" },
 	{ .name = "text", .type = STRATA_OPT_STRING, FIELD(text), .fallback = "nothing much",
 	  .runtime = true, .help = "a text" },
 	{ .name = "name", .type = STRATA_OPT_STRING, FIELD(name), .required = true, .help = "a name" },

@@ -30,6 +30,8 @@ static void values_of_a_manifest_reach_the_module(void **state)
 		{ "time", "1min", "1min" },
 		{ "time", "1500us", "1500us" },
 		{ "time", "2 s", "2s" },
+		{ "chance", "5%", "5%" }, { "chance", "0.0001%", "0.0001%" }, { "chance", "0", "0" },
+		{ "chance", "100%", "100%" }, { "chance", "12.50%", "12.5%" }, { "chance", "0%", "0" },
 		{ "text", "012", "012" },
 		{ "text", "no", "no" },
 		{ "text", "\"\"", "" },
@@ -59,7 +61,7 @@ static void defaults_fill_what_a_manifest_leaves_out(void **state)
 {
 	static const struct value defaults[] = {
 		{ "flag", NULL, "true" }, { "count", NULL, "5" }, { "size", NULL, "4KiB" },
-		{ "time", NULL, "200ms" }, { "text", NULL, "nothing much" }, { "name", NULL, "x" },
+		{ "time", NULL, "200ms" }, { "chance", NULL, "2.5%" }, { "text", NULL, "nothing much" }, { "name", NULL, "x" },
 		{ "mode", NULL, "fast" }, { "prefix", NULL, "" },
 		{ "mac", NULL, "02:00:00:00:00:01" },
 		{ "list", NULL, "[one, two words]" }, { "more", NULL, "[]" },
@@ -114,6 +116,15 @@ static void tells_what_is_wrong_with_a_value(void **state)
 		  "found \"1MB\"; write 1MiB" },
 		{ "time", "5",
 		  "expected a time in us, ms, s or min from 1ms to 1min, found \"5\"" },
+		{ "chance", "5", "expected a chance such as 5% or 0.25%, found \"5\"; write 5%" },
+		{ "chance", "101%", "expected a chance such as 5% or 0.25%, found \"101%\"" },
+		{ "chance", "100.0001%", "expected a chance such as 5% or 0.25%, found " },
+		{ "chance", "0.00001%", "expected a chance such as 5% or 0.25%, found " },
+		{ "chance", "05%", "expected a chance such as 5% or 0.25%, found " },
+		{ "chance", "-1%", "expected a chance such as 5% or 0.25%, found " },
+		{ "chance", "5.%", "expected a chance such as 5% or 0.25%, found " },
+		{ "chance", "5%%", "expected a chance such as 5% or 0.25%, found " },
+		{ "chance", "1e2%", "expected a chance such as 5% or 0.25%, found " },
 		{ "time", "5sec", "expected a time in us, ms, s or min from 1ms to 1min, found "
 		  "\"5sec\"; write 5s" },
 		{ "time", "0",
@@ -182,7 +193,7 @@ static void runtime_options_change(void **state)
 	static const struct value cases[] = {
 		{ "flag", "off", "false" }, { "flag", "yes", "true" }, { "flag", "no", "false" },
 		{ "flag", "on", "true" }, { "flag", "false", "false" },
-		{ "count", "7", "7" }, { "size", "8KiB", "8KiB" }, { "time", "3s", "3s" },
+		{ "count", "7", "7" }, { "size", "8KiB", "8KiB" }, { "time", "3s", "3s" }, { "chance", "0.3%", "0.3%" },
 		{ "text", "first", "first" },
 		{ "text", "second, and longer", "second, and longer" },
 		{ "text", "", "" }, { "mode", "sideways", "sideways" },

@@ -48,8 +48,8 @@ empty 'docs/rfc.md names files that exist' "$(
 	done)"
 empty 'every page that another refers to exists' "$(
 	grep -ohE '\bstrata(d|\.yaml|-[a-z]+[0-9]?)? ?\([1578]\)' README.md CONTRIBUTING.md docs/*.md docs/*.7 \
-		tools/*.[18] conf/*.5 modules/*/*/*.7 | tr -d ' ' | sort -u | while read -r reference; do
+		tools/*.[18] conf/*.5 modules/*/*/*.7 tests/sim/*.7 | tr -d ' ' | sort -u | while read -r reference; do
 		file=$(echo "$reference" | sed 's/(\(.\))/.\1/')
-		[ -n "$(find docs tools conf modules -name "$file")" ] || echo "$reference"
+		[ -n "$(find docs tools conf modules tests/sim -name "$file")" ] || echo "$reference"
 	done)"
 finish

@@ -6,11 +6,11 @@
 try() {
 	compiler=$1 language=$2 standard=$3
 	command -v "$compiler" >/dev/null || return 0
-	for header in "$abs_top_srcdir"/include/strata/*.h; do
+	for header in "$abs_top_srcdir"/include/strata/*.h "$abs_top_srcdir"/tests/sim/strata/*.h; do
 		name=strata/$(basename "$header")
 		output=$(printf '#include <%s>\n#include <%s>\n' "$name" "$name" |
 			"$compiler" -x "$language" -std="$standard" -Wall -Wextra -Wconversion -Werror \
-				-fsyntax-only -I"$abs_top_srcdir/include" - 2>&1) || echo "$name: $output"
+				-fsyntax-only -I"$abs_top_srcdir/include" -I"$abs_top_srcdir/tests/sim" - 2>&1) || echo "$name: $output"
 	done >"$work/out"
 	empty "every header compiles alone with $compiler as $standard" "$(cat "$work/out")"
 }

@@ -128,7 +128,8 @@ static int tap_attach(struct tap *tap, struct strata_error *error)
 
 	memset(&request, 0, sizeof(request));
 	memcpy(request.ifr_name, tap->device, strlen(tap->device));
-	tap->vnet = config->offload;
+	/* Who carries another interface hands it packets as they are on the wire. */
+	tap->vnet = config->offload && !(tap->iface->flags & STRATA_IFACE_CARRIES);
 	request.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | (tap->vnet ? IFF_VNET_HDR : 0));
 	if (ioctl(tap->fd, TUNSETIFF, &request) < 0) {
 		result = -errno;
