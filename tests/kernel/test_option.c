@@ -118,13 +118,13 @@ static void tells_what_is_wrong_with_a_value(void **state)
 		  "expected a time in us, ms, s or min from 1ms to 1min, found \"5\"" },
 		{ "chance", "5", "expected a chance such as 5% or 0.25%, found \"5\"; write 5%" },
 		{ "chance", "101%", "expected a chance such as 5% or 0.25%, found \"101%\"" },
-		{ "chance", "100.0001%", "expected a chance such as 5% or 0.25%, found " },
-		{ "chance", "0.00001%", "expected a chance such as 5% or 0.25%, found " },
-		{ "chance", "05%", "expected a chance such as 5% or 0.25%, found " },
-		{ "chance", "-1%", "expected a chance such as 5% or 0.25%, found " },
-		{ "chance", "5.%", "expected a chance such as 5% or 0.25%, found " },
-		{ "chance", "5%%", "expected a chance such as 5% or 0.25%, found " },
-		{ "chance", "1e2%", "expected a chance such as 5% or 0.25%, found " },
+		{ "chance", "100.0001%", "expected a chance such as 5% or 0.25%, found \"100.0001%\"" },
+		{ "chance", "0.00001%", "expected a chance such as 5% or 0.25%, found \"0.00001%\"" },
+		{ "chance", "05%", "expected a chance such as 5% or 0.25%, found \"05%\"" },
+		{ "chance", "-1%", "expected a chance such as 5% or 0.25%, found \"-1%\"" },
+		{ "chance", "5.%", "expected a chance such as 5% or 0.25%, found \"5.%\"" },
+		{ "chance", "5%%", "expected a chance such as 5% or 0.25%, found \"5%%\"" },
+		{ "chance", "1e2%", "expected a chance such as 5% or 0.25%, found \"1e2%\"" },
 		{ "time", "5sec", "expected a time in us, ms, s or min from 1ms to 1min, found "
 		  "\"5sec\"; write 5s" },
 		{ "time", "0",
@@ -231,7 +231,7 @@ static void refused_changes_leave_the_old_value(void **state)
 		  "changed while the stack runs; change the manifest\n" },
 		{ "mod_options.cuont", "7", -ENOENT, "option \"mod_options.cuont\": the module "
 		  "has none of that name; did you mean \"count\"?\n" },
-		{ "mod_option.count", "7", -ENOENT, "option \"mod_option.count\": no module of "
+		{ "mod_option.count", "7", -ENOENT, "option \"mod_option.count\": no module or interface of "
 		  "that name; did you mean \"mod_options\"?\n" },
 		{ "count", "7", -ENOENT, "option \"count\": expected module.option\n" },
 		{ ".count", "7", -ENOENT, "option \".count\": expected module.option\n" },
