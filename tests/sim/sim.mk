@@ -23,10 +23,28 @@ libstrata_sim_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(STRATA_LIBTOOL_VERSION)
 	-export-symbols-regex '^strata_sim_'
 libstrata_sim_la_LIBADD = tests/sim/libline.la libstrata.la
 
-sim_programs = tests/sim/test_sim
+# What it shows of Strata itself.
+sim_programs = tests/sim/test_sim tests/sim/test_faulty tests/sim/test_lossy tests/sim/test_throughput
 check_PROGRAMS += $(sim_programs)
 TESTS += $(sim_programs)
 tests_sim_test_sim_SOURCES = tests/sim/test_sim.c
 tests_sim_test_sim_CPPFLAGS = $(sim_cppflags)
 tests_sim_test_sim_LDFLAGS = $(test_ldflags)
 tests_sim_test_sim_LDADD = $(sim_libs)
+tests_sim_test_faulty_SOURCES = tests/sim/test_faulty.c
+tests_sim_test_faulty_CPPFLAGS = $(sim_cppflags)
+tests_sim_test_faulty_LDFLAGS = $(test_ldflags)
+tests_sim_test_faulty_LDADD = $(sim_libs)
+tests_sim_test_lossy_SOURCES = tests/sim/test_lossy.c
+tests_sim_test_lossy_CPPFLAGS = $(sim_cppflags)
+tests_sim_test_lossy_LDFLAGS = $(test_ldflags)
+tests_sim_test_lossy_LDADD = $(sim_libs)
+tests_sim_test_throughput_SOURCES = tests/sim/test_throughput.c
+tests_sim_test_throughput_CPPFLAGS = $(sim_cppflags)
+tests_sim_test_throughput_LDFLAGS = $(test_ldflags)
+tests_sim_test_throughput_LDADD = $(sim_libs)
+
+# A million connections, a hundred times ten thousand, each time from another seed.
+.PHONY: soak
+soak: all $(sim_programs)
+	STRATA_MODULE_PATH='$(abs_top_builddir)/modules/.libs' tests/sim/test_lossy --seeds 100

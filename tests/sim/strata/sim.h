@@ -38,7 +38,7 @@ struct strata_sim_flow;
 /** What a simulation is made from. Zeroed fields take their defaults. */
 struct strata_sim_config {
 	uint64_t seed;		/**< 0: 1 */
-	uint64_t start;		/**< virtual time of creation, ns; 0: 1000 s */
+	uint64_t start;		/**< virtual time of creation, ns; 0: 1,000,000 s */
 	const char *module_path;	/**< as in struct strata_config */
 	/** Writes <record>.txt, a line for each frame and what became of it, and <record>.pcapng, what
 	 *  each end of each link sends and receives. NULL: neither. */
