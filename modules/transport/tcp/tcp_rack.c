@@ -34,6 +34,9 @@ void tcp_rack_update(struct tcp_sock *tp, const struct tcp_sent *sent, uint32_t 
 	if (!tp->sack_ok)
 		return;
 	detect_reordering(tp, sent, end);
+	/* A clock that stands tells nothing apart: what is sent again would be lost again at once, each time. */
+	if (rtt == 0)
+		return;
 	/* Step 2: which copy of a retransmission arrived? */
 	if (sent->flags & TCP_SENT_EVER) {
 		if (event->has_tsecr &&
