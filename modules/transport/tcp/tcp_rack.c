@@ -34,9 +34,6 @@ void tcp_rack_update(struct tcp_sock *tp, const struct tcp_sent *sent, uint32_t 
 	if (!tp->sack_ok)
 		return;
 	detect_reordering(tp, sent, end);
-	/* A clock that stands tells nothing apart: what is sent again would be lost again at once, each time. */
-	if (rtt == 0)
-		return;
 	/* Step 2: which copy of a retransmission arrived? */
 	if (sent->flags & TCP_SENT_EVER) {
 		if (event->has_tsecr &&
@@ -115,6 +112,10 @@ void tcp_rack_detect(struct tcp_sock *tp)
 			continue;
 		}
 		due = sent->time + late;
+		/* While a clock that was set back stands, every round trip takes no time: what has just been
+		 * sent again would be lost again with each acknowledgement. */
+		if (sent->time == now && (sent->flags & TCP_SENT_RETRANSMITTED) != 0)
+			continue;
 		if (due <= now)
 			i = tcp_sent_lost(tp, i);
 		else if (due > timeout)
