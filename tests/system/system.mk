@@ -9,3 +9,9 @@ test_scripts += \
 	tests/system/bulk.sh tests/system/disable.sh tests/system/handshake.sh tests/system/test_cli.sh \
 	tests/system/test_demos.sh tests/system/test_fault.sh tests/system/test_tap.sh tests/system/traffic.sh
 quick_scripts += tests/system/disable.sh tests/system/test_cli.sh tests/system/traffic.sh
+
+# Both ends of measured transfers: over the host's sockets, and over a stack's.
+check_PROGRAMS += tests/system/flow tests/system/flow_strata
+tests_system_flow_SOURCES = tests/system/flow.c tests/system/flow.h
+tests_system_flow_strata_SOURCES = tests/system/flow_strata.c tests/system/flow.h
+tests_system_flow_strata_LDADD = libstrata.la
