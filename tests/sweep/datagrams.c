@@ -3,6 +3,7 @@
 #include "scenes.h"
 
 #include <linux/errqueue.h>
+#include <linux/net_tstamp.h>
 
 #define BELOW_TCP "ethernet arp ipv4 icmp udp"
 #define GROUP_IP IP4(224, 0, 1, 5)
@@ -419,6 +420,49 @@ void sweep_udp_ancillary(struct sweep *sw)
 			sweep_result(sw, n);
 	}
 	sweep_end(sw);
+	fx_close_socket(fx, s);
+	sweep_usable(fx);
+	fx_close(fx);
+}
+
+static unsigned int read_reports(struct sweep *sw, struct fixture *fx, int s)
+{
+	char control[512], data[256];
+	unsigned int n = 0;
+
+	for (;; n++) {
+		struct iovec iov = { data, sizeof(data) };
+		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+				      .msg_controllen = sizeof(control) };
+		ssize_t result = strata_recvmsg(fx->stack, s, &msg, MSG_ERRQUEUE);
+
+		if (result == -EAGAIN || sweep_result(sw, result) < 0)
+			return n;
+	}
+}
+
+/* Software time stamps of what is sent, told on the error queue. */
+void sweep_udp_stamps(struct sweep *sw)
+{
+	const int flags = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_SCHED |
+			  SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID;
+	struct fixture *fx = sweep_open(sw, .modules = BELOW_TCP);
+	int s = udp_on(4000);
+
+	sweep_begin(sw, fx);
+	sweep_result(sw, fx_setsockopt(fx, s, SOL_SOCKET, SO_TIMESTAMPING, flags));
+	for (int i = 0; i < 5; i++) {
+		sweep_result(sw, fx_sendto(fx, s, "stamped", 7, PEER_IP, 7));
+		fx_run(fx);
+		if (i % 2)
+			read_reports(sw, fx, s);
+	}
+	sweep_end(sw);
+	read_reports(sw, fx, s);
+	assert_int_equal(fx_setsockopt(fx, s, SOL_SOCKET, SO_TIMESTAMPING, flags), 0);
+	assert_int_equal(fx_sendto(fx, s, "stamped", 7, PEER_IP, 7), 7);
+	fx_run(fx);
+	assert_int_equal(read_reports(sw, fx, s), 2);
 	fx_close_socket(fx, s);
 	sweep_usable(fx);
 	fx_close(fx);

@@ -33,6 +33,7 @@ void sweep_udp_broadcast(struct sweep *sw);
 void sweep_udp_to_itself(struct sweep *sw);
 void sweep_udp_ancillary(struct sweep *sw);
 void sweep_udp_connected(struct sweep *sw);
+void sweep_udp_stamps(struct sweep *sw);
 void sweep_udp_full_buffer(struct sweep *sw);
 void sweep_echo_datagrams(struct sweep *sw);
 void sweep_two_wires(struct sweep *sw);

@@ -37,7 +37,7 @@ static const struct sweep_scenario scenarios[] = {
 	CASE(sweep_echo_replies), CASE(sweep_icmp_errors_out), CASE(sweep_icmp_errors_in),
 	CASE(sweep_ping_socket), CASE(sweep_udp_talk), CASE(sweep_udp_multicast),
 	CASE(sweep_udp_broadcast), CASE(sweep_udp_to_itself), CASE(sweep_udp_ancillary),
-	CASE(sweep_udp_connected), CASE(sweep_udp_full_buffer), CASE(sweep_echo_datagrams),
+	CASE(sweep_udp_connected), CASE(sweep_udp_stamps), CASE(sweep_udp_full_buffer), CASE(sweep_echo_datagrams),
 	CASE(sweep_two_wires), CASE(sweep_super_datagrams),
 };
 

@@ -17,6 +17,14 @@
 
 static const struct sweep_scenario scenarios[] = {
 	BOTH("handshake", .from = FROM_CONNECT, .forth = 100, .back = 100),
+	BOTH("handshake_by_cookie", .from = FROM_CONNECT, .forth = 5000, .back = 100,
+	     .options = "tcp.syncookies=2"),
+	BOTH("handshake_with_ecn", .from = FROM_CONNECT, .forth = 20000, .back = 20000,
+	     .options = "tcp.ecn=1"),
+	BOTH("handshake_with_loss", .from = FROM_CONNECT, .forth = 5000, .back = 5000,
+	     .link = { .loss = 3000 }),
+	BOTH("cubic", .from = FROM_CONNECT, .forth = 60000, .link = { .loss = 300 },
+	     .modules = "ethernet arp ipv4 icmp udp cubic tcp"),
 	BOTH("sending_forth", .from = FROM_ESTABLISHED, .forth = 60000),
 	BOTH("sending_back", .from = FROM_ESTABLISHED, .back = 60000),
 	BOTH("both_ways", .from = FROM_ESTABLISHED, .forth = 40000, .back = 40000),
