@@ -194,12 +194,12 @@ static void try_again(struct stream *t)
 		try_listen(t);
 	if (t->listening && !t->connecting)
 		try_connect(t);
-	if (t->server.s < 0 && t->server.again) {
+	if (t->listening && t->server.s < 0 && t->server.again) {
 		t->server.again = false;
 		accept_now(t);
 	}
 	for (int i = 0; i < 2; i++) {
-		if (ends[i]->s < 0 || !ends[i]->again)
+		if (ends[i]->s < 0 || !t->connecting || !ends[i]->again)
 			continue;
 		ends[i]->again = false;
 		pump_in(t, ends[i]);
