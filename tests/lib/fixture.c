@@ -119,8 +119,11 @@ void fx_at(struct fixture *fx, uint64_t ms, const char *file, int line)
 
 int fx_input(struct fixture *fx, const void *frame, size_t length)
 {
-	int result = strata_input(fx->iface, frame, length, fx->now);
+	int result;
 
+	if (fx->batched)
+		return strata_input_batched(fx->iface, frame, length, fx->now);
+	result = strata_input(fx->iface, frame, length, fx->now);
 	pump(fx);
 	return result;
 }

@@ -116,6 +116,7 @@ struct fixture {
 
 	struct fx_frame *first, **end;	/* sent by the stack and not yet expected */
 	struct fx_frame *inbound, **inbound_end;	/* answers of answer_arp on their way in */
+	bool batched;			/* set by a test: frames given are of one batch, until fx_run() */
 	size_t frames;			/* sent in all */
 	uint16_t ip_id;			/* of the next packet that is built */
 	char fault[256];		/* what was wrong with a frame sent; told at the next step */

@@ -47,6 +47,44 @@ static void an_ack_waits_40_ms(void **state)
 	fx_close(fx);
 }
 
+/* The peer's next eight segments are read in one go. */
+static void rx_batch(struct fixture *fx)
+{
+	fx->batched = true;
+	for (int i = 0; i < 8; i++)
+		rx(ACK, .len = MSS);
+	fx->batched = false;
+	fx_run(fx);
+}
+
+static void one_ack_serves_a_batch_but_where_segments_were_lost(void **state)
+{
+	struct fixture *fx = fx_open();
+	int s = connected_sack(fx);
+	uint32_t next = 1 + 9 * MSS;
+
+	(void)state;
+	rx(ACK, .len = MSS);
+	fx_setsockopt(fx, s, IPPROTO_TCP, TCP_QUICKACK, 0);
+	fx_advance(fx, 100);
+	fx_discard(fx);
+	rx_batch(fx);
+	expect_tx(ACK, .ack = next);
+	expect_silence(0);
+	/* A hole, and its repair. */
+	rx(ACK, .seq = next + MSS, .len = MSS);
+	expect_tx(ACK, .ack = next);
+	rx(ACK, .seq = next, .len = MSS);
+	next += 2 * MSS;
+	expect_tx(ACK, .ack = next);
+	fx->conn.peer_nxt = next;
+	rx_batch(fx);
+	for (uint32_t i = 1; i <= 4; i++)
+		expect_tx(ACK, .ack = next + i * 2 * MSS);
+	expect_silence(0);
+	fx_close(fx);
+}
+
 static void the_first_segments_are_acknowledged_at_once(void **state)
 {
 	struct fixture *fx = fx_open();
@@ -616,6 +654,7 @@ int main(void)
 		cmocka_unit_test(what_lies_beyond_the_window_is_cut_off_with_its_fin),
 		cmocka_unit_test(ranges_out_of_order_are_limited),
 		cmocka_unit_test(single_bytes_out_of_order_cannot_use_up_memory),
+		cmocka_unit_test(one_ack_serves_a_batch_but_where_segments_were_lost),
 		cmocka_unit_test(after_shut_rd_data_is_acknowledged_and_thrown_away),
 		cmocka_unit_test(urgent_pointers_break_nothing),
 		cmocka_unit_test(sequence_numbers_may_wrap_anywhere),
