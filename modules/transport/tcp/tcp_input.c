@@ -436,9 +436,10 @@ static void out_of_order(struct tcp_sock *tp)
 /* In order: one ACK serves a batch, which saves most of them. But where segments have been lost of late
  * ACKs are lost too, and a flight whose only ACK is lost waits for a timeout: there every second segment
  * has its own (RFC 5681 4.2), before the batch ends. */
-static void in_order(struct tcp_sock *tp)
+static void in_order(struct tcp_sock *tp, const struct tcp_segment *seg)
 {
-	if (tp->quick != 0 && !tp->pingpong && tp->rcv_nxt - tp->rcv_wup >= 2u * tp->rcv_mss)
+	if (tp->quick != 0 && !tp->pingpong && (seg->flags & TCP_FIN) == 0 &&
+	    tp->rcv_nxt - tp->rcv_wup >= 2u * tp->rcv_mss)
 		tcp_send_ack(tp);
 }
 
@@ -482,7 +483,7 @@ static enum tcp_step process_text(struct tcp_sock *tp, struct tcp_segment *seg)
 		ack_quickly(tp);
 	tp->ack_pending = true;
 	tcp_schedule(tp);
-	in_order(tp);
+	in_order(tp, seg);
 	if (tp->sock.shutdown & 1) {
 		/* After SHUT_RD data is acknowledged and thrown away. */
 		tcp_rcvq_purge(tp);
