@@ -21,6 +21,7 @@ include tests/modules/tcp/scen.mk
 include tests/modules/udp/test.mk
 include tests/modules/newreno/test.mk
 include tests/modules/cubic/test.mk
+include tests/modules/bbr/test.mk
 include tests/modules/control/test.mk
 include tests/modules/echo/test.mk
 include tests/modules/steady/test.mk

@@ -31,6 +31,7 @@ struct strata_congestion {
 	/** Set by an algorithm that keeps the flight small on purpose: samples of it are no measure of the path
 	 *  and count as limited by the application. */
 	bool mark_app_limited;
+	bool sack;			/**< selective acknowledgements are in use */
 	uint64_t priv[STRATA_CONGESTION_PRIV / 8];
 };
 

@@ -136,6 +136,7 @@ void tcp_congestion_begin(struct tcp_sock *tp)
 
 	tp->cc.stack = tp->sock.stack;
 	tp->cc.algorithm = choose_algorithm(tp);
+	tp->cc.sack = tp->sack_ok;
 	memset(tp->cc.priv, 0, sizeof(tp->cc.priv));
 	ops = tcp_cc(tp);
 	if (ops != NULL)
