@@ -44,6 +44,8 @@ tests_sim_test_throughput_CPPFLAGS = $(sim_cppflags)
 tests_sim_test_throughput_LDFLAGS = $(test_ldflags)
 tests_sim_test_throughput_LDADD = $(sim_libs)
 
+test_scripts += tests/sim/test_replay.sh
+
 # A million connections, a hundred times ten thousand, each time from another seed.
 .PHONY: soak
 soak: all $(sim_programs)

@@ -413,6 +413,24 @@ static void the_seed_fixes_the_run(struct strata_sim *sim, unsigned int scale)
 	want(sim, other != 0 && one != other, "another seed gives others");
 }
 
+/* Only by its name: has a fault, for those who want to see what then is told. */
+static void a_fault_for_the_record(struct strata_sim *sim, unsigned int scale)
+{
+	struct pair pair = make_pair(sim, NULL, &(struct strata_impairment){ .delay = 10 * STRATA_MS,
+		.loss = STRATA_PERCENT(10) });
+
+	(void)scale;
+	strata_sim_flow(sim, &(struct strata_sim_flow_config){ .client = pair.a, .server = pair.b,
+		.forth = 50000 });
+	strata_sim_run_flows(sim, 60 * STRATA_SEC);
+	strata_sim_fault(sim, "this is what a fault looks like");
+}
+
+static const struct strata_sim_case shown[] = {
+	{ "a_fault_for_the_record", a_fault_for_the_record, 1 },
+	{ NULL, NULL, 0 },
+};
+
 static const struct strata_sim_case cases[] = {
 	{ "a_perfect_line_only_delays", a_perfect_line_only_delays, 1 },
 	{ "losses_are_as_many_as_asked_for", losses_are_as_many_as_asked_for, 3 },
@@ -439,5 +457,9 @@ static const struct strata_sim_case cases[] = {
 
 int main(int argc, char **argv)
 {
-	return strata_sim_main(argc, argv, cases);
+	bool show = false;
+
+	for (int i = 1; i < argc; i++)
+		show |= strcmp(argv[i], shown[0].name) == 0;
+	return strata_sim_main(argc, argv, show ? shown : cases);
 }
