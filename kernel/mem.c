@@ -328,6 +328,8 @@ void cache_trim(struct strata_cache *cache)
 		cache_release_last(cache);
 		return;
 	}
+	/* It may be that nobody frees anything after this. */
+	rest_watch(cache->k);
 	if (cache->k->pub.now < cache->window_end)
 		return;
 	/* What the whole last window did not need is not needed in steady state. */

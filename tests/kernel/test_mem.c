@@ -287,6 +287,38 @@ static void memory_of_a_burst_goes_back_though_nothing_follows(void **state)
 	rig_close(&rig);
 }
 
+/* They rested for a while before they went, all at once: the timer of their growth had long found nothing. */
+static void memory_of_a_crowd_that_rested_goes_back_too(void **state)
+{
+	struct rig rig = { .seed = 1 };
+	struct strata_cache *cache;
+	static void *objects[16000];
+	size_t i, before;
+
+	(void)state;
+	assert_int_equal(rig_open(&rig), 0);
+	cache = strata_cache_create(rig.stack, "things", 256);
+	before = rig.bytes;
+	for (i = 0; i < STRATA_COUNT(objects); i++)
+		objects[i] = strata_cache_alloc(cache);
+	for (i = 0; i < 3 && timer_next(&rig.k) != STRATA_NEVER; i++) {
+		kernel_set_now(&rig.k, timer_next(&rig.k));
+		timer_run(&rig.k);
+	}
+	/* A stack at rest has no timer. */
+	assert_true(timer_next(&rig.k) == STRATA_NEVER);
+	for (i = 0; i < STRATA_COUNT(objects); i++)
+		strata_cache_free(cache, objects[i]);
+	for (i = 0; i < 3 && timer_next(&rig.k) != STRATA_NEVER; i++) {
+		kernel_set_now(&rig.k, timer_next(&rig.k));
+		timer_run(&rig.k);
+	}
+	assert_true(rig.bytes <= before);
+	assert_true(timer_next(&rig.k) == STRATA_NEVER);
+	strata_cache_destroy(cache);
+	rig_close(&rig);
+}
+
 /* Each object is filled with a pattern of its own, which nobody else may touch. */
 static void objects_never_overlap(void **state)
 {
@@ -458,6 +490,7 @@ int main(void)
 		cmocka_unit_test(a_refusal_under_pressure_stays_cheap),
 		cmocka_unit_test(memory_of_a_burst_goes_back_in_time),
 		cmocka_unit_test(memory_of_a_burst_goes_back_though_nothing_follows),
+		cmocka_unit_test(memory_of_a_crowd_that_rested_goes_back_too),
 		cmocka_unit_test(objects_never_overlap),
 		cmocka_unit_test(an_uncached_object_is_one_allocation),
 		cmocka_unit_test(a_leaked_object_is_named),
