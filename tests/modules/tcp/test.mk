@@ -1,4 +1,10 @@
 # Tests of the tcp module.
+test_programs += tests/modules/tcp/test_tcp_crowds
+tests_modules_tcp_test_tcp_crowds_SOURCES = tests/modules/tcp/test_tcp_crowds.c \
+	tests/modules/tcp/attack.c tests/modules/tcp/attack.h
+tests_modules_tcp_test_tcp_crowds_CPPFLAGS = $(test_cppflags)
+tests_modules_tcp_test_tcp_crowds_LDFLAGS = $(test_ldflags)
+tests_modules_tcp_test_tcp_crowds_LDADD = $(test_libs)
 test_programs += tests/modules/tcp/test_tcp_attacks
 tests_modules_tcp_test_tcp_attacks_SOURCES = tests/modules/tcp/test_tcp_attacks.c \
 	tests/modules/tcp/attack.c tests/modules/tcp/attack.h
