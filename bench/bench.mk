@@ -1,13 +1,15 @@
 # Measuring programs, built by `make bench` only.
-EXTRA_PROGRAMS += bench/udp_packets bench/idle_connections
+EXTRA_PROGRAMS += bench/udp_packets bench/idle_connections bench/attack_cost
 bench_pair = bench/pair.c bench/pair.h
 bench_udp_packets_SOURCES = bench/udp_packets.c $(bench_pair)
 bench_udp_packets_LDADD = libstrata.la
 bench_idle_connections_SOURCES = bench/idle_connections.c $(bench_pair)
 bench_idle_connections_LDADD = libstrata.la
-CLEANFILES += bench/udp_packets bench/idle_connections
+bench_attack_cost_SOURCES = bench/attack_cost.c $(bench_pair)
+bench_attack_cost_LDADD = libstrata.la
+CLEANFILES += bench/udp_packets bench/idle_connections bench/attack_cost
 EXTRA_DIST += bench/run bench/README.md
 
 .PHONY: bench
-bench: all bench/udp_packets$(EXEEXT) bench/idle_connections$(EXEEXT)
+bench: all bench/udp_packets$(EXEEXT) bench/idle_connections$(EXEEXT) bench/attack_cost$(EXEEXT)
 	$(srcdir)/bench/run $(abs_top_builddir)
