@@ -252,8 +252,9 @@ struct tcp_send_queue {
 struct tcp_range {
 	struct tcp_range *next;
 	struct strata_pkt *head, *tail;	/* consecutive packets, linked by pkt->next */
+	struct tcp_range *newer, *older;	/* by the last change: the order of SACK blocks (RFC 2018 4) */
+	struct tcp_range *latest;	/* kept by the first run only: the one changed last */
 	uint32_t start, end;
-	uint32_t stamp;			/* of the last change: the order of SACK blocks (RFC 2018 4) */
 };
 
 /* ---- connections ---- */
@@ -445,7 +446,6 @@ struct tcp_sock {
 	uint32_t rcv_space, rcv_epoch_seq, rcv_epoch_ms, rcv_rtt_us;
 	uint32_t delivered_ce;		/* segments whose ACK echoed a mark, for struct tcp_info */
 	uint32_t dsack_start, dsack_end;	/* to be reported once (RFC 2883), if not equal */
-	uint32_t range_stamp;
 
 	uint16_t mss;			/* largest segment to send, before options (RFC 6691) */
 	uint16_t peer_mss, advmss;

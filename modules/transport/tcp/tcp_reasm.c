@@ -101,6 +101,41 @@ void tcp_rcvq_purge(struct tcp_sock *tp)
 
 /* ---- out of order ---- */
 
+/* Runs are kept in the order of their last change too, so that an acknowledgement finds its blocks without
+ * looking at all that a peer makes us keep (SegmentSmack, CVE-2018-5390). The first run holds the anchor. */
+static void set_first(struct tcp_sock *tp, struct tcp_range *range)
+{
+	if (range != NULL)
+		range->latest = tp->ooo != NULL ? tp->ooo->latest : NULL;
+	tp->ooo = range;
+}
+
+static void unlink_change(struct tcp_sock *tp, struct tcp_range *range)
+{
+	if (range->newer != NULL)
+		range->newer->older = range->older;
+	else
+		tp->ooo->latest = range->older;
+	if (range->older != NULL)
+		range->older->newer = range->newer;
+}
+
+static void link_change(struct tcp_sock *tp, struct tcp_range *range)
+{
+	range->newer = NULL;
+	range->older = tp->ooo->latest;
+	if (range->older != NULL)
+		range->older->newer = range;
+	tp->ooo->latest = range;
+}
+
+static void range_changed(struct tcp_sock *tp, struct tcp_range *range)
+{
+	unlink_change(tp, range);
+	link_change(tp, range);
+}
+
+/* It is in no list any more. */
 static void range_free(struct tcp_sock *tp, struct tcp_range *range)
 {
 	struct strata_pkt *pkt;
@@ -116,13 +151,20 @@ static void range_free(struct tcp_sock *tp, struct tcp_range *range)
 
 void tcp_reasm_forget(struct tcp_sock *tp, uint32_t seq)
 {
-	struct tcp_range **link = &tp->ooo, *range;
+	struct tcp_range *prev = NULL, *range = tp->ooo;
 
-	while (*link != NULL && seq_lt((*link)->start, seq))
-		link = &(*link)->next;
-	while ((range = *link) != NULL) {
-		*link = range->next;
+	for (; range != NULL && seq_lt(range->start, seq); range = range->next)
+		prev = range;
+	while (range != NULL) {
+		struct tcp_range *next = range->next;
+
+		unlink_change(tp, range);
+		if (prev != NULL)
+			prev->next = next;
+		else
+			set_first(tp, next);
 		range_free(tp, range);
+		range = next;
 	}
 }
 
@@ -138,7 +180,8 @@ static void pull_first(struct tcp_sock *tp)
 	struct tcp_range *range = tp->ooo;
 	struct strata_pkt *pkt;
 
-	tp->ooo = range->next;
+	unlink_change(tp, range);
+	set_first(tp, range->next);
 	while ((pkt = range->head) != NULL) {
 		range->head = pkt->next;
 		tp->ooo_size -= strata_pkt_truesize(pkt);
@@ -186,7 +229,8 @@ static struct tcp_range *range_new(struct tcp_sock *tp, struct tcp_range *prev, 
 	if (prev != NULL)
 		prev->next = range;
 	else
-		tp->ooo = range;
+		set_first(tp, range);
+	link_change(tp, range);
 	tp->ooo_ranges++;
 	return range;
 }
@@ -200,6 +244,7 @@ static void range_join(struct tcp_sock *tp, struct tcp_range *range)
 	range->tail = next->tail;
 	range->end = next->end;
 	range->next = next->next;
+	unlink_change(tp, next);
 	next->head = NULL;
 	range_free(tp, next);
 }
@@ -241,7 +286,7 @@ static struct tcp_range *fill_gap(struct tcp_sock *tp, struct tcp_range *prev, u
 	}
 	if (range->next != NULL && range->next->start == range->end)
 		range_join(tp, range);
-	range->stamp = ++tp->range_stamp;
+	range_changed(tp, range);
 	return range;
 }
 
@@ -283,7 +328,7 @@ static void queue_out_of_order(struct tcp_sock *tp, struct tcp_segment *seg)
 				tcp_dsack(tp, seq, upto);
 			repeated = true;
 			strata_pkt_pull(pkt, upto - seq);
-			prev->stamp = ++tp->range_stamp;
+			range_changed(tp, prev);
 			seq = upto;
 			continue;
 		}
@@ -367,10 +412,8 @@ void tcp_dsack(struct tcp_sock *tp, uint32_t start, uint32_t end)
 
 unsigned int tcp_reasm_blocks(const struct tcp_sock *tp, struct tcp_block *out, unsigned int max)
 {
-	const struct tcp_range *range, *best;
-	uint32_t below = 0;
+	const struct tcp_range *range = tp->ooo != NULL ? tp->ooo->latest : NULL;
 	unsigned int n = 0;
-	bool first = true;
 
 	/* RFC 2883 section 4: the duplicate comes first. */
 	if (tp->dsack_start != tp->dsack_end && n < max) {
@@ -378,18 +421,9 @@ unsigned int tcp_reasm_blocks(const struct tcp_sock *tp, struct tcp_block *out, 
 		out[n++].end = tp->dsack_end;
 	}
 	/* RFC 2018 section 4: the run changed last first, then those changed before it. */
-	while (n < max) {
-		best = NULL;
-		for (range = tp->ooo; range != NULL; range = range->next)
-			if ((first || seq_lt(range->stamp, below)) &&
-			    (best == NULL || seq_gt(range->stamp, best->stamp)))
-				best = range;
-		if (best == NULL)
-			break;
-		out[n].start = best->start;
-		out[n++].end = best->end;
-		below = best->stamp;
-		first = false;
+	for (; range != NULL && n < max; range = range->older) {
+		out[n].start = range->start;
+		out[n++].end = range->end;
 	}
 	return n;
 }
