@@ -221,6 +221,9 @@ static void ordinary_syns(struct rig *rig, long count)
 	struct strata_error error = { 0 };
 
 	pair_check(strata_option_set(rig->stack, "tcp.half_open_max", "1000000", &error), "option");
+	pair_check(strata_option_set(rig->stack, "tcp.backlog_max", "65535", &error), "option");
+	/* The backlog bounds its listener's half-open connections too. */
+	pair_check(strata_listen(rig->stack, rig->listener, 65535), "listen");
 	syns(rig, count);
 }
 
