@@ -753,6 +753,21 @@ static void an_error_does_not_end_an_established_connection(struct fixture *fx, 
 	expect_tx(ACK, .seq = 11, .len = 10);
 }
 
+/* RFC 1122 4.2.4.1: the application is told if it asks. */
+static void recverr_tells_of_an_error_and_the_connection_goes_on(struct fixture *fx)
+{
+	int s = tcp_connected(fx);
+
+	assert_int_equal(fx_setsockopt(fx, s, IPPROTO_IP, IP_RECVERR, 1), 0);
+	app_sends(s, 0, 10);
+	rx_icmp_error(3, 1, 0, expect_tx(ACK, .len = 10), 8);
+	assert_int_equal(fx_getsockopt(fx, s, SOL_SOCKET, SO_ERROR), EHOSTUNREACH);
+	assert_int_equal(tcp_state_of(fx, s), TCP_ESTABLISHED);
+	rx(ACK, .ack = 11);
+	app_sends(s, 10, 10);
+	expect_tx(ACK, .seq = 11, .len = 10);
+}
+
 /* ---- 54: idleness ---- */
 
 static void no_keepalive_is_sent_unasked(struct fixture *fx)
@@ -913,6 +928,7 @@ static const struct fx_scenario scenarios[] = {
 	SCENARIOS("51", an_error_about_nothing_in_flight_is_ignored, quotes),
 	SCENARIO("51", an_error_that_quotes_too_little_is_ignored),
 	SCENARIOS("51", an_error_does_not_end_an_established_connection, softs),
+	SCENARIO("51", recverr_tells_of_an_error_and_the_connection_goes_on),
 	SCENARIO("54", no_keepalive_is_sent_unasked),
 	SCENARIO("54", keepalives_begin_after_two_hours),
 	SCENARIOS("54", the_keepalive_timer_begins_anew_when, busy),
