@@ -407,7 +407,60 @@ static void a_timeout_lowers_the_threshold_once(struct fixture *fx)
 	assert_int_equal(tcp_info_of(fx, s).tcpi_snd_ssthresh, 5);
 }
 
+/* ---- 36: our own numbers wrap ---- */
+
+struct wrap {
+	const char *name;
+	uint32_t isn;
+};
+
+static const struct wrap wraps[] = {
+	{ "at the SYN", 0xffffffffu }, { "at the first byte", 0xfffffffeu },
+	{ "within the first segment", 0xffffffffu - 500 }, { "between two segments", 0xffffffffu - 1000 },
+	{ "in the hole", 0xffffffffu - 2500 }, { "in what is sacked", 0xffffffffu - 4500 },
+	{ "at the FIN", 0xffffffffu - 10000 }, { "of the sign", 0x7fffffffu },
+	{ "of the sign, in the hole", 0x7fffffffu - 2500 },
+	{ "of the window's right edge", 0xffffffffu - 65535 },
+};
+
+/* The initial number comes of a clock of 4 µs (RFC 6528): the stack is made when it gives the one wanted. */
+static void our_numbers_wrap_without_notice(struct fixture *fx, const void *row)
+{
+	const struct wrap *wrap = row;
+	uint64_t start = 1000 * STRATA_SEC, isn;
+	int s;
+
+	listen_on(80);
+	rx(SYN, .mss = MSS);
+	expect_tx(SYN | ACK);
+	isn = fx->conn.stack_isn;
+	start += (uint64_t)(uint32_t)(wrap->isn - isn) * 4 * STRATA_US;
+	fx = fx_open(.start = start, .seed = 1);
+	s = tcp_distant(fx, RTT, true, false);
+	assert_int_equal(fx->conn.stack_isn, wrap->isn);
+	app_sends(s, 0, 10000);
+	tcp_segments(fx, 1, 10);
+	fx_advance(fx, RTT);
+	/* The third is lost. */
+	rx(ACK, .ack = 2001);
+	rx(ACK, .ack = 2001, .sack = { { 3001, 10001 } });
+	expect_tx(ACK, .seq = 2001, .len = MSS);
+	/* The retransmission too; the timer repairs it. */
+	expect_tx(ACK, .seq = 2001, .len = MSS, .within = 2000);
+	rx(ACK, .ack = 12001);
+	expect_drop("tcp", "BAD_ACK");
+	fx_discard(fx);
+	rx(ACK, .ack = 10001);
+	assert_int_equal(strata_shutdown(fx->stack, s, SHUT_WR), 0);
+	expect_tx(FIN | ACK, .seq = 10001);
+	rx(ACK, .ack = 10002);
+	assert_int_equal(tcp_state_of(fx, s), TCP_FIN_WAIT2);
+	expect_silence(1000);
+	fx_close(fx);
+}
+
 static const struct fx_scenario scenarios[] = {
+	SCENARIOS("36", our_numbers_wrap_without_notice, wraps),
 	SCENARIO("42", new_data_follows_the_retransmission),
 	SCENARIO("42", the_last_of_many_duplicates_starts_no_second_recovery),
 	SCENARIOS("43", each_hole_is_filled_once, holes),
