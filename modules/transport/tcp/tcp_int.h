@@ -827,6 +827,8 @@ void tcp_send_syn(struct tcp_sock *tp);
 void tcp_ack_flush(struct tcp_sock *tp);
 /* Bytes a segment takes at most, options of now taken off. */
 uint32_t tcp_segment_room(const struct tcp_sock *tp);
+/* Bytes a second at which the connection sends now; 0: no pacing. */
+uint64_t tcp_pacing_rate(const struct tcp_sock *tp);
 /* Pacing does not let anything leave yet; its timer is set. */
 bool tcp_pacing_holds(struct tcp_sock *tp);
 /* A writer that waits for room is told where there is some. */

@@ -224,8 +224,8 @@ void tcp_send_syn(struct tcp_sock *tp)
 
 /* ---- pacing ---- */
 
-/* Bytes a second; 0: no pacing. The algorithm's rate, or for who asks for pacing as Linux works it out. */
-static uint64_t pacing_rate(const struct tcp_sock *tp)
+/* The algorithm's rate, or for who asks for pacing as Linux works it out. */
+uint64_t tcp_pacing_rate(const struct tcp_sock *tp)
 {
 	uint64_t rate = tp->cc.pacing_rate, most = tp->sock.max_pacing_rate;
 	unsigned int percent = PACING_AVOIDANCE;
@@ -245,7 +245,7 @@ static uint64_t pacing_rate(const struct tcp_sock *tp)
 /* Most bytes that leave at once. */
 static uint32_t pacing_quantum(const struct tcp_sock *tp)
 {
-	uint64_t rate = pacing_rate(tp);
+	uint64_t rate = tcp_pacing_rate(tp);
 
 	if (rate == 0)
 		return UINT32_MAX;
@@ -260,7 +260,7 @@ static uint32_t pacing_quantum(const struct tcp_sock *tp)
  * quantum at most. */
 static void pace(struct tcp_sock *tp, uint32_t bytes)
 {
-	uint64_t rate = pacing_rate(tp), now = tcp_now(tp), credit;
+	uint64_t rate = tcp_pacing_rate(tp), now = tcp_now(tp), credit;
 
 	if (strata_likely(rate == 0))
 		return;
@@ -273,7 +273,7 @@ static void pace(struct tcp_sock *tp, uint32_t bytes)
 
 bool tcp_pacing_holds(struct tcp_sock *tp)
 {
-	if (strata_likely(pacing_rate(tp) == 0) || tp->pace_next <= tcp_now(tp))
+	if (strata_likely(tcp_pacing_rate(tp) == 0) || tp->pace_next <= tcp_now(tp))
 		return false;
 	tcp_timer_set(tp, TCP_TIMER_PACE, tp->pace_next);
 	return true;

@@ -303,11 +303,16 @@ static bool frto_ack(struct tcp_sock *tp, const struct tcp_ack_event *event, boo
 }
 
 /* In LOSS. */
-static void loss_ack(struct tcp_sock *tp, const struct tcp_ack_event *event)
+static void loss_ack(struct tcp_sock *tp, struct tcp_ack_event *event, bool duplicate)
 {
 	bool recovered = event->acked != 0 && seq_geq(tp->snd_una, tp->recover);
 	struct tcp_flight *f = tp->flight;
 
+	/* New data that F-RTO sent: what duplicates report of it has left the network. */
+	if (!tp->sack_ok && duplicate && seq_gt(tp->snd_nxt, tp->recover))
+		count_duplicate(tp, event);
+	else if (event->acked != 0)
+		f->reno_sacked = 0;
 	if ((event->acked != 0 && try_undo(tp, event, true)) ||
 	    (f->frto != TCP_FRTO_OFF && frto_ack(tp, event, recovered))) {
 		tp->retransmits = 0;
@@ -360,7 +365,7 @@ void tcp_recovery_ack(struct tcp_sock *tp, struct tcp_ack_event *event)
 	if (!tp->sack_ok && event->acked != 0)
 		uncount_duplicates(tp, event);
 	if (tp->phase == TCP_PHASE_LOSS)
-		loss_ack(tp, event);
+		loss_ack(tp, event, duplicate);
 	else if (tp->phase == TCP_PHASE_RECOVERY)
 		recovery_ack(tp, event, duplicate);
 	else

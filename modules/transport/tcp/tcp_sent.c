@@ -165,6 +165,11 @@ void tcp_flight_release(struct tcp_sock *tp)
 	}
 }
 
+static bool is_sacked(const struct tcp_flight *f, uint32_t i)
+{
+	return i < f->count && (at(f, i)->flags & TCP_SENT_SACKED) != 0;
+}
+
 /* ---- sending ---- */
 
 /* The four snapshots (draft-ietf-ccwg-bbr 4.5.1.2.2), and what else belongs to the moment. */
@@ -238,14 +243,16 @@ void tcp_sent_again(struct tcp_sock *tp, uint32_t start, uint32_t end)
 	uint64_t now = tcp_now(tp);
 	struct tcp_sent *sent;
 
-	tcp_sent_split(tp, i, start);
-	if (i < f->count && seq_lt(at(f, i)->start, start))
-		i++;
+	if (!is_sacked(f, i)) {
+		tcp_sent_split(tp, i, start);
+		if (seq_lt(at(f, i)->start, start))
+			i++;
+	}
 	for (; i < f->count && seq_lt(at(f, i)->start, end); i++) {
+		if (is_sacked(f, i))
+			continue;
 		tcp_sent_split(tp, i, end);
 		sent = at(f, i);
-		if (sent->flags & TCP_SENT_SACKED)
-			continue;
 		length = sent->end - sent->start;
 		if ((sent->flags & TCP_SENT_RETRANSMITTED) == 0) {
 			f->retransmitted += length;
@@ -258,7 +265,8 @@ void tcp_sent_again(struct tcp_sock *tp, uint32_t start, uint32_t end)
 		sent->tx_flight = tcp_pipe(tp);
 		i = join(f, i);
 	}
-	f->waiting_seq = seq_max(f->waiting_seq, end);
+	if (seq_leq(start, f->waiting_seq))
+		f->waiting_seq = seq_max(f->waiting_seq, end);
 }
 
 /* ---- what arrives ---- */
@@ -336,11 +344,6 @@ static bool run_allowed(const struct tcp_sock *tp)
 	return tp->flight->runs < m->config->sack_holes && m->sack_runs < m->config->sack_holes_max;
 }
 
-static bool is_sacked(const struct tcp_flight *f, uint32_t i)
-{
-	return i < f->count && (at(f, i)->flags & TCP_SENT_SACKED) != 0;
-}
-
 /* Record i is newly sacked. */
 static void mark_sacked(struct tcp_sock *tp, struct tcp_sent *sent, struct tcp_ack_event *event)
 {
@@ -380,20 +383,30 @@ static void merge_sacked(struct tcp_sock *tp, uint32_t first, uint32_t last)
 	ring_remove(f, first + 1, last - first);
 }
 
+/* Does [start, end), whose first record is `first`, overlap or touch what is sacked already? */
+static bool joins_run(const struct tcp_flight *f, uint32_t first, uint32_t start, uint32_t end)
+{
+	uint32_t i = first;
+
+	if (i != 0 && is_sacked(f, i - 1) && at(f, i - 1)->end == start)
+		return true;
+	for (; i < f->count && seq_leq(at(f, i)->start, end); i++)
+		if (is_sacked(f, i))
+			return true;
+	return false;
+}
+
 bool tcp_sent_sacked(struct tcp_sock *tp, uint32_t start, uint32_t end, struct tcp_ack_event *event)
 {
 	struct tcp_flight *f = tp->flight;
 	uint32_t first = tcp_sent_find(f, start), i;
-	bool touches;
 
 	if (first == f->count)
 		return true;
 	/* All of it known already: what most blocks say. */
 	if (is_sacked(f, first) && seq_geq(at(f, first)->end, end))
 		return true;
-	touches = is_sacked(f, first) || (first != 0 && is_sacked(f, first - 1) &&
-					  seq_leq(start, at(f, first - 1)->end));
-	if (!touches && !run_allowed(tp))
+	if (!run_allowed(tp) && !joins_run(f, first, start, end))
 		return false;
 	if (!is_sacked(f, first)) {
 		if (!tcp_sent_split(tp, first, start))

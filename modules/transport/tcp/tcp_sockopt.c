@@ -267,9 +267,12 @@ static void info_send(const struct tcp_sock *tp, struct tcp_info *info)
 	info->tcpi_reordering = (uint32_t)tcp_module_of(tp)->config->dupack_threshold;
 	info->tcpi_reord_seen = tp->reordering_seen;
 	info->tcpi_total_retrans = tp->total_retrans;
-	info->tcpi_pacing_rate = tp->cc.pacing_rate != 0 ? tp->cc.pacing_rate : UINT64_MAX;
+	info->tcpi_pacing_rate = tcp_pacing_rate(tp) != 0 ? tcp_pacing_rate(tp) : UINT64_MAX;
 	info->tcpi_max_pacing_rate = tp->sock.max_pacing_rate != 0 ? tp->sock.max_pacing_rate :
-								     UINT64_MAX;
+				     UINT64_MAX;
+	info->tcpi_delivery_rate = (uint64_t)tp->delivery_rate * TCP_RATE_UNIT;
+	info->tcpi_delivery_rate_app_limited = tp->rate_app_limited;
+	info->tcpi_delivered = (uint32_t)((tp->cc.delivered + mss - 1) / (mss != 0 ? mss : 1));
 	info->tcpi_bytes_acked = tp->bytes_acked;
 	info->tcpi_segs_out = tp->segs_out;
 	info->tcpi_data_segs_out = tp->data_segs_out;
