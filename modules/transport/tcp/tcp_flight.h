@@ -28,6 +28,7 @@ struct tcp_sent {
 	uint64_t first_sent_time;	/* when the flight that it measures began */
 	uint64_t lost;			/* cc.lost then */
 	uint32_t tx_flight;		/* bytes in flight then, itself included */
+	uint16_t order;			/* of transmissions at the same time, modulo 2^16 */
 	uint8_t flags;			/* enum tcp_sent_flag */
 };
 
@@ -57,6 +58,8 @@ struct tcp_flight {
 	/* ---- RACK (RFC 8985 5.2) ---- */
 	uint32_t rack_end;		/* RACK.end_seq */
 	uint64_t rack_time, rack_rtt;	/* RACK.xmit_ts, RACK.rtt */
+	uint16_t rack_order;		/* of the transmission that rack_time is of */
+	uint16_t order;			/* of the last transmission */
 	uint32_t rack_fack;		/* RACK.fack */
 	uint32_t dsack_round;		/* RACK.dsack_round, with dsack_seen */
 	uint32_t tlp_end;		/* TLP.end_seq, with tlp_pending */
@@ -143,10 +146,14 @@ void tcp_sent_unlose(struct tcp_sock *tp);
 void tcp_sent_refused(struct tcp_sock *tp);
 /* The peer may have discarded what it reported (RFC 2018 section 8). */
 void tcp_sent_reneged(struct tcp_sock *tp);
-static inline bool tcp_sent_after(uint64_t t1, uint32_t end1, uint64_t t2, uint32_t end2)
+/* RFC 8985 6.2, RACK_sent_after(). Time may stand still while much is sent: then the order counts, and within
+ * one transmission the sequence number. */
+static inline bool tcp_sent_after(uint64_t time, uint16_t order, uint32_t end,
+				  const struct tcp_sent *than, uint32_t than_end)
 {
-	/* RFC 8985 6.2, RACK_sent_after() */
-	return t1 > t2 || (t1 == t2 && seq_gt(end1, end2));
+	if (time != than->time)
+		return time > than->time;
+	return order != than->order ? (int16_t)(order - than->order) > 0 : seq_gt(end, than_end);
 }
 
 /* ---- tcp_sack.c ---- */

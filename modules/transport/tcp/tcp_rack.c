@@ -25,6 +25,12 @@ static void detect_reordering(struct tcp_sock *tp, const struct tcp_sent *sent, 
 	}
 }
 
+/* A record, or its part that ends at `end`, left before the latest of what was delivered. */
+static bool sent_before_rack(const struct tcp_flight *f, const struct tcp_sent *sent, uint32_t end)
+{
+	return tcp_sent_after(f->rack_time, f->rack_order, f->rack_end, sent, end);
+}
+
 void tcp_rack_update(struct tcp_sock *tp, const struct tcp_sent *sent, uint32_t end,
 		     const struct tcp_ack_event *event)
 {
@@ -43,8 +49,9 @@ void tcp_rack_update(struct tcp_sock *tp, const struct tcp_sent *sent, uint32_t 
 			return;
 	}
 	f->rack_rtt = rtt;
-	if (!f->rack_valid || tcp_sent_after(sent->time, end, f->rack_time, f->rack_end)) {
+	if (!f->rack_valid || !sent_before_rack(f, sent, end)) {
 		f->rack_valid = true;
+		f->rack_order = sent->order;
 		f->rack_time = sent->time;
 		f->rack_end = end;
 	}
@@ -105,7 +112,7 @@ void tcp_rack_detect(struct tcp_sock *tp)
 		if ((sent->flags & TCP_SENT_SACKED) != 0 ||
 		    (sent->flags & (TCP_SENT_LOST | TCP_SENT_RETRANSMITTED)) == TCP_SENT_LOST)
 			continue;
-		if (!tcp_sent_after(f->rack_time, f->rack_end, sent->time, sent->end)) {
+		if (!sent_before_rack(f, sent, sent->end)) {
 			/* What follows left later still: first copies leave in order. */
 			if ((sent->flags & TCP_SENT_EVER) == 0)
 				break;

@@ -11,7 +11,7 @@ void tcp_rate_delivered(struct tcp_sock *tp, const struct tcp_sent *sent, uint32
 	tp->cc.delivered += bytes;
 	/* UpdateRateSample(): of several, that which was sent last. */
 	if (event->newest.time == 0 ||
-	    tcp_sent_after(sent->time, sent->end, event->newest.time, event->newest.end))
+	    tcp_sent_after(sent->time, sent->order, sent->end, &event->newest, event->newest.end))
 		event->newest = *sent;
 }
 

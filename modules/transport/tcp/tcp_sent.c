@@ -175,9 +175,10 @@ static bool is_sacked(const struct tcp_flight *f, uint32_t i)
 /* The four snapshots (draft-ietf-ccwg-bbr 4.5.1.2.2), and what else belongs to the moment. */
 static void stamp(struct tcp_sock *tp, struct tcp_sent *sent, uint64_t now)
 {
-	const struct tcp_flight *f = tp->flight;
+	struct tcp_flight *f = tp->flight;
 
 	sent->time = now;
+	sent->order = ++f->order;
 	sent->delivered = tp->cc.delivered;
 	sent->delivered_time = f->delivered_time;
 	sent->first_sent_time = f->first_sent_time;
@@ -230,8 +231,10 @@ static uint32_t join(struct tcp_flight *f, uint32_t i)
 		return i;
 	before = at(f, i - 1);
 	before->end = at(f, i)->end;
-	if (at(f, i)->time > before->time)
+	if (at(f, i)->time >= before->time) {
 		before->time = at(f, i)->time;
+		before->order = at(f, i)->order;
+	}
 	ring_remove(f, i, 1);
 	return i - 1;
 }
