@@ -1,154 +1,61 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The link between two fixtures. Frames on their way lie in a heap ordered by the time they arrive, and
- * among equals by the order they were sent, so a seed fixes the whole run.
+ * The link between two fixtures: the simulator's lines (tests/sim/sim_line.h), so that there is one engine of
+ * impairments, with the fixtures' own stacks at the ends.
  */
 #include "fixture_int.h"
+#include "sim_line.h"
 
-enum { STORM = 20000, QUEUE = 100, FRAME_BITS = 1514 * 8, CHANCES = 10000 };
-
-struct flight {
-	uint64_t time, order;
-	int direction;
-	size_t length;
-	uint8_t *bytes;
-};
+enum { STORM = 20000, QUEUE = 100, FRAME_BYTES = 1514, PPM_PER_CHANCE = 100 };
 
 struct direction {
+	struct sim_line line;
 	struct fx_link link;
 	struct fx_join_stats stats;
-	uint64_t busy;			/* the line is occupied until then */
-	uint64_t latest;		/* arrival of the last frame sent: none overtakes by jitter */
 };
 
 struct fx_join {
 	struct fixture *ends[2];
 	struct direction directions[2];	/* 0: from ends[0] to ends[1] */
-	uint64_t rng;
-	struct flight *heap;
-	size_t count, room;
-	uint64_t order;
+	struct sim_heap heap;
 };
-
-/* ---- the heap ---- */
-
-static bool earlier(const struct flight *a, const struct flight *b)
-{
-	return a->time != b->time ? a->time < b->time : a->order < b->order;
-}
-
-static void swap(struct flight *a, struct flight *b)
-{
-	struct flight t = *a;
-
-	*a = *b;
-	*b = t;
-}
-
-static void push(struct fx_join *join, struct flight flight)
-{
-	size_t i = join->count;
-
-	if (join->count == join->room) {
-		join->room = join->room == 0 ? 64 : join->room * 2;
-		join->heap = realloc(join->heap, join->room * sizeof(*join->heap));
-		assert_non_null(join->heap);
-	}
-	flight.order = join->order++;
-	join->heap[join->count++] = flight;
-	for (; i > 0 && earlier(&join->heap[i], &join->heap[(i - 1) / 2]); i = (i - 1) / 2)
-		swap(&join->heap[i], &join->heap[(i - 1) / 2]);
-}
-
-static struct flight pop(struct fx_join *join)
-{
-	struct flight first = join->heap[0];
-	size_t i = 0;
-
-	join->heap[0] = join->heap[--join->count];
-	for (;;) {
-		size_t least = i;
-
-		for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < join->count; child++)
-			if (earlier(&join->heap[child], &join->heap[least]))
-				least = child;
-		if (least == i)
-			return first;
-		swap(&join->heap[i], &join->heap[least]);
-		i = least;
-	}
-}
 
 /* ---- onto the link ---- */
 
-static bool chance(struct fx_join *join, uint32_t of)
+static struct strata_impairment impairment(const struct fx_link *link)
 {
-	return of != 0 && fx_random(&join->rng) % CHANCES < of;
-}
-
-/* When a frame sent now is through with the line; 0: the queue before it is full. */
-static uint64_t leaves(struct direction *d, uint64_t now, size_t length)
-{
-	uint32_t queue = d->link.queue != 0 ? d->link.queue : QUEUE;
-	uint64_t begin = d->busy > now ? d->busy : now;
-
-	if (d->link.rate == 0)
-		return now;
-	if (begin - now > (uint64_t)queue * FRAME_BITS * STRATA_SEC / d->link.rate)
-		return 0;
-	d->busy = begin + (uint64_t)length * 8 * STRATA_SEC / d->link.rate;
-	return d->busy;
-}
-
-static void send_copy(struct fx_join *join, int direction, const struct fx_pkt *pkt, uint64_t left)
-{
-	struct direction *d = &join->directions[direction];
-	struct flight flight = { .direction = direction, .length = pkt->length };
-	uint64_t arrives = left + d->link.delay;
-
-	if (d->link.jitter != 0)
-		arrives += fx_random(&join->rng) % d->link.jitter;
-	if (chance(join, d->link.reorder)) {
-		arrives += d->link.held != 0 ? d->link.held : 2 * d->link.delay + STRATA_MS;
-		d->stats.reordered++;
-	} else {
-		if (arrives < d->latest)
-			arrives = d->latest;
-		d->latest = arrives;
-	}
-	flight.time = arrives;
-	flight.bytes = malloc(pkt->length);
-	assert_non_null(flight.bytes);
-	memcpy(flight.bytes, pkt->frame, pkt->length);
-	if (chance(join, d->link.corrupt)) {
-		uint64_t bit = fx_random(&join->rng) % (pkt->length * 8);
-
-		flight.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
-		d->stats.corrupted++;
-	}
-	push(join, flight);
+	return (struct strata_impairment){
+		.delay = link->delay,
+		.jitter = link->jitter,
+		.rate = link->rate,
+		.queue_bytes = (uint64_t)(link->queue != 0 ? link->queue : QUEUE) * FRAME_BYTES,
+		.loss = link->loss * PPM_PER_CHANCE,
+		.duplicate = link->duplicate * PPM_PER_CHANCE,
+		.corrupt = link->corrupt * PPM_PER_CHANCE,
+		.reorder = link->reorder * PPM_PER_CHANCE,
+		.held = link->held,
+	};
 }
 
 void fx_join_carry(struct fx_join *join, struct fixture *from, const struct fx_pkt *pkt)
 {
 	int direction = from == join->ends[1];
 	struct direction *d = &join->directions[direction];
-	uint64_t left;
+	struct impair_result result;
+	unsigned int marked;
 
 	d->stats.sent++;
 	if (d->link.filter != NULL && !d->link.filter(d->link.ctx, pkt)) {
 		d->stats.lost++;
 		return;
 	}
-	left = leaves(d, from->now, pkt->length);
-	if (left == 0 || chance(join, d->link.loss)) {
-		d->stats.lost++;
-		return;
-	}
-	send_copy(join, direction, pkt, left);
-	if (chance(join, d->link.duplicate)) {
-		d->stats.duplicated++;
-		send_copy(join, direction, pkt, left);
+	assert_int_equal(sim_line_send(&d->line, &join->heap, from->now, pkt->frame, pkt->length, &result,
+				       &marked, NULL, NULL), 0);
+	d->stats.lost += result.fate != IMPAIR_PASSED;
+	d->stats.duplicated += result.copies == 2;
+	for (unsigned int i = 0; i < result.copies; i++) {
+		d->stats.corrupted += result.copy[i].flips != 0;
+		d->stats.reordered += result.copy[i].reordered;
 	}
 }
 
@@ -156,7 +63,7 @@ void fx_join_carry(struct fx_join *join, struct fixture *from, const struct fx_p
 
 static uint64_t next_event(const struct fx_join *join)
 {
-	uint64_t next = join->count != 0 ? join->heap[0].time : STRATA_NEVER;
+	uint64_t next = sim_heap_next(&join->heap);
 
 	for (int i = 0; i < 2; i++) {
 		uint64_t timer = strata_next_timer(join->ends[i]->stack);
@@ -171,13 +78,17 @@ static void work_at(struct fx_join *join, uint64_t now)
 {
 	join->ends[0]->now = now;
 	join->ends[1]->now = now;
-	while (join->count != 0 && join->heap[0].time <= now) {
-		struct flight flight = pop(join);
-		struct fixture *to = join->ends[!flight.direction];
+	while (sim_heap_next(&join->heap) <= now) {
+		struct sim_event event = sim_heap_pop(&join->heap);
+		struct sim_frame *frame = sim_line_event(&event);
+		int direction = event.line == &join->directions[1].line;
+		struct fixture *to = join->ends[!direction];
 
-		join->directions[flight.direction].stats.delivered++;
-		strata_input(to->iface, flight.bytes, flight.length, now);
-		free(flight.bytes);
+		if (frame == NULL)
+			continue;
+		join->directions[direction].stats.delivered++;
+		strata_input(to->iface, frame->bytes, frame->length, now);
+		free(frame);
 	}
 	for (int i = 0; i < 2; i++)
 		if (strata_next_timer(join->ends[i]->stack) <= now)
@@ -226,9 +137,14 @@ struct fx_join *fx_join(struct fixture *a, struct fixture *b, const struct fx_li
 	fx_discard(b);
 	join->ends[0] = a;
 	join->ends[1] = b;
-	join->directions[0].link = *forth;
-	join->directions[1].link = back != NULL ? *back : *forth;
-	join->rng = seed;
+	for (int i = 0; i < 2; i++) {
+		struct direction *d = &join->directions[i];
+		struct strata_impairment how;
+
+		d->link = i == 1 && back != NULL ? *back : *forth;
+		how = impairment(&d->link);
+		impair_init(&d->line.impair, &how, seed * 2 + (uint64_t)i, a->iface->header_size);
+	}
 	a->join = join;
 	b->join = join;
 	return join;
@@ -236,7 +152,10 @@ struct fx_join *fx_join(struct fixture *a, struct fixture *b, const struct fx_li
 
 void fx_join_set(struct fx_join *join, int direction, const struct fx_link *link)
 {
+	struct strata_impairment how = impairment(link);
+
 	join->directions[direction].link = *link;
+	impair_set(&join->directions[direction].line.impair, &how);
 }
 
 const struct fx_join_stats *fx_join_stats(const struct fx_join *join, int direction)
@@ -248,9 +167,9 @@ void fx_part(struct fx_join *join)
 {
 	join->ends[0]->join = NULL;
 	join->ends[1]->join = NULL;
-	for (size_t i = 0; i < join->count; i++)
-		free(join->heap[i].bytes);
-	free(join->heap);
+	sim_heap_clear(&join->heap);
+	sim_line_clear(&join->directions[0].line);
+	sim_line_clear(&join->directions[1].line);
 	free(join);
 }
 
