@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <strata/sim.h>
@@ -119,6 +120,73 @@ static void an_mtu_that_shrinks_in_mid_flow(struct strata_sim *sim, unsigned int
 	transfer(sim, &pair, 1000000, 1000000, 300);
 	want(sim, strata_sim_link_stats(pair.link, STRATA_SIM_FORTH)->too_big != 0,
 	     "a packet was too large for the narrow link");
+}
+
+/* The routers of this path say nothing. */
+static void an_mtu_that_shrinks_without_a_word(struct strata_sim *sim, unsigned int scale)
+{
+	const struct strata_impairment wide = { .delay = 10 * STRATA_MS, .rate = 10000000 };
+	struct strata_impairment narrow = wide;
+	struct pair pair;
+
+	(void)scale;
+	narrow.mtu = 1200;
+	if (!make_pair(sim, &pair, NULL, 0, &wide))
+		return;
+	strata_sim_link_set_at(pair.link, STRATA_SIM_BOTH, strata_sim_now(sim) + 300 * STRATA_MS, &narrow);
+	transfer(sim, &pair, 1000000, 1000000, 600);
+	want(sim, strata_sim_link_stats(pair.link, STRATA_SIM_FORTH)->too_big != 0,
+	     "a packet was too large for the narrow link");
+}
+
+static void marks_instead_of_losses(struct strata_sim *sim, unsigned int scale)
+{
+	struct pair pair;
+
+	(void)scale;
+	if (!make_pair(sim, &pair, "tcp.ecn=1", 0, &(struct strata_impairment){ .delay = 10 * STRATA_MS,
+			.rate = 20000000, .queue_bytes = 400000, .mark_queue = 30000 }))
+		return;
+	transfer(sim, &pair, 5000000, 5000000, 60);
+	want(sim, strata_sim_link_stats(pair.link, STRATA_SIM_FORTH)->marked != 0 &&
+	     strata_sim_link_stats(pair.link, STRATA_SIM_BACK)->marked != 0, "packets are marked");
+	want(sim, strata_sim_link_stats(pair.link, STRATA_SIM_FORTH)->queue_full == 0, "and none is lost");
+}
+
+/* ---- the fault module, as the link of a live stack would have it ---- */
+
+static struct strata_sim_host *faulty_host(struct strata_sim *sim, const char *name, const char *address)
+{
+	char text[2048];
+
+	snprintf(text, sizeof(text),
+		 "strata: 1\nstack:\n  name: %s\n  log: warning\nmodules:\n  - name: wire\n  - name: fault\n"
+		 "  - name: ipv4\n  - name: icmp\n  - name: tcp\ninterfaces:\n  - name: w0\n    driver: wire\n"
+		 "    options:\n      medium: ip\n  - name: f0\n    driver: fault\n    addresses: [%s]\n"
+		 "    options:\n      over: w0\n      rx_loss: 2%%\n      tx_loss: 2%%\n      tx_duplicate: 2%%\n"
+		 "      tx_corrupt: 2%%\n      rx_corrupt: 2%%\n      tx_truncate: 1%%\n      rx_reorder: 5%%\n"
+		 "      tx_reorder: 5%%\n      rx_delay: 5ms\n      tx_delay: 5ms\n      tx_jitter: 3ms\n"
+		 "      tx_rate: 20000000\n      tx_queue_bytes: 200KiB\n", name, address);
+	return strata_sim_host(sim, &(struct strata_sim_host_config){ .name = name, .manifest = text });
+}
+
+/* What the module spoils is a copy: the bytes that are sent again are those that were given. */
+static void the_fault_module_at_both_ends(struct strata_sim *sim, unsigned int scale)
+{
+	struct pair pair = { .a = faulty_host(sim, "a", "192.0.2.1/24"),
+			     .b = faulty_host(sim, "b", "192.0.2.2/24") };
+
+	(void)scale;
+	if (pair.a == NULL || pair.b == NULL)
+		return;
+	pair.link = strata_sim_link(sim, strata_sim_port(pair.a), strata_sim_port(pair.b), NULL);
+	strata_sim_settle(sim);
+	transfer(sim, &pair, 500000, 500000, 1800);
+	want(sim, strata_sim_counter(pair.a, "fault", "corrupted") != 0 &&
+	     strata_sim_counter(pair.a, "fault", "truncated") != 0 &&
+	     strata_sim_counter(pair.a, "fault", "duplicated") != 0 &&
+	     strata_sim_counter(pair.a, "fault", "reordered") != 0 &&
+	     strata_sim_counter(pair.a, "fault", "lost") != 0, "the module did all it was asked for");
 }
 
 static void corruption_of_several_bits(struct strata_sim *sim, unsigned int scale)
@@ -322,6 +390,9 @@ static const struct strata_sim_case cases[] = {
 	{ "compressed_acknowledgements", compressed_acknowledgements, 2 },
 	{ "a_way_back_a_hundred_times_slower", a_way_back_a_hundred_times_slower, 2 },
 	{ "an_mtu_that_shrinks_in_mid_flow", an_mtu_that_shrinks_in_mid_flow, 4 },
+	{ "an_mtu_that_shrinks_without_a_word", an_mtu_that_shrinks_without_a_word, 4 },
+	{ "marks_instead_of_losses", marks_instead_of_losses, 2 },
+	{ "the_fault_module_at_both_ends", the_fault_module_at_both_ends, 4 },
 	{ "corruption_of_several_bits", corruption_of_several_bits, 4 },
 	{ "a_black_out_of_a_minute", a_black_out_of_a_minute, 4 },
 	{ "a_black_out_for_good_times_out_once", a_black_out_for_good_times_out_once, 2 },
