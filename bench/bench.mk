@@ -8,8 +8,13 @@ bench_idle_connections_LDADD = libstrata.la
 bench_attack_cost_SOURCES = bench/attack_cost.c $(bench_pair)
 bench_attack_cost_LDADD = libstrata.la
 CLEANFILES += bench/udp_packets bench/idle_connections bench/attack_cost
-EXTRA_DIST += bench/run bench/README.md
+EXTRA_DIST += bench/run bench/lossy bench/README.md
 
 .PHONY: bench
 bench: all bench/udp_packets$(EXEEXT) bench/idle_connections$(EXEEXT) bench/attack_cost$(EXEEXT)
 	$(srcdir)/bench/run $(abs_top_builddir)
+
+# Against Linux on a lossy path; hours at the full size, see bench/README.md for smaller ones.
+.PHONY: lossy
+lossy: all tests/system/flow$(EXEEXT) tests/system/flow_strata$(EXEEXT)
+	$(srcdir)/bench/lossy $(abs_top_builddir)

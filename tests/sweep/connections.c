@@ -2,6 +2,8 @@
 /* What connections of two stacks live through besides a transfer, while one of them is short of memory. */
 #include "connections.h"
 
+#include <linux/errqueue.h>
+#include <linux/net_tstamp.h>
 #include <netinet/tcp.h>
 
 enum { PORT = 5000, SERVER = STACK_IP, MANY = 12 };
@@ -398,6 +400,105 @@ void sweep_options(struct sweep *sw)
 	fx_close_socket(pair.a, ends[0]);
 	fx_close_socket(pair.b, ends[1]);
 	pass(&pair, 10000);
+	still_works(sw, &pair, listener);
+	fx_pair_close(&pair);
+}
+
+static unsigned int read_reports(struct sweep *sw, struct fixture *fx, int s)
+{
+	char control[512], data[256];
+	unsigned int n = 0;
+
+	for (;; n++) {
+		struct iovec iov = { data, sizeof(data) };
+		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+				      .msg_controllen = sizeof(control) };
+		ssize_t result = strata_recvmsg(fx->stack, s, &msg, MSG_ERRQUEUE);
+
+		if (result == -EAGAIN)
+			return n;
+		if (sweep_result(sw, result) < 0)
+			return n;
+	}
+}
+
+/* Software time stamps of what is sent and acknowledged, told on the error queue. */
+void sweep_stamps(struct sweep *sw)
+{
+	const int flags = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_ACK |
+			  SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_SOFTWARE |
+			  SOF_TIMESTAMPING_OPT_ID;
+	struct fx_pair pair = open_pair(sw, NULL, NULL);
+	int listener = fx_listen_on(pair.b, PORT), ends[2];
+	char buf[64];
+
+	connected(sw, &pair, listener, ends);
+	sweep_begin(sw, pair.a);
+	sweep_result(sw, fx_setsockopt(pair.a, ends[0], SOL_SOCKET, SO_TIMESTAMPING, flags));
+	for (int i = 0; i < 5; i++) {
+		sweep_result(sw, fx_send(pair.a, ends[0], "stamped", 7));
+		pass(&pair, 50);
+		if (i % 2)
+			read_reports(sw, pair.a, ends[0]);
+	}
+	sweep_end(sw);
+	pass(&pair, 3000);
+	read_reports(sw, pair.a, ends[0]);
+	assert_int_equal(fx_setsockopt(pair.a, ends[0], SOL_SOCKET, SO_TIMESTAMPING, flags), 0);
+	assert_int_equal(fx_send(pair.a, ends[0], "again", 5), 5);
+	pass(&pair, 100);
+	assert_true(read_reports(sw, pair.a, ends[0]) >= 2);
+	while (fx_recv(pair.b, ends[1], buf, sizeof(buf)) > 0)
+		;
+	fx_close_socket(pair.a, ends[0]);
+	fx_close_socket(pair.b, ends[1]);
+	still_works(sw, &pair, listener);
+	fx_pair_close(&pair);
+}
+
+/* Buffers lent until they are told back on the error queue. */
+void sweep_zerocopy(struct sweep *sw)
+{
+	static uint8_t data[40000], back[40000];
+	struct fx_pair pair = open_pair(sw, NULL, NULL);
+	int listener = fx_listen_on(pair.b, PORT), ends[2];
+	size_t sent = 0, received = 0;
+
+	fx_pattern_fill(data, sizeof(data), 0);
+	connected(sw, &pair, listener, ends);
+	sweep_begin(sw, pair.a);
+	if (sweep_result(sw, fx_setsockopt(pair.a, ends[0], SOL_SOCKET, SO_ZEROCOPY, 1)) < 0) {
+		end_if_not(sw);
+		assert_int_equal(fx_setsockopt(pair.a, ends[0], SOL_SOCKET, SO_ZEROCOPY, 1), 0);
+	}
+	for (int i = 0; i < 400 && received < sizeof(data); i++) {
+		size_t left = sizeof(data) - sent, part = left < 7000 ? left : 7000;
+		ssize_t n = part != 0 ? strata_send(pair.a->stack, ends[0], data + sent, part,
+						    MSG_ZEROCOPY) : 0;
+
+		if (n > 0)
+			sent += (size_t)n;
+		else if (n != -EAGAIN)
+			sweep_result(sw, n);
+		pass(&pair, 50);
+		n = fx_recv(pair.b, ends[1], back + received, sizeof(back) - received);
+		if (n > 0)
+			received += (size_t)n;
+		if (i % 3 == 0)
+			read_reports(sw, pair.a, ends[0]);
+		if (i == 20)
+			end_if_not(sw);
+	}
+	end_if_not(sw);
+	assert_int_equal(received, sizeof(data));
+	assert_memory_equal(data, back, sizeof(data));
+	read_reports(sw, pair.a, ends[0]);
+	assert_int_equal(strata_send(pair.a->stack, ends[0], data, 100, MSG_ZEROCOPY), 100);
+	pass(&pair, 1000);
+	assert_int_equal(read_reports(sw, pair.a, ends[0]), 1);
+	assert_int_equal(fx_recv(pair.b, ends[1], back, sizeof(back)), 100);
+	fx_close_socket(pair.a, ends[0]);
+	fx_close_socket(pair.b, ends[1]);
 	still_works(sw, &pair, listener);
 	fx_pair_close(&pair);
 }

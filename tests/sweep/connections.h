@@ -14,6 +14,8 @@ void sweep_close_with_unread_data(struct sweep *sw);
 void sweep_simultaneous_close(struct sweep *sw);
 void sweep_time_wait_again(struct sweep *sw);
 void sweep_options(struct sweep *sw);
+void sweep_stamps(struct sweep *sw);
+void sweep_zerocopy(struct sweep *sw);
 void sweep_abandoned_listener(struct sweep *sw);
 void sweep_within_one_stack(struct sweep *sw);
 void sweep_module_off_and_on(struct sweep *sw);		/* arg: the module's name */

@@ -31,6 +31,7 @@ struct stream_plan {
 	const char *modules, *options, *interface;
 	unsigned int mtu;
 	bool bare;
+	bool warm;			/* an earlier connection has come and gone */
 	uint64_t starved;		/* ns without memory at most; 0: 2 s */
 	uint64_t pause;			/* ns that the server does not read for */
 	/* Called for each end's socket: the client's before connect(), the listener's before listen(). */

@@ -184,7 +184,7 @@ int sweep_main(const struct sweep_scenario *scenarios, size_t count, uint64_t le
 		return 1;
 	signal(SIGABRT, aborted);
 	/* Keeps the modules' files open, so that making a stack is quick. */
-	loaded = fx_open(.modules = "ethernet arp ipv4 icmp udp newreno tcp echo");
+	loaded = fx_open(.modules = "ethernet arp ipv4 icmp udp newreno cubic bbr tcp echo");
 	for (i = 0; i < count; i++) {
 		each[i] = (struct sweeping){ .scenario = &scenarios[i], .totals = &totals };
 		tests[i] = (struct CMUnitTest){ .name = scenarios[i].name, .test_func = sweep_scenario,

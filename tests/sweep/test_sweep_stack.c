@@ -43,5 +43,5 @@ static const struct sweep_scenario scenarios[] = {
 
 int main(void)
 {
-	return sweep_main(scenarios, STRATA_COUNT(scenarios), 5000);
+	return sweep_main(scenarios, STRATA_COUNT(scenarios), 8000);
 }

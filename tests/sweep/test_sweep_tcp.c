@@ -3,11 +3,30 @@
 #include "connections.h"
 #include "stream.h"
 
+#include <netinet/tcp.h>
+
 #define STREAM(name_, ...) \
 	{ .name = name_, .run = sweep_stream, .arg = &(const struct stream_plan){ __VA_ARGS__ } }
 #define BOTH(name_, ...) \
 	STREAM(name_ "_client", .side = CLIENT, ##__VA_ARGS__), \
 	STREAM(name_ "_server", .side = SERVER, ##__VA_ARGS__)
+
+#define CUBIC "ethernet arp ipv4 icmp udp cubic tcp"
+#define BBR "ethernet arp ipv4 icmp udp bbr tcp"
+
+static void use_fast_open(struct fixture *fx, int s)
+{
+	/* On the listener the one has a meaning, on the client the other. */
+	fx_setsockopt(fx, s, IPPROTO_TCP, TCP_FASTOPEN, 5);
+	fx_setsockopt(fx, s, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1);
+}
+
+/* A path that takes no packet above 1000 bytes and does not say so. */
+static bool black_hole(void *ctx, const struct fx_pkt *pkt)
+{
+	(void)ctx;
+	return pkt->length <= 1000;
+}
 
 #define CASE(function) { .name = #function + sizeof("sweep_") - 1, .run = function }
 /* The same with the memory of the other stack. */
@@ -25,7 +44,21 @@ static const struct sweep_scenario scenarios[] = {
 	BOTH("handshake_with_loss", .from = FROM_CONNECT, .forth = 5000, .back = 5000,
 	     .link = { .loss = 3000 }),
 	BOTH("cubic", .from = FROM_CONNECT, .forth = 60000, .link = { .loss = 300 },
-	     .modules = "ethernet arp ipv4 icmp udp cubic tcp"),
+	     .modules = CUBIC),
+	BOTH("cubic_without_loss", .from = FROM_ESTABLISHED, .forth = 60000, .back = 60000,
+	     .modules = CUBIC),
+	BOTH("bbr", .from = FROM_CONNECT, .forth = 60000, .link = { .loss = 300 }, .modules = BBR),
+	BOTH("bbr_without_loss", .from = FROM_ESTABLISHED, .forth = 60000, .back = 60000,
+	     .modules = BBR),
+	BOTH("bursts_and_everything", .from = FROM_ESTABLISHED, .forth = 50000, .back = 50000,
+	     .link = { .loss = 500, .duplicate = 500, .reorder = 1000, .corrupt = 100 }),
+	BOTH("fast_open_asking", .from = FROM_CONNECT, .forth = 3000, .back = 3000,
+	     .options = "tcp.fastopen=3", .prepare = use_fast_open),
+	BOTH("fast_open", .from = FROM_CONNECT, .forth = 3000, .back = 3000, .warm = true,
+	     .options = "tcp.fastopen=3", .prepare = use_fast_open),
+	BOTH("black_hole", .from = FROM_ESTABLISHED, .forth = 20000, .back = 100,
+	     .options = "tcp.mtu_probing=2", .link = { .filter = black_hole, .loss = 1 }),
+	BOTH("mtu_search", .from = FROM_ESTABLISHED, .forth = 60000, .options = "tcp.mtu_probing=2"),
 	BOTH("sending_forth", .from = FROM_ESTABLISHED, .forth = 60000),
 	BOTH("sending_back", .from = FROM_ESTABLISHED, .back = 60000),
 	BOTH("both_ways", .from = FROM_ESTABLISHED, .forth = 40000, .back = 40000),
@@ -51,7 +84,7 @@ static const struct sweep_scenario scenarios[] = {
 	CASE(sweep_refused), OTHER(sweep_refused), CASE(sweep_abandoned_listener),
 	CASE(sweep_reset_by_linger), OTHER(sweep_reset_by_linger), CASE(sweep_close_with_unread_data),
 	CASE(sweep_simultaneous_close), CASE(sweep_time_wait_again), CASE(sweep_vanished_peer),
-	CASE(sweep_options), CASE(sweep_runtime_options), CASE(sweep_within_one_stack),
+	CASE(sweep_options), CASE(sweep_stamps), CASE(sweep_zerocopy), CASE(sweep_runtime_options), CASE(sweep_within_one_stack),
 	CASE(sweep_echo_service), TOGGLE("tcp"), TOGGLE("newreno"), TOGGLE("ipv4"), TOGGLE("arp"),
 	TOGGLE("icmp"), TOGGLE("udp"), TOGGLE("echo"),
 	CASE(sweep_out_of_order), CASE(sweep_overlaps), CASE(sweep_urgent), CASE(sweep_scoreboard),
@@ -61,5 +94,5 @@ static const struct sweep_scenario scenarios[] = {
 
 int main(void)
 {
-	return sweep_main(scenarios, STRATA_COUNT(scenarios), 1000);
+	return sweep_main(scenarios, STRATA_COUNT(scenarios), 12500);
 }
