@@ -262,11 +262,9 @@ static void work(struct flow_side *side)
 		side_failed(side, EPIPE);
 		return;
 	}
-	if (side_complete(side)) {
-		close_side(side);
-		if (side_complete(&flow->client) && side_complete(&flow->server))
-			flow_over(flow, true);
-	}
+	/* Nobody closes before all has arrived: what has no owner may be given up (orphan_retries). */
+	if (side_complete(&flow->client) && side_complete(&flow->server))
+		flow_over(flow, true);
 }
 
 static void ready(struct strata_stack *stack, int s, uint32_t events, void *arg)
