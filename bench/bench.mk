@@ -18,3 +18,15 @@ bench: all bench/udp_packets$(EXEEXT) bench/idle_connections$(EXEEXT) bench/atta
 .PHONY: lossy
 lossy: all tests/system/flow$(EXEEXT) tests/system/flow_strata$(EXEEXT)
 	$(srcdir)/bench/lossy $(abs_top_builddir)
+# Congestion control against theory, in the simulator.
+EXTRA_PROGRAMS += bench/theory
+bench_theory_SOURCES = bench/theory.c bench/dumbbell.c bench/dumbbell.h bench/svg.c bench/svg.h
+bench_theory_CPPFLAGS = $(sim_cppflags)
+bench_theory_LDADD = $(sim_libs) -lm
+CLEANFILES += bench/theory
+EXTRA_DIST += bench/results
+
+.PHONY: bench-theory
+bench-theory: all bench/theory$(EXEEXT)
+	mkdir -p bench/results
+	bench/theory bench/results

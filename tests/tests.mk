@@ -1,5 +1,6 @@
 # All tests. A folder's own list is in its fragment.
 include tests/sim/sim.mk
+include tests/sim/theory.mk
 include tests/lib/lib.mk
 include tests/laws/laws.mk
 
