@@ -255,7 +255,7 @@ static const struct strata_option options[] = {
 	OPTION(mtu_probing, UINT, "1", 0, 2, NULL,
 	       "Path MTU probing (RFC 4821): 0 never, 1 once large segments seem to vanish, 2 always."),
 	OPTION(mtu_base_mss, UINT, "1024", 48, 65495, "bytes", "Segment size that probing begins with."),
-	OPTION(mtu_probe_floor, UINT, "48", 28, 1024, "bytes", "Smallest segment size that probing goes down to."),
+	OPTION(mtu_probe_floor, UINT, "512", 28, 1024, "bytes", "Smallest segment size that probing goes down to."),
 	OPTION(mtu_probe_threshold, UINT, "8", 1, 1024, "bytes", "Range in which the search for the MTU ends."),
 	TIME(mtu_probe_interval, "10min", STRATA_SEC, 86400 * STRATA_SEC,
 	     "Time until a larger segment size is looked for again."),

@@ -47,10 +47,12 @@ static void advance_una(struct tcp_sock *tp, const struct tcp_segment *seg,
 		strata_neigh_confirm(tp->sock.stack, tp->dst.neigh);
 }
 
-/* Karn: the doubled RTO stays until a sample says better (RFC 6298 section 5, last paragraph). */
+/* Karn: the doubled RTO stays until a sample says better (RFC 6298 section 5, last paragraph). With time
+ * stamps progress is enough: should the path have become slower, the echoes tell, and a timeout that came
+ * too early is taken back. Else a lossy path that acknowledges only retransmissions never leaves it. */
 static void end_backoff(struct tcp_sock *tp, const struct tcp_ack_event *event)
 {
-	if (event->rtt != 0 || tp->retransmits == 0)
+	if (event->rtt != 0 || tp->retransmits == 0 || tp->ts_ok)
 		tp->backoff = 0;
 	tp->retransmits = 0;
 	tp->window_probes = 0;

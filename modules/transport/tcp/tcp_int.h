@@ -361,6 +361,7 @@ struct tcp_mark {
 struct tcp_mtu_probe {
 	uint16_t low, high;		/* arrives; the largest that may */
 	uint16_t size;			/* of the probe under way, [start, end); 0: none */
+	uint8_t doubts;			/* probes left that may show that there was no black hole */
 	uint32_t start, end;
 	uint64_t next;			/* when the search begins anew; 0: not decided */
 };

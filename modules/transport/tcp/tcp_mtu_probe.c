@@ -7,6 +7,10 @@
 
 /* As Linux: a window with room to spare, of which a probe takes little. */
 #define PROBE_WINDOW 11
+/* local choice: a black hole was inferred from timeouts, which heavy loss brings, too. So many segments of
+ * the old size are tried again, as soon as anything arrives, before it is believed (MAX_PROBES of RFC 8899
+ * 5.1.2). */
+#define DOUBTS 3
 
 static struct tcp_mtu_probe *probe_of(const struct tcp_sock *tp)
 {
@@ -88,6 +92,7 @@ bool tcp_mtu_black_hole(struct tcp_sock *tp)
 		p->low = (uint16_t)tcp_min32(p->low, half);
 		p->size = 0;
 	}
+	p->doubts = DOUBTS;
 	p->next = tcp_now(tp) + config->mtu_probe_interval;
 	tcp_update_mss(tp);
 	if (tp->cc.mss >= before)
@@ -102,6 +107,8 @@ static uint32_t next_size(struct tcp_sock *tp, struct tcp_mtu_probe *p)
 	const struct tcp_config *config = tcp_module_of(tp)->config;
 	uint64_t now = tcp_now(tp);
 
+	if (p->doubts != 0)
+		return p->high;
 	if (p->high >= p->low + config->mtu_probe_threshold)
 		return (p->low + (uint32_t)p->high + 1) / 2;
 	/* RFC 4821 7.6: the path may have become wider. */
@@ -117,12 +124,18 @@ static uint32_t next_size(struct tcp_sock *tp, struct tcp_mtu_probe *p)
 
 /* May a probe of that size leave now? RFC 4821 7.4: where its loss would be repaired at once, and told
  * from congestion. */
-static bool probe_allowed(const struct tcp_sock *tp, uint32_t size)
+static bool probe_allowed(const struct tcp_sock *tp, const struct tcp_mtu_probe *p, uint32_t size)
 {
 	/* What follows it shows its loss by duplicates; as Linux, one segment more than it takes. */
 	uint32_t followers = (uint32_t)tcp_module_of(tp)->config->dupack_threshold + 1;
 	uint32_t needed = size + followers * tp->cc.mss, pipe = tcp_pipe(tp);
 
+	/* Of the old size one may go wherever a segment may: it is most likely an ordinary one. */
+	if (p->doubts != 0)
+		return tp->retransmits == 0 && tp->phase != TCP_PHASE_LOSS &&
+		       seq_span(tp->snd_nxt, tp->snd_end) >= size &&
+		       seq_span(tp->snd_nxt, tp->snd_una + tp->snd_wnd) >= size &&
+		       (pipe == 0 || pipe + size <= tp->cc.cwnd);
 	return tp->phase == TCP_PHASE_OPEN && tp->ooo == NULL &&
 	       tp->cc.cwnd >= PROBE_WINDOW * tp->cc.mss &&
 	       seq_span(tp->snd_nxt, tp->snd_end) >= needed &&
@@ -139,7 +152,7 @@ bool tcp_mtu_probe_output(struct tcp_sock *tp)
 	if (strata_likely(p == NULL) || p->size != 0)
 		return false;
 	size = next_size(tp, p);
-	if (size <= options || !probe_allowed(tp, size - options))
+	if (size <= options || !probe_allowed(tp, p, size - options))
 		return false;
 	/* One segment of that size; all others stay as they are. */
 	tp->cc.mss = size - options;
@@ -163,6 +176,7 @@ void tcp_mtu_probe_acked(struct tcp_sock *tp)
 		return;
 	p->low = p->size;
 	p->size = 0;
+	p->doubts = 0;
 	tcp_count(tp, TCP_COUNT_MTU_PROBES_ARRIVED, 1);
 	tcp_update_mss(tp);
 }
@@ -174,7 +188,8 @@ bool tcp_mtu_probe_lost(struct tcp_sock *tp)
 	/* RFC 4821 7.5.2: what was before it must have arrived, or it says nothing. */
 	if (strata_likely(p == NULL) || p->size == 0 || tp->snd_una != p->start)
 		return false;
-	p->high = (uint16_t)(p->size - 1);
+	if (p->doubts == 0 || --p->doubts == 0)
+		p->high = (uint16_t)(p->size - 1);
 	p->size = 0;
 	tcp_count(tp, TCP_COUNT_MTU_PROBES_LOST, 1);
 	return true;
@@ -184,6 +199,9 @@ void tcp_mtu_probe_inconclusive(struct tcp_sock *tp)
 {
 	struct tcp_mtu_probe *p = probe_of(tp);
 
-	if (p != NULL)
-		p->size = 0;
+	if (p == NULL || p->size == 0)
+		return;
+	p->size = 0;
+	if (p->doubts != 0 && --p->doubts == 0)
+		p->high = (uint16_t)tcp_max32(p->low, p->high - 1u);
 }

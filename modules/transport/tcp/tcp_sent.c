@@ -354,7 +354,9 @@ static void mark_sacked(struct tcp_sock *tp, struct tcp_sent *sent, struct tcp_a
 	uint32_t length = sent->end - sent->start;
 
 	uncount(f, sent, length);
-	if ((sent->flags & TCP_SENT_EVER) == 0) {
+	/* A timeout since: the answer may be an old one, told again because it was lost. */
+	if ((sent->flags & TCP_SENT_EVER) == 0 &&
+	    (tp->phase != TCP_PHASE_LOSS || seq_geq(sent->start, tp->recover))) {
 		if (event->sacked_first == 0 || sent->time < event->sacked_first)
 			event->sacked_first = sent->time;
 		if (sent->time > event->sacked_last)

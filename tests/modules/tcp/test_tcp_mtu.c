@@ -266,6 +266,33 @@ static void a_black_hole_in_mid_flow_is_got_around(void **state)
 	}
 }
 
+/* Timeouts in a row are nothing rare where a third of all frames is lost. */
+static void heavy_loss_is_no_black_hole_for_long(void **state)
+{
+	const struct fx_link lossy = { .delay = 50 * STRATA_MS, .loss = 3000 };
+	const struct fx_link clean = { .delay = 50 * STRATA_MS };
+	struct flow f = { 0 };
+	unsigned int small = 0, i;
+
+	(void)state;
+	flow_open(&f, NULL, &clean);
+	run(&f, 1000);
+	fx_join_set(f.pair.join, 0, &lossy);
+	for (i = 0; i < 600; i++) {
+		run(&f, 1000);
+		small += mss_of(f.pair.a, f.from) != 1448;
+		assert_true(mss_of(f.pair.a, f.from) >= 500);
+	}
+	assert_true(fx_counter(f.pair.a, "tcp", "mtu_black_holes") >= 1);
+	if (small > 300)
+		fail_msg("%u of 600 s with small segments", small);
+	/* And when the loss is over, the old size is found again soon. */
+	fx_join_set(f.pair.join, 0, &clean);
+	run(&f, 150000);
+	assert_int_equal(mss_of(f.pair.a, f.from), 1448);
+	fx_pair_close(&f.pair);
+}
+
 static void without_probing_a_black_hole_swallows_all(void **state)
 {
 	struct hole hole = { .from = UINT64_MAX, .largest = 1400 };
@@ -360,6 +387,7 @@ int main(void)
 		cmocka_unit_test(an_error_about_what_is_not_in_flight_changes_nothing),
 		cmocka_unit_test(each_unreachable_fails_a_connect_with_its_errno),
 		cmocka_unit_test(a_black_hole_in_mid_flow_is_got_around),
+		cmocka_unit_test(heavy_loss_is_no_black_hole_for_long),
 		cmocka_unit_test(without_probing_a_black_hole_swallows_all),
 		cmocka_unit_test(with_probing_always_on_the_search_begins_at_the_base),
 		cmocka_unit_test(a_lost_probe_leaves_the_window_alone),
