@@ -18,6 +18,7 @@ bench: all bench/udp_packets$(EXEEXT) bench/idle_connections$(EXEEXT) bench/atta
 .PHONY: lossy
 lossy: all tests/system/flow$(EXEEXT) tests/system/flow_strata$(EXEEXT)
 	$(srcdir)/bench/lossy $(abs_top_builddir)
+
 # Congestion control against theory, in the simulator.
 EXTRA_PROGRAMS += bench/theory
 bench_theory_SOURCES = bench/theory.c bench/dumbbell.c bench/dumbbell.h bench/svg.c bench/svg.h
