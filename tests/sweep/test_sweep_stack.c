@@ -7,7 +7,7 @@
 
 #define CREATE(name_, ...) \
 	{ .name = "create_" name_, .run = sweep_create, .arg = &(const struct fx_config){ __VA_ARGS__ } }
-#define CASE(function) { .name = #function + sizeof("sweep_") - 1, .run = function }
+#define CASE(function) { .name = &(#function)[sizeof("sweep_") - 1], .run = function }
 #define SWITCHING(module) { .name = "switching_" module, .run = sweep_switching, .arg = module }
 
 static const struct sweep_scenario scenarios[] = {

@@ -28,10 +28,10 @@ static bool black_hole(void *ctx, const struct fx_pkt *pkt)
 	return pkt->length <= 1000;
 }
 
-#define CASE(function) { .name = #function + sizeof("sweep_") - 1, .run = function }
+#define CASE(function) { .name = &(#function)[sizeof("sweep_") - 1], .run = function }
 /* The same with the memory of the other stack. */
 #define OTHER(function) \
-	{ .name = #function "_other" + sizeof("sweep_") - 1, .run = function, .arg = "other" }
+	{ .name = &(#function "_other")[sizeof("sweep_") - 1], .run = function, .arg = "other" }
 #define TOGGLE(module) { .name = "off_and_on_" module, .run = sweep_module_off_and_on, .arg = module }
 
 static const struct sweep_scenario scenarios[] = {

@@ -222,7 +222,7 @@ static void the_right_edge_never_moves_left(void **state)
 {
 	struct fixture *fx = fx_open();
 	int listener = listen_on(80), s;
-	uint32_t edge = 0, received = 0, round;
+	uint32_t edge = 0, round;
 
 	(void)state;
 	fx_setsockopt(fx, listener, SOL_SOCKET, SO_RCVBUF, 8192);
@@ -233,7 +233,6 @@ static void the_right_edge_never_moves_left(void **state)
 		const struct fx_pkt *pkt;
 
 		rx(ACK, .len = length);
-		received += length;
 		fx_advance(fx, 50);
 		while ((pkt = fx_next(fx)) != NULL) {
 			uint32_t now = pkt->tcp.ack + pkt->tcp.win;
