@@ -477,6 +477,7 @@ static void it_is_the_default_and_its_options_change_at_run_time(void **state)
 	assert_int_equal(strata_option_set(fx->stack, "cubic.beta", "600", &error), 0);
 	assert_int_equal(strata_option_set(fx->stack, "cubic.hystart", "off", &error), 0);
 	assert_true(strata_option_set(fx->stack, "cubic.beta", "2000", &error) < 0);
+	strata_error_clear(&error);
 	fx_close(fx);
 }
 

@@ -91,6 +91,7 @@ static void the_option_changes_for_new_connections_at_run_time(void **state)
 	assert_string_equal(algorithm_of(fx, before), "cubic");
 	assert_behaves_as(fx, after, "newreno");
 	assert_int_equal(strata_option_set(fx->stack, "tcp.congestion", "vegas", &error), -ENOENT);
+	strata_error_clear(&error);
 	fx_close(fx);
 }
 
