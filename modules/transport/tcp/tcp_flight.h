@@ -122,7 +122,10 @@ bool tcp_flight_reserve(struct tcp_sock *tp, uint32_t n);
 void tcp_flight_release(struct tcp_sock *tp);
 /* Gives it back whatever is in it. */
 void tcp_flight_free(struct tcp_sock *tp);
-struct tcp_sent *tcp_sent_at(const struct tcp_flight *f, uint32_t i);
+static inline struct tcp_sent *tcp_sent_at(const struct tcp_flight *f, uint32_t i)
+{
+	return &f->ring[(f->head + i) & (f->room - 1)];
+}
 /* Index of the record with `seq`, or of the first beyond; f->count: none. */
 uint32_t tcp_sent_find(const struct tcp_flight *f, uint32_t seq);
 /* New data [start, end) leaves now; room was reserved. snd_nxt still stands at `start`. */

@@ -31,7 +31,8 @@ static void lose_first(struct tcp_sock *tp)
 	}
 }
 
-/* RFC 6582 3.2 (1), (3): the segment at snd_una, by duplicates or by a partial acknowledgement. */
+/* RFC 6582 3.2 (1), (3): the segment at snd_una, by duplicates or by a partial acknowledgement. A mark has begun no
+ * recovery: its `recover` bars none. */
 static void newreno(struct tcp_sock *tp, const struct tcp_ack_event *event)
 {
 	struct tcp_flight *f = tp->flight;
@@ -40,7 +41,7 @@ static void newreno(struct tcp_sock *tp, const struct tcp_ack_event *event)
 		return;
 	if (tp->phase == TCP_PHASE_RECOVERY ? event->acked != 0 :
 	    tp->dupacks >= tcp_module_of(tp)->config->dupack_threshold &&
-	    seq_gt(tp->snd_una, tp->recover))
+	    (tp->phase == TCP_PHASE_CWR || seq_gt(tp->snd_una, tp->recover)))
 		lose_first(tp);
 }
 

@@ -125,7 +125,9 @@ static void begin(struct tcp_sock *tp, enum tcp_phase phase)
 	tp->flight->tlp_pending = false;
 	tp->flight->frto = TCP_FRTO_OFF;
 	tp->flight->mtu_loss = false;
-	tcp_timer_clear(tp, TCP_TIMER_RACK);
+	/* What is late already stays so. */
+	if (tp->flight->probing)
+		tcp_timer_clear(tp, TCP_TIMER_RACK);
 }
 
 static void enter_recovery(struct tcp_sock *tp, uint32_t delivered)
@@ -137,9 +139,9 @@ static void enter_recovery(struct tcp_sock *tp, uint32_t delivered)
 	if (!reduced) {
 		tp->cc.flight = flight_size(tp);
 		reduce(tp, false);
-		prr_begin(tp, delivered);
 	}
-	tp->flight->prr_out = 0;
+	/* After a mark, too: from the flight of now on down to the threshold. */
+	prr_begin(tp, delivered);
 	begin(tp, TCP_PHASE_RECOVERY);
 }
 
@@ -163,8 +165,10 @@ static void leave(struct tcp_sock *tp, bool deflate)
 	open_or_disorder(tp);
 	if (!deflate || controlled(tp))
 		return;
-	/* RFC 6675 section 5 (A), RFC 6582 3.2 (3), RFC 9937 section 5. */
-	tp->cc.cwnd = tp->cc.ssthresh;
+	/* RFC 6675 section 5 (A), RFC 6582 3.2 (3), RFC 9937 section 5. There is no threshold where an algorithm that
+	 * knows none was there when recovery began, and has gone since. */
+	if (tp->cc.ssthresh != UINT32_MAX)
+		tp->cc.cwnd = tp->cc.ssthresh;
 	if (ops != NULL && ops->recovered != NULL)
 		ops->recovered(&tp->cc, tcp_now(tp));
 }
@@ -238,10 +242,11 @@ static void uncount_duplicates(struct tcp_sock *tp, struct tcp_ack_event *event)
 
 static void detect(struct tcp_sock *tp, const struct tcp_ack_event *event)
 {
-	if (tp->sack_ok && tcp_module_of(tp)->config->rack)
-		tcp_rack_detect(tp);
-	else
+	if (!tp->sack_ok || !tcp_module_of(tp)->config->rack)
 		tcp_lost_detect(tp, event);
+	else if (event->delivered != 0)
+		/* What delivers nothing shows no loss; the reordering timer sees to what is late. */
+		tcp_rack_detect(tp);
 }
 
 /* Was the reduction a mistake? Then it is taken back. */
@@ -345,9 +350,9 @@ static void open_ack(struct tcp_sock *tp, struct tcp_ack_event *event, bool dupl
 }
 
 /* RFC 8985 7.4.2: the probe repaired a loss, of which the window has not heard yet. */
-static void probe_repaired(struct tcp_sock *tp, uint32_t acked)
+static void probe_repaired(struct tcp_sock *tp, uint32_t flight)
 {
-	tp->cc.flight = tp->snd_nxt - tp->snd_una + acked;
+	tp->cc.flight = flight;
 	reduce(tp, false);
 	if (!controlled(tp))
 		tp->cc.cwnd = tp->cc.ssthresh;
@@ -361,7 +366,7 @@ void tcp_recovery_ack(struct tcp_sock *tp, struct tcp_ack_event *event)
 	if (tp->flight == NULL)
 		return;
 	if (tcp_probe_ack(tp, event) && !tcp_recovery_reducing(tp))
-		probe_repaired(tp, event->acked);
+		probe_repaired(tp, tp->snd_nxt - tp->snd_una + event->acked);
 	if (!tp->sack_ok && event->acked != 0)
 		uncount_duplicates(tp, event);
 	if (tp->phase == TCP_PHASE_LOSS)
@@ -445,7 +450,8 @@ void tcp_recovery_reorder(struct tcp_sock *tp)
 	if (tp->flight->count == 0) {
 		/* Nobody has reported a duplicate for so long: a probe was needed. */
 		if (tp->flight->tlp_pending && tp->flight->tlp_again)
-			probe_repaired(tp, 0);
+			/* The flight is gone: the window is what is halved. */
+			probe_repaired(tp, tp->cc.cwnd);
 		tp->flight->tlp_pending = false;
 		tcp_undo_forget(tp);
 		tcp_flight_release(tp);

@@ -14,12 +14,7 @@
 
 static struct tcp_sent *at(const struct tcp_flight *f, uint32_t i)
 {
-	return &f->ring[(f->head + i) & (f->room - 1)];
-}
-
-struct tcp_sent *tcp_sent_at(const struct tcp_flight *f, uint32_t i)
-{
-	return at(f, i);
+	return tcp_sent_at(f, i);
 }
 
 static bool grow(struct tcp_sock *tp, uint32_t want)
@@ -193,8 +188,12 @@ void tcp_sent_new(struct tcp_sock *tp, uint32_t start, uint32_t end)
 	uint64_t now = tcp_now(tp);
 	uint8_t flags = 0;
 
-	if (tail == NULL)
+	if (tail == NULL) {
 		f->first_sent_time = f->delivered_time = now;
+		/* No longer the time to forget the last reduction: this flight's tail may be probed. */
+		if (!f->probing)
+			tcp_timer_clear(tp, TCP_TIMER_RACK);
+	}
 	if (f->app_limited != 0 || tp->cc.mark_app_limited)
 		flags = TCP_SENT_APP_LIMITED;
 	/* What leaves at the same moment is one transmission. */
