@@ -242,7 +242,7 @@ void tcp_init_tcb(struct tcp_sock *tp)
 	tp->connected = tp->no_space = tp->more = false;
 	tp->bytes_acked = tp->bytes_received = 0;
 	tp->segs_in = tp->segs_out = tp->data_segs_in = tp->data_segs_out = 0;
-	tp->total_retrans = 0;
+	tp->total_retrans = tp->bytes_retrans = 0;
 	tp->dsack_start = tp->dsack_end = 0;
 	tcp_fastopen_reset(tp);
 	tp->ecn_ok = tp->ecn_seen = tp->ece_due = tp->cwr_due = false;

@@ -500,6 +500,8 @@ struct tcp_sock {
 	bool fast_open : 1;		/* made of a SYN's data: sends and receives in SYN-RECEIVED */
 	bool ecn_ok : 1, ecn_seen : 1, ece_due : 1, cwr_due : 1;
 
+	uint32_t bytes_retrans;		/* for struct tcp_info, modulo 2^32 */
+
 	struct strata_congestion cc;	/* cc.mss: segment payload, options taken off */
 	struct tcp_extra *extra;	/* what few connections need; NULL: nothing of it */
 };

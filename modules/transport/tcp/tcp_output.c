@@ -291,6 +291,7 @@ static void sent(struct tcp_sock *tp, uint32_t seq, uint32_t payload, bool fin, 
 	pace(tp, payload);
 	if (seq_lt(seq, tp->snd_nxt)) {
 		tp->total_retrans += segments;
+		tp->bytes_retrans += payload;
 		tcp_count(tp, TCP_COUNT_RETRANS_SEGS, segments);
 		tcp_sent_again(tp, seq, seq + length);
 		return;

@@ -241,6 +241,14 @@ static uint8_t info_options(const struct tcp_sock *tp)
 			 (fo != NULL && fo->data_acked ? TCPI_OPT_SYN_DATA : 0));
 }
 
+/* Bytes of data in flight, each once: neither SYN nor FIN. */
+static uint32_t data_in_flight(const struct tcp_sock *tp)
+{
+	bool opening = tcp_in(tp, TCP_MASK(TCP_SYN_SENT) | TCP_MASK(TCP_SYN_RECEIVED));
+
+	return seq_span(tp->snd_una + opening, seq_min(tp->snd_nxt, tp->snd_end));
+}
+
 static void info_send(const struct tcp_sock *tp, struct tcp_info *info)
 {
 	uint32_t mss = tp->cc.mss, now = tcp_ms(tcp_now(tp));
@@ -274,6 +282,8 @@ static void info_send(const struct tcp_sock *tp, struct tcp_info *info)
 	info->tcpi_delivery_rate_app_limited = tp->rate_app_limited;
 	info->tcpi_delivered = (uint32_t)((tp->cc.delivered + mss - 1) / (mss != 0 ? mss : 1));
 	info->tcpi_bytes_acked = tp->bytes_acked;
+	info->tcpi_bytes_retrans = tp->bytes_retrans;
+	info->tcpi_bytes_sent = tp->bytes_acked + data_in_flight(tp) + tp->bytes_retrans;
 	info->tcpi_segs_out = tp->segs_out;
 	info->tcpi_data_segs_out = tp->data_segs_out;
 	info->tcpi_notsent_bytes = seq_span(tp->snd_nxt, tp->snd_end);

@@ -189,6 +189,32 @@ static void a_change_of_algorithm_in_recovery_leaves_a_window(void **state)
 	fx_close(fx);
 }
 
+static void tcp_info_tells_bytes_sent_once_and_again(void **state)
+{
+	struct fixture *fx = fx_open();
+	int s = connected(fx, true, 0);
+
+	(void)state;
+	send_pattern(fx, s, 0, 5000);
+	expect_segments(fx, 1, 5);
+	assert_int_equal(info_of(fx, s).tcpi_bytes_sent, 5000);
+	assert_int_equal(info_of(fx, s).tcpi_bytes_retrans, 0);
+	fx_advance(fx, RTT);
+	rx(ACK, .ack = 1, .sack = { { 1001, 5001 } });
+	expect_tx(ACK, .seq = 1, .len = MSS);
+	assert_int_equal(info_of(fx, s).tcpi_bytes_retrans, 1000);
+	assert_int_equal(info_of(fx, s).tcpi_bytes_sent, 6000);
+	rx(ACK, .ack = 5001);
+	/* The FIN is no byte. */
+	assert_int_equal(strata_shutdown(fx->stack, s, 1), 0);
+	expect_tx(FIN | ACK, .seq = 5001);
+	assert_int_equal(info_of(fx, s).tcpi_bytes_sent, 6000);
+	assert_int_equal(info_of(fx, s).tcpi_bytes_acked, 5000);
+	rx(ACK, .ack = 5002);
+	assert_int_equal(info_of(fx, s).tcpi_bytes_sent, 6000);
+	fx_close(fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +225,7 @@ int main(void)
 		cmocka_unit_test(a_probe_that_repaired_the_last_flight_costs_half_the_window),
 		cmocka_unit_test(without_sack_a_loss_in_a_marked_window_is_repaired_by_duplicates),
 		cmocka_unit_test(a_change_of_algorithm_in_recovery_leaves_a_window),
+		cmocka_unit_test(tcp_info_tells_bytes_sent_once_and_again),
 	};
 
 	return fx_main(tests);
