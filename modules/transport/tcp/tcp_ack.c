@@ -83,8 +83,13 @@ static void congestion_ack(struct tcp_sock *tp, const struct tcp_ack_event *even
 	sample->cwnd_limited = tp->cwnd_limited || (tp->cc.cwnd < tp->cc.ssthresh &&
 			       tp->cc.cwnd < 2 * (uint64_t)sample->flight_before);
 	tcp_rate_sample(tp, event, sample);
-	if (ops == NULL)
+	if (ops == NULL) {
+		/* Its module was stopped: a timeout's window opens as far as it had been judged safe. */
+		if (tp->cc.ssthresh != UINT32_MAX && tp->cc.cwnd < tp->cc.ssthresh && !reducing &&
+		    !tcp_recovery_reducing(tp))
+			tp->cc.cwnd += tcp_min32(event->acked, tp->cc.ssthresh - tp->cc.cwnd);
 		return;
+	}
 	tp->cc.flight = tcp_pipe(tp);
 	if (ops->control != NULL) {
 		if (event->delivered != 0 || sample->lost != 0)

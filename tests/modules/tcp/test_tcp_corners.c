@@ -189,6 +189,31 @@ static void a_change_of_algorithm_in_recovery_leaves_a_window(void **state)
 	fx_close(fx);
 }
 
+static void without_an_algorithm_the_window_returns_to_its_threshold(void **state)
+{
+	struct fixture *fx = fx_open();
+	int s = connected(fx, true, 0);
+	struct strata_error error = { 0 };
+	uint32_t at = 1;
+
+	(void)state;
+	send_pattern(fx, s, 0, 10000);
+	expect_segments(fx, 1, 10);
+	assert_int_equal(strata_module_disable(fx->stack, "newreno", &error), 0);
+	/* Probe and timeout. */
+	fx_advance(fx, 3000);
+	assert_true(fx_counter(fx, "tcp", "timeouts") >= 1);
+	assert_int_equal(info_of(fx, s).tcpi_snd_cwnd, 1);
+	assert_int_equal(info_of(fx, s).tcpi_snd_ssthresh, 5);
+	while (at < 10001) {
+		fx_discard(fx);
+		at += MSS;
+		rx(ACK, .ack = at);
+	}
+	assert_int_equal(info_of(fx, s).tcpi_snd_cwnd, 5);
+	fx_close(fx);
+}
+
 static void tcp_info_tells_bytes_sent_once_and_again(void **state)
 {
 	struct fixture *fx = fx_open();
@@ -225,6 +250,7 @@ int main(void)
 		cmocka_unit_test(a_probe_that_repaired_the_last_flight_costs_half_the_window),
 		cmocka_unit_test(without_sack_a_loss_in_a_marked_window_is_repaired_by_duplicates),
 		cmocka_unit_test(a_change_of_algorithm_in_recovery_leaves_a_window),
+		cmocka_unit_test(without_an_algorithm_the_window_returns_to_its_threshold),
 		cmocka_unit_test(tcp_info_tells_bytes_sent_once_and_again),
 	};
 
