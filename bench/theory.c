@@ -69,10 +69,11 @@ static int windows(const char *algorithm, unsigned int power)
 
 /* ---- filling a path ---- */
 
+/* `buffers`: as a program asks for with SO_RCVBUF and SO_SNDBUF, which are doubled for overhead. */
 static int fill(const char *algorithm, uint64_t buffers, uint32_t loss, uint64_t rate, uint64_t seconds)
 {
 	struct dumbbell d = { .rtt = 40 * STRATA_MS, .rate = rate, .queue = rate / 8 / 25, .loss = loss,
-			      .flows = 1, .buffers = buffers, .warmup = seconds * STRATA_SEC / 3,
+			      .flows = 1, .buffers = 2 * buffers, .warmup = seconds * STRATA_SEC / 3,
 			      .duration = seconds * STRATA_SEC, .flow = { { algorithm, 0 } } };
 	struct dumbbell_result r;
 	char what[96], name[96], value[64];

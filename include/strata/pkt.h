@@ -25,7 +25,7 @@ STRATA_BEGIN_DECLS
 #define STRATA_CHUNK_SIZE 16384
 /** Linear bytes, headroom included, of a small packet (headers) and of a large one (a frame). */
 #define STRATA_PKT_SMALL 256
-#define STRATA_PKT_LARGE 2304
+#define STRATA_PKT_LARGE 1792
 /** Room a transport leaves in front of its header for all headers below it. */
 #define STRATA_HEADROOM 128
 /** Bytes a layer may keep in a packet it owns. */

@@ -60,8 +60,8 @@ static int set_up(void **state)
 static void a_new_packet_is_empty_with_the_room_asked_for(void **state)
 {
 	static const struct { uint32_t headroom, linear; } rooms[] = {
-		{ 0, 0 }, { 128, 0 }, { 128, 128 }, { 128, 129 }, { 0, 256 }, { 0, 2304 },
-		{ 2304, 0 }, { 128, 2176 }, { 14, 1500 },
+		{ 0, 0 }, { 128, 0 }, { 128, 128 }, { 128, 129 }, { 0, 256 }, { 0, STRATA_PKT_LARGE },
+		{ STRATA_PKT_LARGE, 0 }, { 128, STRATA_PKT_LARGE - 128 }, { 14, 1500 },
 	};
 	struct rig rig = { .seed = 1 };
 	size_t i;
@@ -246,7 +246,7 @@ static void trim_shortens_anywhere_and_never_lengthens(void **state)
 
 static void header_makes_the_first_bytes_linear(void **state)
 {
-	static const uint32_t wanted[] = { 0, 1, 200, 201, 272, 273, 500, 2304, 2305, 9000, 16000 };
+	static const uint32_t wanted[] = { 0, 1, 200, 201, 272, 273, 500, STRATA_PKT_LARGE, STRATA_PKT_LARGE + 1, 9000, 16000 };
 	struct rig rig = { .seed = 1 };
 	size_t i;
 
