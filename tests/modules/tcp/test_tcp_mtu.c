@@ -269,8 +269,8 @@ static void a_black_hole_in_mid_flow_is_got_around(void **state)
 /* Timeouts in a row are nothing rare where a third of all frames is lost. */
 static void heavy_loss_is_no_black_hole_for_long(void **state)
 {
-	const struct fx_link lossy = { .delay = 50 * STRATA_MS, .loss = 3000 };
-	const struct fx_link clean = { .delay = 50 * STRATA_MS };
+	const struct fx_link lossy = { .delay = 50 * STRATA_MS, .rate = 1000000, .loss = 3000 };
+	const struct fx_link clean = { .delay = 50 * STRATA_MS, .rate = 1000000 };
 	struct flow f = { 0 };
 	unsigned int small = 0, i;
 
