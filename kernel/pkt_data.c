@@ -154,7 +154,10 @@ static uint32_t slack(const struct strata_pkt *pkt)
 	if (pkt->frag_count == 0)
 		return 0;
 	last = &pkt->frags[pkt->frag_count - 1];
-	return last->chunk->refs == 1 && last->chunk->release == NULL ? last->chunk->size - last->offset - last->length : 0;
+	/* Shared bytes are not written behind, and never the application's memory. */
+	if (last->chunk->refs != 1 || last->chunk->release != NULL)
+		return 0;
+	return last->chunk->size - last->offset - last->length;
 }
 
 /* Adds an empty slice of a new chunk for `n` more bytes. Chunks grow with the packet, so that one that

@@ -74,7 +74,7 @@ struct strata_congestion_ops {
 	/** New data was acknowledged outside recovery: opens the window. */
 	void (*acked)(struct strata_congestion *c, const struct strata_ack_sample *ack);
 	/** Takes the window over: called for every acknowledgement that delivers or loses something, in
-	 *  recovery too, instead of acked(), recovered() and proportional rate reduction (RFC 6937). Sets cwnd
+	 *  recovery too, instead of acked(), recovered() and proportional rate reduction (RFC 9937). Sets cwnd
 	 *  and pacing_rate. NULL: the transport keeps recovery's window. */
 	void (*control)(struct strata_congestion *c, const struct strata_ack_sample *ack);
 	/** Something is newly deemed lost; called before control() of the same acknowledgement. NULL: nothing. */

@@ -119,7 +119,7 @@ void tcp_rack_detect(struct tcp_sock *tp)
 			continue;
 		}
 		due = sent->time + late;
-		/* While a clock that was set back stands, every round trip takes no time: what has just been
+		/* Where a round trip takes no time, as while a clock that was set back stands: what has just been
 		 * sent again would be lost again with each acknowledgement. */
 		if (sent->time == now && (sent->flags & TCP_SENT_RETRANSMITTED) != 0)
 			continue;

@@ -133,6 +133,27 @@ static void cork_holds_a_partial_segment_for_200_ms(void **state)
 	fx_close(fx);
 }
 
+/* A stream has no records to end, and no call waits for all. */
+static void eor_and_waitall_are_taken_and_change_nothing(void **state)
+{
+	struct fixture *fx = fx_open();
+	int s = connected(fx);
+	char buf[8];
+
+	(void)state;
+	assert_int_equal(strata_send(fx->stack, s, "abc", 3, MSG_EOR), 3);
+	expect_tx(ACK, .seq = 1, .text = "abc");
+	assert_int_equal(strata_send(fx->stack, s, "de", 2, MSG_EOR), 2);
+	assert_int_equal(strata_send(fx->stack, s, "f", 1, MSG_EOR), 1);
+	rx(ACK, .ack = 4, .text = "xyz");
+	/* What waited behind Nagle's rule goes together. */
+	expect_tx(ACK, .seq = 4, .text = "def");
+	assert_int_equal(strata_recv(fx->stack, s, buf, sizeof(buf), MSG_WAITALL), 3);
+	assert_memory_equal(buf, "xyz", 3);
+	assert_int_equal(strata_recv(fx->stack, s, buf, sizeof(buf), MSG_WAITALL), -EAGAIN);
+	fx_close(fx);
+}
+
 static void a_zero_window_is_probed_at_doubling_intervals(void **state)
 {
 	struct fixture *fx = fx_open();
@@ -420,6 +441,7 @@ int main(void)
 		cmocka_unit_test(small_writes_wait_for_the_ack_of_the_one_before),
 		cmocka_unit_test(nodelay_sends_at_once_and_flushes),
 		cmocka_unit_test(cork_holds_a_partial_segment_for_200_ms),
+		cmocka_unit_test(eor_and_waitall_are_taken_and_change_nothing),
 		cmocka_unit_test(a_zero_window_is_probed_at_doubling_intervals),
 		cmocka_unit_test(a_small_window_is_used_only_after_a_while),
 		cmocka_unit_test(a_window_that_shrinks_under_data_in_flight_is_survived),
