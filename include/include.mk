@@ -17,6 +17,7 @@ stratainclude_HEADERS = \
 	include/strata/pkt.h \
 	include/strata/route.h \
 	include/strata/service.h \
+	include/strata/sniff.h \
 	include/strata/socket.h \
 	include/strata/stack.h \
 	include/strata/timer.h \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Discards: the one way a packet ends that was not used. And the pseudo-instance "kernel", which keeps
  * the kernel's own reasons and counters in the same shape as every module's. */
+#include "sniff.h"
 #include "trace.h"
 
 #include <assert.h>
@@ -13,6 +14,8 @@ enum strata_verdict strata_drop(struct strata_instance *self, struct strata_pkt 
 	self->drops[reason]++;
 	if (strata_unlikely(self->stack->tracing))
 		trace_drop(self, pkt, &self->module->drops[reason]);
+	if (strata_unlikely(self->stack->watching))
+		sniff_drop(self, pkt, &self->module->drops[reason]);
 	strata_pkt_free(pkt);
 	return STRATA_DROPPED;
 }

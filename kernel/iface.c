@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include "iface.h"
+#include "sniff.h"
 
 /* Local choice: packets looped on one interface in one batch. More is a loop that feeds itself. */
 #define LOOP_LIMIT 1024
@@ -419,6 +420,7 @@ int iface_create(struct kernel *k, const struct iface_spec *spec, struct strata_
 	iface->pub.index = t->used;
 	if (iface->pub.lower != NULL)
 		iface_of(iface->pub.lower)->upper = iface;
+	sniff_update(iface);
 	strata_generation_bump(&k->pub);
 	*out = &iface->pub;
 	return 0;
@@ -540,6 +542,7 @@ void iface_destroy(struct strata_iface *iface)
 	addr_iface_removed(k, iface);
 	group_iface_removed(k, iface);
 	iface_close(iface);
+	sniff_iface_removed(k, iface);
 	if (k->routes != NULL)
 		route_iface_removed(k, iface);
 	if (k->neighs != NULL)
@@ -556,12 +559,10 @@ void iface_destroy(struct strata_iface *iface)
 
 /* ---- input ---- */
 
-static void sniff(struct strata_iface *iface, const struct strata_pkt *pkt, bool out)
+static void sniff(struct strata_iface *iface, struct strata_pkt *pkt, bool out)
 {
-	struct iface *inner = iface_of(iface);
-
-	if (strata_unlikely(inner->sniff != NULL))
-		inner->sniff(inner->sniff_ctx, iface, pkt, out);
+	if (strata_unlikely(iface_of(iface)->sniffed))
+		sniff_frame(iface, pkt, out);
 }
 
 /* Gives a frame to the interface that stands on this one. Consumes. */
@@ -763,12 +764,6 @@ void strata_iface_set_output(struct strata_iface *iface, strata_output_fn *fn, v
 {
 	iface_of(iface)->output = fn;
 	iface_of(iface)->output_ctx = ctx;
-}
-
-void strata_iface_set_sniffer(struct strata_iface *iface, strata_sniff_fn *fn, void *ctx)
-{
-	iface_of(iface)->sniff = fn;
-	iface_of(iface)->sniff_ctx = ctx;
 }
 
 /* Calls the embedder with a frame that is in pieces. Returns false when memory is short. */

@@ -30,6 +30,7 @@ struct iface {
 	struct strata_ifaddr *addrs;	/* in the order added */
 	strata_output_fn *output;
 	void *output_ctx;
+	bool sniffed;			/* someone looks at its frames: sniff.c */
 	strata_sniff_fn *sniff;
 	void *sniff_ctx;
 	struct strata_pkt_queue looped;	/* sent back to the input at the end of the batch */

@@ -33,6 +33,8 @@ struct kernel {
 	struct trace *trace;		/* trace.c */
 	struct registry *registry;	/* registry.c */
 	struct iface_table *ifaces;	/* iface.c */
+	struct strata_sniffer *sniffers;	/* sniff.c, in the order added */
+	struct sniff_walk *sniff_walks;	/* … who walks over them now */
 	struct addr_table *addrs;	/* addr.c */
 	struct group_table *groups;	/* group.c */
 	struct route_table *routes;	/* route.c */

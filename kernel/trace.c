@@ -43,6 +43,17 @@ void strata_trace_attach(struct strata_stack *stack, strata_trace_fn *sink, void
 	stack->tracing = sink != NULL;
 }
 
+void trace_identify(struct kernel *k, struct strata_pkt *pkt)
+{
+	struct trace *trace = k->trace;
+
+	if (pkt->trace_id != 0)
+		return;
+	/* 0 means that it has none, also when the numbers begin again. */
+	trace->last_id += trace->last_id == UINT32_MAX ? 2 : 1;
+	pkt->trace_id = trace->last_id;
+}
+
 static void record(struct strata_instance *self, struct strata_pkt *pkt, const char *text,
 		   const char *drop)
 {
@@ -56,11 +67,7 @@ static void record(struct strata_instance *self, struct strata_pkt *pkt, const c
 	};
 
 	if (pkt != NULL) {
-		if (pkt->trace_id == 0) {
-			/* 0 means "not traced", also when the numbers begin again. */
-			trace->last_id += trace->last_id == UINT32_MAX ? 2 : 1;
-			pkt->trace_id = trace->last_id;
-		}
+		trace_identify(kernel_of(self->stack), pkt);
 		step.id = pkt->trace_id;
 		step.out = (pkt->flags & STRATA_PKT_TX) != 0;
 		step.length = strata_pkt_length(pkt);

@@ -79,7 +79,8 @@ STRATA_API void strata_iface_set_output(struct strata_iface *iface, strata_outpu
 /** Sees a copy-free view of each frame of an interface, both ways, before anything else does. */
 typedef void strata_sniff_fn(void *ctx, struct strata_iface *iface, const struct strata_pkt *pkt,
 			     bool out);
-/** Attaches the interface's sniffer; NULL detaches. */
+/** Attaches the interface's sniffer; NULL detaches. More than one, and what becomes of frames:
+ *  <strata/sniff.h>. */
 STRATA_API void strata_iface_set_sniffer(struct strata_iface *iface, strata_sniff_fn *fn, void *ctx);
 
 /** When strata_run() must be called next, absolute ns; STRATA_NEVER: no timer is set. May be a little

@@ -114,6 +114,8 @@ struct strata_link_ops {
 	void (*address_broadcast)(struct strata_lladdr *out);
 	/** Link address for a multicast network address. Returns 0 or -EAFNOSUPPORT. */
 	int (*address_multicast)(const struct strata_addr *group, struct strata_lladdr *out);
+	/** Number of its frames in capture files (LINKTYPE_… of the tcpdump group's registry); 0: none. */
+	uint16_t link_type;
 };
 
 /* ---- for drivers and framings ---- */

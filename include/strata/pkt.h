@@ -116,7 +116,7 @@ struct strata_pkt {
 	struct strata_addr src, dst;	/**< of the network header; valid from network input on */
 
 	uint64_t time;			/**< when the driver read it, stack time in ns */
-	uint32_t trace_id;		/**< 0 while not traced */
+	uint32_t trace_id;		/**< 0 while neither traced nor sniffed */
 	uint32_t stamp;			/**< kernel's: a socket wants to know when it leaves; 0: none does */
 	union {
 		uint8_t cb[STRATA_PKT_CB];	/**< of the layer that owns the packet now */

@@ -18,6 +18,7 @@ struct strata_stack {
 	 *  derived from them under another value must be derived again. */
 	uint32_t generation;
 	bool tracing;		/**< a trace sink is attached: strata_trace() has a listener */
+	bool watching;		/**< a sniffer wants to be told of discards */
 	const char *name;	/**< `stack: name:` of the manifest */
 };
 

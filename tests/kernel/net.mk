@@ -32,3 +32,9 @@ tests_kernel_test_segment_SOURCES = tests/kernel/test_segment.c $(net_test_sourc
 tests_kernel_test_segment_CPPFLAGS = $(kernel_test_cppflags)
 tests_kernel_test_segment_LDFLAGS = $(kernel_test_ldflags)
 tests_kernel_test_segment_LDADD = $(net_test_libs)
+
+test_programs += tests/kernel/test_sniff
+tests_kernel_test_sniff_SOURCES = tests/kernel/test_sniff.c $(net_test_sources)
+tests_kernel_test_sniff_CPPFLAGS = $(kernel_test_cppflags)
+tests_kernel_test_sniff_LDFLAGS = $(kernel_test_ldflags)
+tests_kernel_test_sniff_LDADD = $(net_test_libs)

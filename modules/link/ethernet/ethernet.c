@@ -11,6 +11,8 @@
 #define ADDRESS_SIZE 6
 #define HEADER_SIZE 14
 #define TAG_SIZE 4
+/* LINKTYPE_ETHERNET of capture files. */
+#define LINK_TYPE 1
 /* IEEE 802.3 3.2.6: up to 1500 the field is a length, from 1536 on an EtherType. */
 #define LENGTH_MAX 1500
 #define TYPE_MIN 1536
@@ -285,6 +287,7 @@ static const struct strata_link_ops ethernet_link = {
 	.address_random = ethernet_address_random,
 	.address_broadcast = ethernet_address_broadcast,
 	.address_multicast = ethernet_address_multicast,
+	.link_type = LINK_TYPE,
 };
 
 STRATA_MODULE(ethernet) = {
