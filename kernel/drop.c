@@ -12,7 +12,7 @@ enum strata_verdict strata_drop(struct strata_instance *self, struct strata_pkt 
 {
 	assert(reason < self->module->drop_count);
 	self->drops[reason]++;
-	if (strata_unlikely(self->stack->tracing))
+	if (strata_tracing(self->stack))
 		trace_drop(self, pkt, &self->module->drops[reason]);
 	if (strata_unlikely(self->stack->watching))
 		sniff_drop(self, pkt, &self->module->drops[reason]);

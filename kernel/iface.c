@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include "iface.h"
 #include "sniff.h"
+#include "trace.h"
 
 /* Local choice: packets looped on one interface in one batch. More is a loop that feeds itself. */
 #define LOOP_LIMIT 1024
@@ -578,11 +579,41 @@ static enum strata_verdict carry(struct strata_iface *iface, struct strata_pkt *
 	return STRATA_ACCEPTED;
 }
 
+/* To the framing, or past it. Consumes. */
+static enum strata_verdict walk_up(struct strata_iface *iface, struct strata_pkt *pkt)
+{
+	const struct strata_link_ops *framing = framing_ops(iface);
+	enum strata_verdict verdict;
+
+	if (strata_unlikely(iface_of(iface)->upper != NULL))
+		return carry(iface, pkt);
+	if (framing != NULL)
+		verdict = framing->input(iface->framing, iface, pkt);
+	else
+		verdict = strata_network_input(iface, pkt, pkt->family);
+	if (verdict == STRATA_DROPPED)
+		iface->counters.rx_dropped++;
+	return verdict;
+}
+
+/* The same while somebody listens: what happens on the packet's way up, it caused. */
+static __attribute__((cold, noinline)) enum strata_verdict walk_up_told(struct strata_iface *iface,
+									struct strata_pkt *pkt)
+{
+	struct kernel *k = kernel_of(iface->stack);
+	enum strata_verdict verdict;
+	uint32_t before;
+
+	strata_trace(&k->self, pkt, "in on %s, %u bytes", iface->name, strata_pkt_length(pkt));
+	before = trace_cause(k, pkt->trace_id);
+	verdict = walk_up(iface, pkt);
+	trace_cause(k, before);
+	return verdict;
+}
+
 enum strata_verdict strata_iface_input(struct strata_iface *iface, struct strata_pkt *pkt)
 {
 	struct kernel *k = kernel_of(iface->stack);
-	const struct strata_link_ops *framing = framing_ops(iface);
-	enum strata_verdict verdict;
 
 	pkt->iface = iface;
 	if (pkt->time == 0)
@@ -594,16 +625,9 @@ enum strata_verdict strata_iface_input(struct strata_iface *iface, struct strata
 	iface->counters.rx_packets += segment_count(pkt);
 	iface->counters.rx_bytes += strata_pkt_length(pkt);
 	sniff(iface, pkt, false);
-	strata_trace(&k->self, pkt, "in on %s, %u bytes", iface->name, strata_pkt_length(pkt));
-	if (strata_unlikely(iface_of(iface)->upper != NULL))
-		return carry(iface, pkt);
-	if (framing != NULL)
-		verdict = framing->input(iface->framing, iface, pkt);
-	else
-		verdict = strata_network_input(iface, pkt, pkt->family);
-	if (verdict == STRATA_DROPPED)
-		iface->counters.rx_dropped++;
-	return verdict;
+	if (strata_tracing(&k->pub))
+		return walk_up_told(iface, pkt);
+	return walk_up(iface, pkt);
 }
 
 /* ---- output ---- */

@@ -10,4 +10,4 @@ kernel_sources = \
 	kernel/registry.h kernel/registry_load.c kernel/route.c kernel/run.c kernel/run.h \
 	kernel/report.c kernel/segment.c kernel/zerocopy.c kernel/sockcall.c kernel/socket.c kernel/socket_int.h kernel/sockopt.c kernel/sniff.c kernel/sniff.h \
 	kernel/stack.c kernel/text.c kernel/text.h kernel/timer.c kernel/toggle.c kernel/trace.c \
-	kernel/trace.h kernel/transport.c kernel/work.c
+	kernel/trace.h kernel/trace_text.c kernel/transport.c kernel/work.c

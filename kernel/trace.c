@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The packet's walk: records handed to the stack's one sink, and addresses as text for them. */
+/* The packet's walk: records handed to all sinks, and addresses as text for them. */
 #include "trace.h"
 
 #include <ctype.h>
@@ -7,19 +7,22 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Local choice: longest text of a step; what is beyond is cut. */
-#define TRACE_TEXT 512
 /* Local choice: longest name of a drop reason. */
 #define TRACE_DROP 64
 #define TRACE_BUFFERS 8
 
 struct trace {
-	strata_trace_fn *sink;
-	void *ctx;
+	struct strata_trace_sink *sinks;
+	struct strata_trace_sink *turn;	/* whose turn is next, while a record is handed round */
+	bool telling;			/* a sink is being called */
+	struct strata_trace_sink attached;	/* strata_trace_attach()'s */
 	uint32_t last_id;
+	uint32_t cause;			/* the packet that is being received; 0: none */
 	unsigned int next_buffer;
 	char buffers[TRACE_BUFFERS][STRATA_ADDR_TEXT];
 };
+
+static const struct strata_field no_fields[] = { { .type = STRATA_FIELD_TYPE_END } };
 
 int trace_init(struct kernel *k)
 {
@@ -34,13 +37,71 @@ void trace_fini(struct kernel *k)
 	k->pub.tracing = false;
 }
 
+/* ---- sinks ---- */
+
+void strata_trace_sink_add(struct strata_stack *stack, struct strata_trace_sink *sink)
+{
+	struct strata_trace_sink **at = &kernel_of(stack)->trace->sinks;
+
+	if (sink->added)
+		return;
+	while (*at != NULL)
+		at = &(*at)->next;
+	sink->next = NULL;
+	sink->added = true;
+	*at = sink;
+	stack->tracing = true;
+}
+
+void strata_trace_sink_remove(struct strata_stack *stack, struct strata_trace_sink *sink)
+{
+	struct trace *trace = kernel_of(stack)->trace;
+	struct strata_trace_sink **at = &trace->sinks;
+
+	if (!sink->added)
+		return;
+	while (*at != sink)
+		at = &(*at)->next;
+	*at = sink->next;
+	if (trace->turn == sink)
+		trace->turn = sink->next;
+	sink->next = NULL;
+	sink->added = false;
+	stack->tracing = trace->sinks != NULL;
+}
+
 void strata_trace_attach(struct strata_stack *stack, strata_trace_fn *sink, void *ctx)
 {
 	struct trace *trace = kernel_of(stack)->trace;
 
-	trace->sink = sink;
-	trace->ctx = ctx;
-	stack->tracing = sink != NULL;
+	strata_trace_sink_remove(stack, &trace->attached);
+	trace->attached.step = sink;
+	trace->attached.ctx = ctx;
+	if (sink != NULL)
+		strata_trace_sink_add(stack, &trace->attached);
+}
+
+static void tell(struct trace *trace, const struct strata_trace_record *record)
+{
+	struct strata_trace_sink *sink;
+
+	trace->telling = true;
+	trace->turn = trace->sinks;
+	while ((sink = trace->turn) != NULL) {
+		trace->turn = sink->next;
+		sink->step(sink->ctx, record);
+	}
+	trace->telling = false;
+}
+
+/* ---- steps ---- */
+
+uint32_t trace_cause(struct kernel *k, uint32_t id)
+{
+	const uint32_t before = k->trace->cause;
+
+	k->trace->cause = id;
+	return before;
 }
 
 void trace_identify(struct kernel *k, struct strata_pkt *pkt)
@@ -54,52 +115,108 @@ void trace_identify(struct kernel *k, struct strata_pkt *pkt)
 	pkt->trace_id = trace->last_id;
 }
 
-static void record(struct strata_instance *self, struct strata_pkt *pkt, const char *text,
-		   const char *drop)
+static void describe_packet(struct kernel *k, struct strata_pkt *pkt,
+			    struct strata_trace_record *record)
+{
+	trace_identify(k, pkt);
+	record->pkt = pkt;
+	record->id = pkt->trace_id;
+	record->out = (pkt->flags & STRATA_PKT_TX) != 0;
+	record->length = strata_pkt_length(pkt);
+	if (pkt->iface != NULL)
+		record->iface = pkt->iface->name;
+}
+
+/* Completes the record and hands it round. */
+static void tell_step(struct strata_instance *self, struct strata_pkt *pkt,
+		      struct strata_trace_record *record)
 {
 	struct trace *trace = kernel_of(self->stack)->trace;
-	struct strata_trace_record step = {
-		.time = strata_now(self->stack),
-		.iface = "",
-		.module = self->name,
-		.text = text,
-		.drop = drop,
-	};
 
-	if (pkt != NULL) {
-		trace_identify(kernel_of(self->stack), pkt);
-		step.id = pkt->trace_id;
-		step.out = (pkt->flags & STRATA_PKT_TX) != 0;
-		step.length = strata_pkt_length(pkt);
-		if (pkt->iface != NULL)
-			step.iface = pkt->iface->name;
-	}
-	trace->sink(trace->ctx, &step);
+	if (trace->telling)
+		return;
+	record->time = strata_now(self->stack);
+	record->layer = (uint8_t)self->module->kind;
+	record->module = self->name;
+	record->self = self;
+	record->iface = "";
+	if (pkt != NULL)
+		describe_packet(kernel_of(self->stack), pkt, record);
+	if (trace->cause != record->id)
+		record->cause = trace->cause;
+	tell(trace, record);
+}
+
+size_t trace_whole(const char *text, size_t length)
+{
+	size_t begin = length;
+	unsigned int need = 0;
+
+	/* RFC 3629 3: back over at most three bytes that continue a character, to the one that begins it. */
+	while (begin > 0 && length - begin < 3 && ((unsigned char)text[begin - 1] & 0xc0) == 0x80)
+		begin--;
+	if (begin == 0)
+		return length;
+	begin--;
+	if (((unsigned char)text[begin] & 0xe0) == 0xc0)
+		need = 2;
+	else if (((unsigned char)text[begin] & 0xf0) == 0xe0)
+		need = 3;
+	else if (((unsigned char)text[begin] & 0xf8) == 0xf0)
+		need = 4;
+	return length - begin < need ? begin : length;
+}
+
+STRATA_PRINTF(4, 0)
+static void emit(struct strata_instance *self, struct strata_pkt *pkt,
+		 const struct strata_field *fields, const char *format, va_list args)
+{
+	struct strata_trace_record record = { .fields = fields };
+	char text[STRATA_TRACE_TEXT];
+
+	if (!self->stack->tracing)
+		return;
+	if (vsnprintf(text, sizeof(text), format, args) >= (int)sizeof(text))
+		text[trace_whole(text, sizeof(text) - 1)] = '\0';
+	record.text = text;
+	tell_step(self, pkt, &record);
 }
 
 void strata_trace_emit(struct strata_instance *self, struct strata_pkt *pkt, const char *format, ...)
 {
-	char text[TRACE_TEXT];
 	va_list args;
 
-	if (!self->stack->tracing)
-		return;
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	emit(self, pkt, no_fields, format, args);
 	va_end(args);
-	record(self, pkt, text, NULL);
+}
+
+void strata_trace_emit_fields(struct strata_instance *self, struct strata_pkt *pkt,
+			      const struct strata_field *fields, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	emit(self, pkt, fields, format, args);
+	va_end(args);
 }
 
 void trace_drop(struct strata_instance *self, struct strata_pkt *pkt,
 		const struct strata_drop_def *def)
 {
 	char name[TRACE_DROP];
+	struct strata_trace_record record = {
+		.fields = no_fields,
+		.text = def->text,
+		.drop = name,
+		.severity = (uint8_t)def->severity,
+	};
 	size_t i;
 
 	for (i = 0; i < sizeof(name) - 1 && def->name[i] != '\0'; i++)
 		name[i] = (char)tolower((unsigned char)def->name[i]);
 	name[i] = '\0';
-	record(self, pkt, def->text, name);
+	tell_step(self, pkt, &record);
 }
 
 /* ---- addresses as text ---- */

@@ -195,23 +195,15 @@ static bool trace_ready(struct daemon *daemon)
 	return true;
 }
 
-/* One aligned line a step of a packet's walk. What has no packet (a state that changed) has neither number
- * nor direction; a packet without an interface is one that a transport has just made. */
+/* One aligned line a step of a packet's walk. */
 static void print_trace(void *ctx, const struct strata_trace_record *record)
 {
-	bool routed = record->iface[0] != '\0', drop = record->drop != NULL;
-	char id[16] = "-";
+	char line[STRATA_TRACE_LINE];
 
 	if (!trace_ready(ctx))
 		return;
-	if (record->id != 0)
-		snprintf(id, sizeof(id), "#%u", record->id);
-	fprintf(stderr, "%7llu.%06llu %-7s %-3s %-8s %-10s %s%s%s%s\n",
-		(unsigned long long)(record->time / STRATA_SEC),
-		(unsigned long long)(record->time % STRATA_SEC / STRATA_US), id,
-		record->id == 0 ? "-" : record->out || !routed ? "out" : "in",
-		routed ? record->iface : "-", record->module, drop ? "DROP " : "",
-		drop ? record->drop : "", drop ? ": " : "", record->text);
+	strata_trace_line(record, line, sizeof(line));
+	fprintf(stderr, "%s\n", line);
 }
 
 /* Tells the service manager, if there is one; sd_notify(3) says how. */
