@@ -131,6 +131,45 @@ struct strata_iface *iface_first_with(struct kernel *k, uint32_t flags)
 	return NULL;
 }
 
+/* Whose packets an interface's counters are as well: its driver's, and its framing's unless the frames go
+ * on to an interface above. */
+static bool counts_for(const struct strata_iface *iface, const struct strata_instance *instance)
+{
+	return iface->driver == instance ||
+	       (iface->framing == instance && iface_of(iface)->upper == NULL);
+}
+
+void iface_link_packets(struct kernel *k, const struct strata_instance *link, uint64_t *rx,
+			uint64_t *tx)
+{
+	const struct strata_iface *iface;
+
+	*rx = link->rx_packets;
+	*tx = link->tx_packets;
+	for (iface = strata_iface_next(&k->pub, NULL); iface != NULL;
+	     iface = strata_iface_next(&k->pub, iface)) {
+		if (!counts_for(iface, link))
+			continue;
+		*rx += iface->counters.rx_packets;
+		*tx += iface->counters.tx_packets;
+	}
+}
+
+/* The instance keeps what the interface has counted for it, which from here on is not added to it. */
+static void keep_packets(struct strata_instance *link, const struct strata_iface *iface)
+{
+	link->rx_packets += iface->counters.rx_packets;
+	link->tx_packets += iface->counters.tx_packets;
+}
+
+/* The other way round: from here on all that the interface has counted is added again. It may leave less
+ * than nothing here for a while; the sum is right, modulo 2^64 as all counters are. */
+static void unkeep_packets(struct strata_instance *link, const struct strata_iface *iface)
+{
+	link->rx_packets -= iface->counters.rx_packets;
+	link->tx_packets -= iface->counters.tx_packets;
+}
+
 /* ---- what is sent back ---- */
 
 struct strata_pkt *iface_pkt_own(struct kernel *k, struct strata_pkt *pkt)
@@ -419,8 +458,11 @@ int iface_create(struct kernel *k, const struct iface_spec *spec, struct strata_
 	}
 	t->slots[t->used++] = iface;
 	iface->pub.index = t->used;
-	if (iface->pub.lower != NULL)
+	if (iface->pub.lower != NULL) {
+		if (iface->pub.lower->framing != NULL)
+			keep_packets(iface->pub.lower->framing, iface->pub.lower);
 		iface_of(iface->pub.lower)->upper = iface;
+	}
 	sniff_update(iface);
 	strata_generation_bump(&k->pub);
 	*out = &iface->pub;
@@ -550,8 +592,15 @@ void iface_destroy(struct strata_iface *iface)
 		neigh_iface_removed(k, iface);
 	if (iface_of(iface)->upper != NULL)
 		iface_of(iface)->upper->pub.lower = NULL;
-	if (iface->lower != NULL)
+	if (iface->lower != NULL) {
 		iface_of(iface->lower)->upper = NULL;
+		if (iface->lower->framing != NULL)
+			unkeep_packets(iface->lower->framing, iface->lower);
+	}
+	keep_packets(iface->driver, iface);
+	if (iface->framing != NULL && iface->framing != iface->driver &&
+	    iface_of(iface)->upper == NULL)
+		keep_packets(iface->framing, iface);
 	k->ifaces->slots[iface->index - 1] = NULL;
 	strata_generation_bump(&k->pub);
 	strata_free(&k->pub, iface->config);
@@ -723,8 +772,8 @@ static int transmit_cut(struct strata_iface *iface, struct strata_pkt *pkt)
 	return result;
 }
 
-int strata_iface_output(struct strata_iface *iface, struct strata_pkt *pkt, uint16_t number,
-			const struct strata_lladdr *dst)
+int iface_output(struct strata_iface *iface, struct strata_pkt *pkt, uint16_t number,
+		 const struct strata_lladdr *dst)
 {
 	int result = 0;
 
@@ -738,6 +787,16 @@ int strata_iface_output(struct strata_iface *iface, struct strata_pkt *pkt, uint
 	if (pkt->seg_type != STRATA_SEG_NONE && !driver_cuts(iface, pkt))
 		return transmit_cut(iface, pkt);
 	return transmit(iface, pkt);
+}
+
+int strata_iface_output(struct strata_iface *iface, struct strata_pkt *pkt, uint16_t number,
+			const struct strata_lladdr *dst)
+{
+	struct strata_instance *net = registry_network(kernel_of(iface->stack), number);
+
+	if (net != NULL)
+		net->tx_packets += segment_count(pkt);
+	return iface_output(iface, pkt, number, dst);
 }
 
 void strata_iface_xmit(struct strata_iface *lower, struct strata_pkt *pkt)

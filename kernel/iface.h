@@ -91,6 +91,12 @@ struct strata_pkt *iface_pkt_own(struct kernel *k, struct strata_pkt *pkt);
 /* Puts a network packet of `number` (no link header) into the input of `iface` at the end of the batch.
  * Consumes; bounded. Returns 0 or -ENOBUFS. */
 int iface_loop_network(struct strata_iface *iface, struct strata_pkt *pkt, uint16_t number);
+/* strata_iface_output() for the kernel's own calls, where the packet has been counted for its module. */
+int iface_output(struct strata_iface *iface, struct strata_pkt *pkt, uint16_t number,
+		 const struct strata_lladdr *dst);
+/* A driver's or framing's packets: what its interfaces have counted, with those that are gone. */
+void iface_link_packets(struct kernel *k, const struct strata_instance *link, uint64_t *rx,
+			uint64_t *tx);
 /* The first usable interface that has all of `flags`; NULL: none. */
 struct strata_iface *iface_first_with(struct kernel *k, uint32_t flags);
 
@@ -126,7 +132,13 @@ void neigh_iface_removed(struct kernel *k, struct strata_iface *iface);
 
 /* ---- segment.c ---- */
 
+/* The same as segment_count(), of a super-packet. */
+uint32_t segment_count_super(const struct strata_pkt *pkt);
+
 /* Packets on the wire that `pkt` (pkt->data at whatever header) is going to be, or was. */
-uint32_t segment_count(const struct strata_pkt *pkt);
+static inline uint32_t segment_count(const struct strata_pkt *pkt)
+{
+	return strata_likely(pkt->seg_type == STRATA_SEG_NONE) ? 1 : segment_count_super(pkt);
+}
 
 #endif

@@ -514,7 +514,7 @@ int strata_neigh_output(struct strata_neigh *neigh, struct strata_pkt *pkt, uint
 	if (n->place == NEIGH_SPARE ||
 	    (n->place == NEIGH_KNOWN && now - n->touched >= TOUCH_INTERVAL))
 		set_place(n, NEIGH_KNOWN);
-	return strata_iface_output(neigh->iface, pkt, number, &neigh->lladdr);
+	return iface_output(neigh->iface, pkt, number, &neigh->lladdr);
 }
 
 /* ---- hearing ---- */

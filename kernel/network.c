@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include "iface.h"
+#include "registry.h"
 
 /* ---- in ---- */
 
@@ -19,15 +20,34 @@ enum strata_verdict strata_network_input(struct strata_iface *iface, struct stra
 		strata_trace(&k->self, pkt, "network number 0x%04x", number);
 		return strata_drop(&k->self, pkt, KERNEL_DROP_NO_NETWORK);
 	}
+	net->rx_packets += segment_count(pkt);
 	return net->module->network->input(net, iface, pkt);
 }
 
 /* ---- out ---- */
 
+static int output_super(const struct strata_dst *dst, struct strata_pkt *pkt,
+			const struct strata_tx *tx)
+{
+	struct strata_instance *t = registry_transport(kernel_of(dst->network->stack), tx->number);
+
+	pkt->flags |= STRATA_PKT_TX;
+	if (t != NULL)
+		t->tx_packets += segment_count(pkt);
+	return dst->network->module->network->output(dst->network, dst, pkt, tx);
+}
+
 int strata_network_output(const struct strata_dst *dst, struct strata_pkt *pkt,
 			  const struct strata_tx *tx)
 {
+	struct module *t = kernel_of(dst->network->stack)->registry->transport[tx->number];
+
+	/* Apart, so that here no call comes before the last, and nothing has to be saved for it. */
+	if (strata_unlikely(pkt->seg_type != STRATA_SEG_NONE))
+		return output_super(dst, pkt, tx);
 	pkt->flags |= STRATA_PKT_TX;
+	if (strata_likely(t != NULL))
+		t->pub.tx_packets++;
 	return dst->network->module->network->output(dst->network, dst, pkt, tx);
 }
 
@@ -74,11 +94,11 @@ static int output_many(struct kernel *k, const struct strata_dst *dst, struct st
 
 	loop_copy(k, dst, pkt, to, number);
 	if (dst->iface->framing == NULL)
-		return strata_iface_output(dst->iface, pkt, number, NULL);
+		return iface_output(dst->iface, pkt, number, NULL);
 	if (many_lladdr(dst, to, &lladdr) < 0)
 		return strata_drop_errno(&k->self, pkt, KERNEL_DROP_NO_LINK_ADDRESS,
 					 -EHOSTUNREACH);
-	return strata_iface_output(dst->iface, pkt, number, &lladdr);
+	return iface_output(dst->iface, pkt, number, &lladdr);
 }
 
 int strata_dst_output(const struct strata_dst *dst, struct strata_pkt *pkt,
@@ -86,6 +106,7 @@ int strata_dst_output(const struct strata_dst *dst, struct strata_pkt *pkt,
 {
 	struct kernel *k = kernel_of(dst->iface->stack);
 
+	dst->network->tx_packets += segment_count(pkt);
 	switch ((enum strata_dst_kind)dst->kind) {
 	case STRATA_DST_LOCAL:
 		if (!(dst->iface->flags & STRATA_IFACE_LOOPBACK))
@@ -99,7 +120,7 @@ int strata_dst_output(const struct strata_dst *dst, struct strata_pkt *pkt,
 			return strata_neigh_output(dst->neigh, pkt, number);
 		break;
 	}
-	return strata_iface_output(dst->iface, pkt, number, NULL);
+	return iface_output(dst->iface, pkt, number, NULL);
 }
 
 /* ---- errors ---- */

@@ -56,11 +56,11 @@ static const struct strata_transport_ops *transport_ops(const struct strata_pkt 
 	return transport != NULL ? transport->module->transport : NULL;
 }
 
-uint32_t segment_count(const struct strata_pkt *pkt)
+uint32_t segment_count_super(const struct strata_pkt *pkt)
 {
 	uint32_t length = strata_pkt_length(pkt), start = strata_pkt_headroom(pkt), header = 0;
 
-	if (strata_likely(pkt->seg_type == STRATA_SEG_NONE || pkt->seg_size == 0))
+	if (pkt->seg_size == 0)
 		return 1;
 	if (pkt->flags & STRATA_PKT_TX)
 		header = transport_header(pkt, transport_ops(pkt));

@@ -237,6 +237,7 @@ void strata_inspect_modules(struct strata_stack *stack,
 		view.instance = &m->pub;
 		view.path = strata_module_path(m->file);
 		view.state = m->pub.running ? "running" : "disabled";
+		iface_link_packets(k, &m->pub, &view.rx_packets, &view.tx_packets);
 		each(ctx, &view);
 	}
 }

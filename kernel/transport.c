@@ -7,7 +7,13 @@
 #include <linux/net_tstamp.h>
 #include <time.h>
 
-#include "kernel.h"
+#include "iface.h"
+
+static enum strata_verdict input_super(struct strata_instance *t, struct strata_pkt *pkt)
+{
+	t->rx_packets += segment_count(pkt);
+	return t->module->transport->input(t, pkt);
+}
 
 enum strata_verdict strata_transport_input(struct strata_pkt *pkt)
 {
@@ -15,8 +21,12 @@ enum strata_verdict strata_transport_input(struct strata_pkt *pkt)
 	struct strata_instance *t = registry_transport(k, pkt->number);
 
 	pkt->transport_offset = (uint16_t)strata_pkt_headroom(pkt);
-	if (strata_likely(t != NULL && t->module->transport->input != NULL))
+	if (strata_likely(t != NULL && t->module->transport->input != NULL)) {
+		if (strata_unlikely(pkt->seg_type != STRATA_SEG_NONE))
+			return input_super(t, pkt);
+		t->rx_packets++;
 		return t->module->transport->input(t, pkt);
+	}
 	strata_trace(&k->self, pkt, "no transport %u: protocol unreachable", pkt->number);
 	/* RFC 1122 3.2.2.1: a protocol that is not here should be told as unreachable. */
 	strata_error_output(pkt, STRATA_ERR_PROTOCOL_UNREACHABLE, 0);

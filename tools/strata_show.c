@@ -36,7 +36,7 @@ static void show_modules(const struct cli *cli, const json_t *entries)
 {
 	static const struct cli_column columns[] = {
 		{ "NAME", false }, { "KIND", false }, { "NUMBER", true }, { "VERSION", false },
-		{ "STATE", false }, { "SUMMARY", false },
+		{ "STATE", false }, { "RX PACKETS", true }, { "TX PACKETS", true }, { "SUMMARY", false },
 	};
 	struct cli_table *table = cli_table_new(columns, COUNT(columns));
 	json_t *entry;
@@ -54,6 +54,8 @@ static void show_modules(const struct cli *cli, const json_t *entries)
 			add_number(table, entry, "number");
 		add_text(table, entry, "version");
 		add_text(table, entry, "state");
+		add_number(table, entry, "rx_packets");
+		add_number(table, entry, "tx_packets");
 		add_text(table, entry, "summary");
 	}
 	cli_table_print(table, "no modules");

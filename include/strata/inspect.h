@@ -17,6 +17,9 @@ struct strata_module_view {
 	const struct strata_instance *instance;	/**< name, number, descriptor, counters, drops */
 	const char *path;	/**< file it was loaded from, or "(built in)" */
 	const char *state;	/**< "running", "disabled" */
+	/** Packets up to the module and down from it where the kernel dispatches, segments counted each;
+	 *  of a driver the sum over its interfaces. 0 for congestion control and services. */
+	uint64_t rx_packets, tx_packets;
 };
 /** In order of start; the kernel's own pseudo-instance, which keeps its drops, comes first. Modules that
  *  the manifest has with `enabled: false` are not there. */

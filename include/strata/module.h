@@ -175,6 +175,10 @@ struct strata_instance {
 	void *state;			/**< the module's own */
 	uint64_t *counters;		/**< counter_count */
 	uint64_t *drops;		/**< drop_count */
+	/** Packets that the kernel gave it and took from it where a number binds it, segments counted each.
+	 *  Of a driver and a framing what their interfaces count is added where somebody asks, by
+	 *  strata_inspect_modules(); these have what interfaces counted that are gone. */
+	uint64_t rx_packets, tx_packets;
 };
 
 static inline void strata_count(struct strata_instance *self, unsigned int counter, uint64_t n)

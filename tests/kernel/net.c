@@ -496,7 +496,10 @@ void net_open(struct net *net)
 		net->instances[i].name = modules[i].name;
 		net->instances[i].number = modules[i].number;
 		net->instances[i].running = true;
+		if (modules[i].kind == STRATA_TRANSPORT)
+			net->registry.transport[modules[i].number] = module_of(&net->instances[i]);
 	}
+	net->k->registry = &net->registry;
 	for (i = 0; i < STRATA_COUNT(inits); i++)
 		assert_int_equal(inits[i](net->k), 0);
 	/* Only asked whether it is there. */

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include "iface.h"
+#include "registry.h"
 
 #define FOUR 0x9001
 #define WIDE 0x9010
@@ -26,6 +27,7 @@ struct net {
 	struct kernel *k;
 	struct strata_stack *stack;
 	struct strata_instance instances[8];
+	struct registry registry;	/* the table of transports alone */
 	struct strata_iface *one, *two;	/* on "dev", framed, of MTU 1500 */
 	struct strata_pkt_queue sent;	/* frames given to drivers */
 	struct strata_pkt_queue got;	/* packets given to network modules */

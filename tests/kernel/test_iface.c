@@ -439,6 +439,96 @@ static void own_address_without_a_loopback_comes_back_on_its_interface(void **st
 	strata_pkt_free(pkt);
 }
 
+/* ---- packets of each binding ---- */
+
+static void expect_packets(const struct strata_instance *instance, uint64_t rx, uint64_t tx)
+{
+	assert_int_equal(instance->rx_packets, rx);
+	assert_int_equal(instance->tx_packets, tx);
+}
+
+static void expect_link_packets(const char *name, uint64_t rx, uint64_t tx)
+{
+	uint64_t got_rx, got_tx;
+
+	iface_link_packets(net.k, strata_instance_by_name(net.stack, STRATA_LINK, name), &got_rx,
+			   &got_tx);
+	assert_int_equal(got_rx, rx);
+	assert_int_equal(got_tx, tx);
+}
+
+static void each_layer_counts_a_packet_where_it_is_dispatched(void **state)
+{
+	const struct strata_instance *four = strata_instance_by_number(net.stack, STRATA_NETWORK, FOUR);
+	const struct strata_instance *thing = strata_instance_by_number(net.stack, STRATA_TRANSPORT,
+									THING);
+
+	(void)state;
+	net_addr(&net, net.one, "192.0.2.1/24");
+	strata_iface_input(net.one, frame_in(FOUR));
+	expect_packets(four, 1, 0);
+	/* Nobody took it, but it went through the framing. */
+	strata_iface_input(net.one, frame_in(0x9999));
+	expect_packets(four, 1, 0);
+	expect_link_packets("frame", 2, 0);
+	expect_link_packets("dev", 2, 0);
+	dst_output("192.0.2.255", STRATA_PKT_NO_LOOP);
+	expect_packets(four, 1, 1);
+	expect_packets(thing, 0, 0);
+	/* A module that frames by itself is counted too. */
+	output(net.two, net_packet(&net, "192.0.2.2", 1));
+	expect_packets(four, 1, 2);
+	expect_link_packets("frame", 2, 2);
+	expect_link_packets("dev", 2, 2);
+}
+
+static void transport_is_counted_by_the_number_it_sends_with(void **state)
+{
+	const struct strata_instance *thing = strata_instance_by_number(net.stack, STRATA_TRANSPORT,
+									THING);
+	struct strata_tx tx = { .dst = addr(&net, "192.0.2.255"), .number = THING };
+	struct strata_dst dst;
+
+	(void)state;
+	net_addr(&net, net.one, "192.0.2.1/24");
+	dst = dst_of("192.0.2.255");
+	strata_network_output(&dst, net_packet(&net, "192.0.2.255", 10), &tx);
+	expect_packets(thing, 0, 1);
+	/* Three segments and a bit: four packets. */
+	strata_network_output(&dst, net_super(&net, 3500, 1000, STRATA_SEG_STREAM), &tx);
+	expect_packets(thing, 0, 5);
+	/* A raw socket may send with a number that nobody has. */
+	tx.number = THING + 1;
+	strata_network_output(&dst, net_packet(&net, "192.0.2.255", 10), &tx);
+	expect_packets(thing, 0, 5);
+	strata_dst_release(&dst);
+}
+
+static void super_packet_counts_as_its_segments_at_each_layer(void **state)
+{
+	const struct strata_instance *four = strata_instance_by_number(net.stack, STRATA_NETWORK, FOUR);
+
+	(void)state;
+	output(net.one, net_super(&net, 2500, 1000, STRATA_SEG_STREAM));
+	expect_packets(four, 0, 3);
+	expect_link_packets("frame", 0, 3);
+	expect_link_packets("dev", 0, 3);
+}
+
+static void packets_of_an_interface_that_went_stay_counted(void **state)
+{
+	struct strata_iface *three = net_iface(&net, "dev", "three");
+
+	(void)state;
+	output(three, net_packet(&net, "192.0.2.2", 1));
+	strata_iface_input(three, frame_in(FOUR));
+	output(net.one, net_packet(&net, "192.0.2.2", 1));
+	iface_destroy(three);
+	expect_link_packets("frame", 1, 2);
+	expect_link_packets("dev", 1, 2);
+	expect_link_packets("bare", 0, 0);
+}
+
 static void multicast_is_mapped_and_copied_to_members_here(void **state)
 {
 	const struct strata_addr group = addr(&net, "224.0.0.5");
@@ -647,6 +737,10 @@ int main(void)
 		T(loop_queue_is_bounded),
 		T(closing_frees_what_was_to_come_back),
 		T(own_address_without_a_loopback_comes_back_on_its_interface),
+		T(each_layer_counts_a_packet_where_it_is_dispatched),
+		T(transport_is_counted_by_the_number_it_sends_with),
+		T(super_packet_counts_as_its_segments_at_each_layer),
+		T(packets_of_an_interface_that_went_stay_counted),
 		T(multicast_is_mapped_and_copied_to_members_here),
 		T(broadcast_goes_to_all_and_comes_back),
 		T(group_that_the_link_cannot_map_is_broadcast),

@@ -108,19 +108,22 @@ static void add_module(void *ctx, const struct strata_module_view *view)
 	const struct strata_instance *instance = view->instance;
 	const struct strata_module *module = instance->module;
 	struct control_page *page = ctx;
-	bool numbered;
+	bool numbered, counted;
 
 	if (is_kernel(view) || !control_page_wants(page))
 		return;
 	numbered = module->kind == STRATA_NETWORK || module->kind == STRATA_TRANSPORT;
-	control_page_add(page, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}",
+	counted = numbered || module->kind == STRATA_LINK;
+	control_page_add(page, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"name", instance->name,
 		"kind", strata_kind_name(module->kind),
 		"number", numbered ? json_number(instance->number) : json_null(),
 		"version", json_text(module->version),
 		"state", json_text(view->state),
 		"path", json_text(view->path),
-		"summary", json_text(module->summary)));
+		"summary", json_text(module->summary),
+		"rx_packets", counted ? json_number(view->rx_packets) : json_null(),
+		"tx_packets", counted ? json_number(view->tx_packets) : json_null()));
 }
 
 static void show_modules(struct control_page *page)
