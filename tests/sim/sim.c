@@ -14,6 +14,8 @@
 /* RFC 5227 1.1 takes some 10 s to probe for and announce an address, with pauses of at most 2 s. */
 #define SETTLE_MOST (30 * STRATA_SEC)
 #define SETTLE_QUIET (3 * STRATA_SEC)
+/* Local choice: more than finding out whether an address is taken lasts (RFC 5227 1.1). */
+#define SETTLE_CHATTER (10 * STRATA_SEC)
 /* Turns without time passing that only something which restarts itself for ever takes. */
 enum { STORM = 200000, FAULT_SIZE = 4096 };
 
@@ -181,11 +183,19 @@ static bool host_valid(struct strata_sim_host *host)
 	return true;
 }
 
-static bool quiet(void *ctx)
-{
-	struct strata_sim *sim = ctx;
+/* Settling, and when it began. */
+struct settling {
+	struct strata_sim *sim;
+	uint64_t began;
+};
 
-	if (sim->now - sim->quiet_since < SETTLE_QUIET)
+/* A protocol that never falls silent does not keep hosts from being settled. */
+static bool settled(void *ctx)
+{
+	const struct settling *s = ctx;
+	struct strata_sim *sim = s->sim;
+
+	if (sim->now - sim->quiet_since < SETTLE_QUIET && sim->now - s->began < SETTLE_CHATTER)
 		return false;
 	for (struct strata_sim_host *host = sim->hosts; host != NULL; host = host->next)
 		if (!host_valid(host))
@@ -200,11 +210,13 @@ static void nothing(void *arg)
 
 void strata_sim_settle(struct strata_sim *sim)
 {
+	struct settling settling = { .sim = sim, .began = sim->now };
+
 	sim->quiet_since = sim->now;
 	/* Something has to happen for time to be looked at. */
 	for (uint64_t t = STRATA_SEC; t <= SETTLE_MOST; t += STRATA_SEC)
 		strata_sim_at(sim, sim->now + t, nothing, NULL);
-	if (!strata_sim_run(sim, SETTLE_MOST, quiet, sim))
+	if (!strata_sim_run(sim, SETTLE_MOST, settled, &settling))
 		strata_sim_fault(sim, "an address is still tentative after 30 s");
 	sim_link_acquaint(sim);
 	sim->faultless = false;

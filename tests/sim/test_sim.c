@@ -327,6 +327,43 @@ static void a_black_out_ends_when_told(struct strata_sim *sim, unsigned int scal
 
 /* ---- flows ---- */
 
+/* A host that never falls silent: a datagram each half second. */
+struct chatter {
+	struct strata_sim *sim;
+	struct strata_stack *stack;
+	int s;
+};
+
+static void chatter_on(void *arg)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9),
+				  .sin_addr.s_addr = htonl(0xc0000202) };
+	struct chatter *chatter = arg;
+
+	strata_sendto(chatter->stack, chatter->s, "still here", 10, 0, (struct sockaddr *)&to, sizeof(to));
+	strata_sim_at(chatter->sim, strata_sim_now(chatter->sim) + STRATA_SEC / 2, chatter_on, chatter);
+}
+
+static void hosts_that_never_fall_silent_settle(struct strata_sim *sim, unsigned int scale)
+{
+	struct strata_sim_host *a = strata_sim_host(sim, &(struct strata_sim_host_config){
+		.address = "192.0.2.1/24" });
+	struct strata_sim_host *b = strata_sim_host(sim, &(struct strata_sim_host_config){
+		.address = "192.0.2.2/24" });
+	struct chatter chatter = { .sim = sim };
+	uint64_t began = strata_sim_now(sim);
+
+	(void)scale;
+	if (a == NULL || b == NULL)
+		return;
+	chatter.stack = strata_sim_stack(a);
+	chatter.s = strata_socket(chatter.stack, AF_INET, SOCK_DGRAM, 0);
+	strata_sim_link(sim, strata_sim_port(a), strata_sim_port(b), NULL);
+	chatter_on(&chatter);
+	strata_sim_settle(sim);
+	want(sim, strata_sim_now(sim) - began < 20 * STRATA_SEC, "talk does not keep hosts from settling");
+}
+
 static void a_flow_carries_bytes_both_ways(struct strata_sim *sim, unsigned int scale)
 {
 	struct pair pair = make_pair(sim, NULL, &(struct strata_impairment){ .delay = 10 * STRATA_MS,
@@ -448,6 +485,7 @@ static const struct strata_sim_case cases[] = {
 	{ "bunches_arrive_at_once", bunches_arrive_at_once, 1 },
 	{ "an_mtu_stops_larger_packets_only", an_mtu_stops_larger_packets_only, 1 },
 	{ "a_black_out_ends_when_told", a_black_out_ends_when_told, 1 },
+	{ "hosts_that_never_fall_silent_settle", hosts_that_never_fall_silent_settle, 1 },
 	{ "a_flow_carries_bytes_both_ways", a_flow_carries_bytes_both_ways, 5 },
 	{ "a_flow_to_nobody_fails", a_flow_to_nobody_fails, 1 },
 	{ "flows_share_a_bottleneck_between_switches", flows_share_a_bottleneck_between_switches, 2 },
