@@ -324,11 +324,12 @@ static struct strata_module_file *open_module(const struct cli *cli, const char 
 	return file;
 }
 
-static int module_info(const struct cli *cli, const char *name)
+static int module_info(const struct cli *cli, int argc, char **argv)
 {
-	struct strata_module_file *file = open_module(cli, name);
+	struct strata_module_file *file = open_module(cli, argv[0]);
 	int status = 0;
 
+	(void)argc;
 	if (file == NULL)
 		return CLI_FAILURE;
 	if (cli->json)
@@ -376,7 +377,7 @@ static void list_module(void *ctx, const char *name)
 	strata_module_close(file);
 }
 
-static int module_list(const struct cli *cli)
+static int module_list(const struct cli *cli, int argc, char **argv)
 {
 	static const struct cli_column columns[] = {
 		{ "NAME", false }, { "KIND", false }, { "NUMBER", true }, { "VERSION", false },
@@ -386,6 +387,8 @@ static int module_list(const struct cli *cli)
 	char path[PATH_MAX];
 	int result;
 
+	(void)argc;
+	(void)argv;
 	if (cli->json)
 		listing.json = json_array();
 	else
@@ -401,29 +404,41 @@ static int module_list(const struct cli *cli)
 	return result < 0 || listing.faults != 0 ? CLI_FAILURE : 0;
 }
 
-int cli_module(const struct cli *cli, int argc, char **argv)
-{
-	static const char *const verbs[] = { "info", "list", NULL };
-	const char *nearest;
+static const struct cli_command command_info = {
+	.name = "info",
+	.run = module_info,
+	.summary = "What a module is: its options, counters and drop reasons",
+	.operands = "NAME|FILE",
+	.least = 1,
+	.most = 1,
+	.value = CLI_MODULE_FILE,
+	.help = "All of it is read from the module itself; no stack need run.",
+	.examples = "strata module info tcp           # on the module path\n"
+		    "strata module info ./rudp.so     # a file\n"
+		    "strata module info udp --json    # for programs",
+};
 
-	if (argc == 1 && strcmp(argv[0], "list") == 0)
-		return module_list(cli);
-	if (argc == 2 && strcmp(argv[0], "info") == 0)
-		return module_info(cli, argv[1]);
-	if (argc >= 1 && strcmp(argv[0], "info") == 0) {
-		cli_error("module info: expected one module's name or file");
-	} else if (argc >= 1 && strcmp(argv[0], "list") == 0) {
-		cli_error("module list: unexpected argument '%s'", argv[1]);
-	} else if (argc >= 1) {
-		nearest = cli_nearest(argv[0], verbs);
-		cli_error("module: no verb '%s'%s%s%s", argv[0],
-			  nearest != NULL ? ", did you mean '" : "; there are info and list",
-			  nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");
-	} else {
-		cli_error("module: expected info NAME|FILE, or list");
-	}
-	return CLI_USAGE;
-}
+static const struct cli_command command_list = {
+	.name = "list",
+	.run = module_list,
+	.summary = "The modules on the module path",
+	.examples = "strata module list\n"
+		    "strata module list --module-path /usr/local/lib/strata/modules",
+};
+
+static const struct cli_command *const verbs[] = {
+	&command_info,
+	&command_list,
+	NULL,
+};
+
+const struct cli_command cli_command_module = {
+	.name = "module",
+	.summary = "Modules: on the module path, and in the running stack",
+	.verbs = verbs,
+	.examples = "strata module list          # what could be loaded\n"
+		    "strata module info tcp      # what a module can be told",
+};
 
 /* ---- strata check ---- */
 
@@ -443,7 +458,7 @@ static json_t *json_faults(const struct strata_error *error)
 	return list;
 }
 
-int cli_check(const struct cli *cli, int argc, char **argv)
+static int run_check(const struct cli *cli, int argc, char **argv)
 {
 	static const char *const implied[] = { "control", NULL };
 	struct strata_config config = {
@@ -456,10 +471,7 @@ int cli_check(const struct cli *cli, int argc, char **argv)
 	struct strata_stack *stack = NULL;
 	int result;
 
-	if (argc != 1) {
-		cli_error("check: expected one manifest");
-		return CLI_USAGE;
-	}
+	(void)argc;
 	config.manifest_file = argv[0];
 	result = strata_stack_create(&config, &stack, &error);
 	strata_stack_destroy(stack);
@@ -475,3 +487,17 @@ int cli_check(const struct cli *cli, int argc, char **argv)
 		return 0;
 	return result == -EINVAL ? CLI_USAGE : CLI_FAILURE;
 }
+
+const struct cli_command cli_command_check = {
+	.name = "check",
+	.run = run_check,
+	.summary = "Validate a manifest and the modules it names",
+	.operands = "FILE",
+	.least = 1,
+	.most = 1,
+	.value = CLI_FILE,
+	.help = "Loads and binds the modules, and stops without touching a device. Faults are told with\n"
+		"file, line and column.",
+	.examples = "strata check /etc/strata/strata.yaml\n"
+		    "strata check --json my.yaml     # the faults as an array",
+};

@@ -243,7 +243,7 @@ static void show_counters(const struct cli *cli, const json_t *entries)
 	size_t i;
 
 	json_array_foreach(entries, i, entry) {
-		if (!cli->all && number(entry, "value") == 0)
+		if (cli_option(cli, "all") == NULL && number(entry, "value") == 0)
 			continue;
 		add_text(table, entry, "module");
 		add_text(table, entry, "counter");
@@ -264,7 +264,7 @@ static void show_drops(const struct cli *cli, const json_t *entries)
 	size_t i;
 
 	json_array_foreach(entries, i, entry) {
-		if (!cli->all && number(entry, "count") == 0)
+		if (cli_option(cli, "all") == NULL && number(entry, "count") == 0)
 			continue;
 		add_text(table, entry, "module");
 		add_text(table, entry, "reason");
@@ -322,17 +322,12 @@ static int unknown_table(const char *name)
 	return CLI_USAGE;
 }
 
-int cli_show(const struct cli *cli, int argc, char **argv)
+static int run_show(const struct cli *cli, int argc, char **argv)
 {
 	json_t *entries;
 	size_t i;
 
-	if (argc < 1)
-		return unknown_table(NULL);
-	if (argc > 1) {
-		cli_error("show: unexpected argument '%s'", argv[1]);
-		return CLI_USAGE;
-	}
+	(void)argc;
 	for (i = 0; i < COUNT(tables); i++)
 		if (strcmp(tables[i].name, argv[0]) == 0)
 			break;
@@ -347,3 +342,22 @@ int cli_show(const struct cli *cli, int argc, char **argv)
 	json_decref(entries);
 	return 0;
 }
+
+static const struct cli_option show_options[] = {
+	{ .name = "all", .help = "counters and drops that are 0 as well" },
+	{ .name = NULL },
+};
+
+const struct cli_command cli_command_show = {
+	.name = "show",
+	.run = run_show,
+	.summary = "Tables of a running stack",
+	.operands = "TABLE",
+	.least = 1,
+	.most = 1,
+	.help = "Tables: modules, interfaces, addresses, routes, neighbours, sockets, groups, counters,\n"
+		"drops, version.",
+	.examples = "strata show interfaces       # with addresses and counters\n"
+		    "strata show drops --json     # why packets were discarded, for programs",
+	.options = show_options,
+};

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 #include "strata_cli.h"
 
 struct cli_table {
@@ -11,6 +13,25 @@ struct cli_table {
 	char **cells;
 	size_t used, room;
 };
+
+size_t cli_terminal_width(void)
+{
+	const char *columns = getenv("COLUMNS");
+	struct winsize size;
+	uint64_t width;
+
+	if (columns != NULL && cli_number(columns, 1, 10000, &width))
+		return (size_t)width;
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+bool cli_colour(void)
+{
+	const char *no = getenv("NO_COLOR"), *terminal = getenv("TERM");
+
+	return (no == NULL || no[0] == '\0') && terminal != NULL && strcmp(terminal, "dumb") != 0 &&
+	       isatty(STDOUT_FILENO);
+}
 
 static void *must(void *memory)
 {

@@ -11,8 +11,10 @@ tools_stratad_LDADD = libstrata.la
 bin_PROGRAMS += tools/strata
 tools_strata_SOURCES = \
 	tools/strata.c \
+	tools/strata_args.c \
 	tools/strata_cli.h \
 	tools/strata_client.c \
+	tools/strata_help.c \
 	tools/strata_module.c \
 	tools/strata_show.c \
 	tools/strata_table.c
