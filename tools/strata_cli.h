@@ -155,6 +155,15 @@ size_t cli_terminal_width(void);
 /** Whether standard output takes colours: a terminal, and NO_COLOR is not set. */
 bool cli_colour(void);
 
+/* ---- strata_filter.c: filters in the syntax of pcap-filter(7), compiled here ---- */
+
+/** Joins the words of a command line with spaces; the caller frees. Without memory the program ends. */
+char *cli_filter_text(int argc, char **argv);
+/** Compiles `text` for each link type there may be, into what requests have as `filter`. It must make
+ *  sense for the `count` link types of `wanted`; for others, where it does not, nothing passes. Returns what
+ *  the caller owns, or NULL having told why. */
+json_t *cli_filter_compile(const char *text, const int *wanted, size_t count);
+
 /* ---- strata_client.c: the control socket ---- */
 
 /** A connection to the control socket, for several requests one after the other. */

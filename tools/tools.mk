@@ -14,13 +14,14 @@ tools_strata_SOURCES = \
 	tools/strata_args.c \
 	tools/strata_cli.h \
 	tools/strata_client.c \
+	tools/strata_filter.c \
 	tools/strata_help.c \
 	tools/strata_module.c \
 	tools/strata_show.c \
 	tools/strata_table.c
 tools_strata_CPPFLAGS = $(tool_cppflags)
-tools_strata_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-tools_strata_LDADD = libstrata.la $(JANSSON_LIBS)
+tools_strata_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(PCAP_CFLAGS)
+tools_strata_LDADD = libstrata.la $(JANSSON_LIBS) $(PCAP_LIBS)
 
 dist_man_MANS += tools/stratad.8 tools/strata.1 conf/strata.yaml.5
 EXTRA_DIST += docs/control.md docs/demos.md

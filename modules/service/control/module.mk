@@ -2,7 +2,11 @@
 strata_modules += modules/control.la
 modules_control_la_SOURCES = \
 	modules/service/control/control.c \
+	modules/service/control/control_bpf.c \
+	modules/service/control/control_bpf.h \
 	modules/service/control/control_client.c \
+	modules/service/control/control_filter.c \
+	modules/service/control/control_filter.h \
 	modules/service/control/control_int.h \
 	modules/service/control/control_reply.c \
 	modules/service/control/control_show.c
