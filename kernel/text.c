@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strata/error.h>
 
 #include "text.h"
 
@@ -285,6 +286,14 @@ const char *text_nearest_hint(const struct text_nearest *nearest, char buf[TEXT_
 	if (nearest->best != NULL)
 		snprintf(buf, TEXT_HINT_SIZE, "; did you mean \"%s\"?", nearest->best);
 	return buf;
+}
+
+const char *strata_nearest(const char *word, const char *const *candidates, size_t count)
+{
+	struct text_nearest nearest = { .word = word };
+	for (size_t i = 0; i < count; i++)
+		text_nearest_offer(&nearest, candidates[i]);
+	return nearest.best;
 }
 
 const char *text_shown(const char *s, char buf[TEXT_SHOWN_SIZE])

@@ -30,5 +30,9 @@ STRATA_API const char *strata_error_text(const struct strata_error *error);
 /** Frees the text and makes the error empty again. */
 STRATA_API void strata_error_clear(struct strata_error *error);
 
+/** The candidate nearest to a mistaken word, for "did you mean": one of `candidates`, or NULL when none is near
+ *  enough. */
+STRATA_API const char *strata_nearest(const char *word, const char *const *candidates, size_t count);
+
 STRATA_END_DECLS
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The control service: a Unix socket in the run directory, over which programs look at the stack.
- * Here: the socket's life and who may connect. unix(7) and docs/control.md are the contract.
+ * The control service: a Unix socket in the run directory, over which programs look at the stack and
+ * change it. Here: the socket's life and how many may connect. unix(7) and docs/control.md are the contract.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,8 +32,12 @@ static const struct strata_counter_def control_counters[] = {
 	[CONTROL_COUNTER_EVICTED] = { "evicted", "idle clients closed to make room", NULL },
 	[CONTROL_COUNTER_REQUESTS] = { "requests", "requests read", NULL },
 	[CONTROL_COUNTER_ERRORS] = { "errors", "requests answered with an error", NULL },
+	[CONTROL_COUNTER_FORBIDDEN] = { "forbidden", "requests of clients that may only look", NULL },
 	[CONTROL_COUNTER_TIMEOUTS] = { "timeouts", "clients closed because nothing moved", NULL },
 	[CONTROL_COUNTER_PAUSES] = { "pauses", "pauses of accepting for want of descriptors", NULL },
+	[CONTROL_COUNTER_STREAMS] = { "streams", "streams begun", NULL },
+	[CONTROL_COUNTER_STREAM_LOST] = { "stream_lost", "events lost because a client did not take them",
+					  NULL },
 };
 _Static_assert(STRATA_COUNT(control_counters) == CONTROL_COUNTERS, "a definition for each counter");
 
@@ -190,6 +194,22 @@ static int clear_stale(const struct control *control, const struct sockaddr_un *
 	return 0;
 }
 
+/* Gives the bound socket's file the group and the mode that let readers in. Returns 0 or -errno with a
+ * sentence. */
+static int set_owner(const struct control *control, struct strata_error *error)
+{
+	int result;
+
+	if (control->group == CONTROL_NO_GROUP ||
+	    chown(control->path, (uid_t)-1, control->group) == 0)
+		return 0;
+	result = -errno;
+	strata_error_add(error, "control: socket %s cannot be given to group %u: %s; run as root or as a "
+			 "member of it, or leave the options group and admin_group out",
+			 control->path, control->group, strerror(-result));
+	return result;
+}
+
 /* A listening descriptor at the path, or -errno with a sentence. */
 static int open_socket(struct control *control, struct strata_error *error)
 {
@@ -211,6 +231,12 @@ static int open_socket(struct control *control, struct strata_error *error)
 	(void)fchmod(fd, CONTROL_SOCKET_MODE);
 	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		goto out_errno;
+	result = set_owner(control, error);
+	if (result < 0) {
+		unlink(control->path);
+		close(fd);
+		return result;
+	}
 	if (chmod(control->path, CONTROL_SOCKET_MODE) < 0 || lstat(control->path, &status) < 0 ||
 	    listen(fd, CONTROL_BACKLOG) < 0) {
 		result = errno;
@@ -264,6 +290,8 @@ static int control_start(struct strata_instance *self, struct strata_error *erro
 	control->listener.ready = listener_ready;
 	control->pause.fire = resume_accepting;
 	result = set_path(control, error);
+	if (result == 0)
+		result = control_access_init(control, error);
 	if (result < 0)
 		goto out_free;
 	fd = open_socket(control, error);
@@ -310,6 +338,18 @@ static const struct strata_option control_options[] = {
 		.help = "Path of the socket; none: control.sock in the run directory.",
 	},
 	{
+		.name = "group", .type = STRATA_OPT_STRING,
+		.offset = offsetof(struct control_config, group),
+		.help = "Group, by name or number, that owns the socket's file: its members may look. "
+			"None: admin_group, or the daemon's own.",
+	},
+	{
+		.name = "admin_group", .type = STRATA_OPT_STRING,
+		.offset = offsetof(struct control_config, admin_group),
+		.help = "Group, by name or number, whose members may change the stack, trace and capture, "
+			"as root and the daemon's user may.",
+	},
+	{
 		.name = "clients", .type = STRATA_OPT_UINT,
 		.offset = offsetof(struct control_config, clients), .fallback = "64", .min = 1,
 		.max = 1024, .unit = "clients", .runtime = true,
@@ -321,6 +361,18 @@ static const struct strata_option control_options[] = {
 		.min = 10 * STRATA_MS, .max = 3600 * STRATA_SEC, .runtime = true,
 		.help = "How long a request may be incomplete, or a reply not taken.",
 	},
+	{
+		.name = "streams", .type = STRATA_OPT_UINT,
+		.offset = offsetof(struct control_config, streams), .fallback = "8", .max = 64,
+		.unit = "streams", .runtime = true,
+		.help = "Most traces and captures at a time; 0 allows none.",
+	},
+	{
+		.name = "stream_buffer", .type = STRATA_OPT_SIZE,
+		.offset = offsetof(struct control_config, stream_buffer), .fallback = "1MiB",
+		.min = 64 << 10, .max = 256 << 20, .unit = "bytes", .runtime = true,
+		.help = "What a new stream keeps for a client that is slow; more is lost and counted.",
+	},
 };
 
 static const struct strata_service_ops control_ops = { .drain = NULL };
@@ -330,7 +382,7 @@ STRATA_MODULE(control) = {
 	.kind = STRATA_SERVICE,
 	.name = "control",
 	.version = "1.0",
-	.summary = "looking at the running stack over a Unix socket",
+	.summary = "looking at and changing the running stack over a Unix socket",
 	.config_size = sizeof(struct control_config),
 	.options = control_options,
 	.option_count = STRATA_COUNT(control_options),

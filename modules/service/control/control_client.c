@@ -26,6 +26,7 @@ void control_client_close(struct control_client *client)
 	struct control *control = client->control;
 	struct strata_stack *stack = control->self->stack;
 
+	control_stream_free(client);
 	strata_watch_remove(stack, &client->watch);
 	strata_timer_stop(stack, &client->timer);
 	close(client->watch.fd);
@@ -43,7 +44,7 @@ bool control_client_evict(struct control *control)
 	uint64_t now = strata_now(control->self->stack);
 
 	for (client = control->clients; client != NULL; client = client->next)
-		if (client->in_length == 0 && client->out_length == 0 &&
+		if (client->in_length == 0 && client->out_length == 0 && client->stream == NULL &&
 		    (oldest == NULL || client->active < oldest->active))
 			oldest = client;
 	if (oldest == NULL || now - oldest->active < config_of(control)->timeout)
@@ -63,18 +64,23 @@ static size_t line_length(const struct control_client *client)
 /* Answers the first line of what came in. */
 static void answer_line(struct control_client *client, size_t length)
 {
-	size_t text = length - 1;
+	bool streaming = control_stream_state(client) != NULL;
+	size_t text = length - 1, answer = 0;
 
 	if (text != 0 && client->in[text - 1] == '\r')
 		text--;
 	if (text != 0)	/* an empty line is no request */
-		client->out_length = control_answer(client->control, client->in, text, client->out);
+		answer = control_answer(client, client->in, text, client->out);
+	if (streaming && answer != 0)	/* not in the middle of an event that is half sent */
+		control_stream_write(client, client->out, answer);
+	else
+		client->out_length = answer;
 	client->in_length -= length;
 	memmove(client->in, client->in + length, client->in_length);
 	strata_timer_stop(client->control->self->stack, &client->timer);
 }
 
-/* Sends of the reply what the client takes. Returns false when it is gone. */
+/* Sends of the reply, and then of its stream, what the client takes. Returns false when it is gone. */
 static bool flush(struct control_client *client)
 {
 	while (client->out_sent < client->out_length) {
@@ -91,6 +97,10 @@ static bool flush(struct control_client *client)
 	}
 	client->out_length = 0;
 	client->out_sent = 0;
+	if (!control_stream_flush(client))
+		return false;
+	if (control_stream_draining(client) && !control_stream_pending(client))
+		control_stream_free(client);
 	return true;
 }
 
@@ -116,11 +126,11 @@ static bool fill(struct control_client *client)
 static void wait_for(struct control_client *client, size_t line)
 {
 	struct strata_stack *stack = client->control->self->stack;
-	bool out = client->out_length != 0;
+	bool out = client->out_length != 0 || control_stream_draining(client);
 
 	/* With a line left, or nothing more to come, being writable is the next turn's call. */
-	strata_watch_set(stack, &client->watch,
-			 out || line != 0 || client->ended ? EPOLLOUT : EPOLLIN);
+	strata_watch_set(stack, &client->watch, out || line != 0 || client->ended ? EPOLLOUT :
+			 EPOLLIN | (control_stream_pending(client) ? EPOLLOUT : 0));
 	if (!out && (client->in_length == 0 || line != 0)) {
 		strata_timer_stop(stack, &client->timer);
 		return;
@@ -132,37 +142,72 @@ static void wait_for(struct control_client *client, size_t line)
 	client->waiting_out = out;
 }
 
-/* One step of the client's work; may close it. */
-static void client_step(struct control_client *client, bool readable)
+/* Whether the next request has to wait for the client to take what it was sent. */
+static bool is_behind(const struct control_client *client)
+{
+	return client->out_length != 0 || control_stream_draining(client);
+}
+
+/* Its line has no end within the buffer. */
+static void refuse_long(struct control_client *client)
+{
+	strata_count(client->control->self, CONTROL_COUNTER_ERRORS, 1);
+	if (control_stream_state(client) != NULL)
+		control_stream_finish(client, "a request was too long");
+	else
+		client->out_length = control_error(client->out, NULL, "too_long",
+						   "a request has at most 65535 bytes");
+	client->in_length = 0;
+	client->closing = true;
+}
+
+/* Works what has come in, `readable`: more may have. Returns false when the client is gone. */
+static bool work_input(struct control_client *client, bool readable)
+{
+	size_t line = line_length(client);
+
+	if (line == 0 && readable && !client->ended) {
+		if (!fill(client))
+			return false;
+		line = line_length(client);
+	}
+	if (control_stream_raw(client) && (client->in_length != 0 || client->ended)) {
+		client->in_length = 0;
+		control_stream_finish(client, "stopped");
+	} else if (line != 0) {
+		answer_line(client, line);
+	} else if (client->in_length == CONTROL_BUFFER) {
+		refuse_long(client);
+	} else if (client->ended) {
+		control_stream_finish(client, "the client closed its side");
+	}
+	return true;
+}
+
+void control_client_push(struct control_client *client)
 {
 	size_t line;
 
 	if (!flush(client))
 		goto out_close;
-	line = client->out_length == 0 ? line_length(client) : 0;
-	if (client->out_length == 0 && line == 0 && readable && !client->ended && !client->closing) {
-		if (!fill(client))
-			goto out_close;
-		line = line_length(client);
-	}
-	if (line != 0 && client->out_length == 0 && !client->closing) {
-		answer_line(client, line);
-	} else if (client->in_length == CONTROL_BUFFER && client->out_length == 0) {
-		strata_count(client->control->self, CONTROL_COUNTER_ERRORS, 1);
-		client->out_length = control_error(client->out, NULL, "too_long",
-						   "a request has at most 65535 bytes");
-		client->in_length = 0;
-		client->closing = true;
-	}
-	if (!flush(client))
+	if (client->closing && client->stream == NULL && client->out_length == 0)
 		goto out_close;
-	line = client->closing ? 0 : line_length(client);
-	if (client->out_length == 0 && line == 0 && (client->ended || client->closing))
+	line = client->closing || is_behind(client) ? 0 : line_length(client);
+	if (client->ended && line == 0 && client->stream == NULL && client->out_length == 0)
 		goto out_close;
 	wait_for(client, line);
 	return;
 out_close:
 	control_client_close(client);
+}
+
+/* One step of the client's work; may close it. */
+static void client_step(struct control_client *client, bool readable)
+{
+	if (!flush(client) || (!is_behind(client) && !client->closing && !work_input(client, readable)))
+		control_client_close(client);
+	else
+		control_client_push(client);
 }
 
 static void client_ready(struct strata_stack *stack, struct strata_watch *watch, uint32_t events)
@@ -183,7 +228,7 @@ static void client_timeout(struct strata_stack *stack, struct strata_timer *time
 
 	(void)stack;
 	strata_count(client->control->self, CONTROL_COUNTER_TIMEOUTS, 1);
-	if (client->out_length == 0) {
+	if (client->out_length == 0 && client->stream == NULL) {
 		client->out_length = control_error(client->out, NULL, "timeout",
 						   "the request did not end in time");
 		flush(client);	/* as far as it goes */
@@ -202,6 +247,7 @@ void control_client_add(struct control *control, int fd)
 	client->watch.ready = client_ready;
 	client->timer.fire = client_timeout;
 	client->active = strata_now(stack);
+	client->admin = control_access_admin(control, fd);
 	if (strata_watch_add(stack, &client->watch, fd, EPOLLIN) < 0)
 		goto out_refuse;
 	client->next = control->clients;

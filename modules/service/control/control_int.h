@@ -12,12 +12,20 @@
 #define CONTROL_BUFFER 65536
 /** Version of the protocol. */
 #define CONTROL_VERSION 1
+/** Longest `id` that is a string, bytes. */
+#define CONTROL_ID_MAX 16
 
 struct control_config {
 	const char *socket;
+	const char *group;
+	const char *admin_group;
 	uint64_t clients;
 	uint64_t timeout;
+	uint64_t streams;
+	uint64_t stream_buffer;
 };
+
+struct control_stream;
 
 /** A connected client. At most one request of it is worked on in a turn of the loop. */
 struct control_client {
@@ -26,7 +34,9 @@ struct control_client {
 	struct strata_watch watch;
 	struct strata_timer timer;	/* ends a request or a reply that does not get on */
 	uint64_t active;		/* last byte in or out, stack time */
+	struct control_stream *stream;	/* what follows the reply; NULL: nothing does */
 	size_t in_length, out_length, out_sent;
+	bool admin;			/* may change things */
 	bool waiting_out;		/* the timer is the reply's */
 	bool ended;			/* will send no more; what it has sent is still answered */
 	bool closing;			/* closed as soon as the reply has left */
@@ -39,12 +49,14 @@ struct control {
 	struct strata_watch listener;
 	struct strata_timer pause;	/* until accepting is tried again */
 	struct control_client *clients;
-	unsigned int client_count;
+	unsigned int client_count, stream_count;
 	int reserve;			/* a descriptor given up to serve one client when there are none; -1 */
+	uint32_t group, admin_group;	/* CONTROL_NO_GROUP: none */
 	char path[108];			/* of the socket: sizeof(sun_path) */
 	uint64_t device, inode;		/* the socket's, to tell whether it is still there */
 	bool made_directory;		/* the one it is in */
 };
+#define CONTROL_NO_GROUP UINT32_MAX
 
 enum control_counter {
 	CONTROL_COUNTER_ACCEPTED,
@@ -52,8 +64,11 @@ enum control_counter {
 	CONTROL_COUNTER_EVICTED,
 	CONTROL_COUNTER_REQUESTS,
 	CONTROL_COUNTER_ERRORS,
+	CONTROL_COUNTER_FORBIDDEN,
 	CONTROL_COUNTER_TIMEOUTS,
 	CONTROL_COUNTER_PAUSES,
+	CONTROL_COUNTER_STREAMS,
+	CONTROL_COUNTER_STREAM_LOST,
 	CONTROL_COUNTERS,
 };
 
@@ -64,18 +79,144 @@ void control_client_add(struct control *control, int fd);
 /** Closes the client that has been idle the longest, if for at least the time-out. Returns whether. */
 bool control_client_evict(struct control *control);
 void control_client_close(struct control_client *client);
+/** Sends what is there to be sent; may close the client. */
+void control_client_push(struct control_client *client);
 /** The descriptor's reserve is had again as soon as one is free. */
 void control_reserve(struct control *control);
 
-/* ---- control_reply.c ---- */
+/* ---- control_access.c: who may do what ---- */
+
+/** Resolves the options `group` and `admin_group`. Returns 0 or -errno with a sentence. */
+int control_access_init(struct control *control, struct strata_error *error);
+/** Whether the process at the other end may change things. */
+bool control_access_admin(const struct control *control, int fd);
+/** "root, user strata and members of group netadm", into `buf`: who may. */
+void control_access_names(const struct control *control, char *buf, size_t size);
+
+/* ---- control_reply.c: a request's line to a reply's line ---- */
+
+struct control_method;
+
+/** A request being answered. */
+struct control_request {
+	struct control *control;
+	struct control_client *client;
+	const struct control_method *method;
+	const json_t *root;	/* all of it */
+	const json_t *id;	/* NULL: has none */
+	char *out;		/* room for CONTROL_BUFFER bytes of reply */
+};
+
+/** Type of a parameter. */
+enum control_type {
+	CONTROL_TEXT,		/* a string that is not empty */
+	CONTROL_UINT,		/* an integer, `min` to `max` */
+	CONTROL_BOOL,
+	CONTROL_OBJECT,
+	CONTROL_ARRAY,
+};
+
+/** A parameter of a method: checked before the method is called. */
+struct control_param {
+	const char *name;
+	enum control_type type;
+	bool required;
+	uint64_t min, max;
+};
+
+/** A method; exactly one of `answer` and `stream` is set. */
+struct control_method {
+	const char *name;
+	bool admin;		/* for administrators alone */
+	const struct control_param *params;
+	size_t param_count;
+	/** Writes the reply's line to request->out, mostly by control_result() and control_fail(), and
+	 *  returns its length. */
+	size_t (*answer)(struct control_request *request);
+	const struct control_stream_ops *stream;
+};
 
 /** Works one request of `length` bytes, without its newline; writes one line to `out`, which has room
- *  for CONTROL_BUFFER bytes. Returns the line's length. */
-size_t control_answer(struct control *control, const char *request, size_t length, char *out);
+ *  for CONTROL_BUFFER bytes. Returns the line's length; 0: there is none. */
+size_t control_answer(struct control_client *client, const char *request, size_t length, char *out);
 /** Writes an error line: `code` for programs, `message` for people. `id` may be NULL. Returns its length. */
 size_t control_error(char *out, const json_t *id, const char *code, const char *message);
 
-/* ---- control_show.c ---- */
+/** The reply to a request that was fulfilled; takes `result` over. */
+size_t control_result(struct control_request *request, json_t *result);
+/** The reply to one that was not: counts it. */
+size_t control_fail(struct control_request *request, const char *code, const char *format, ...)
+	STRATA_PRINTF(3, 4);
+/** The same from what a call of the kernel returned and told; empties `error`. */
+size_t control_fail_errno(struct control_request *request, int result, struct strata_error *error);
+/** Writes `"v":1,"id":…`, with which every line begins after its brace. Returns its length. */
+size_t control_put_id(char *out, size_t size, const json_t *id);
+
+/** Parameters that were checked. A text, object or array that was left out is NULL. */
+const char *control_text(const struct control_request *request, const char *name);
+uint64_t control_uint(const struct control_request *request, const char *name, uint64_t fallback);
+bool control_bool(const struct control_request *request, const char *name, bool fallback);
+const json_t *control_value(const struct control_request *request, const char *name);
+
+/** Names among which the nearest to a mistaken one is looked for. */
+struct control_names {
+	const char *names[64];
+	size_t count;
+};
+/** Beyond the room there is, names are left out. */
+void control_names_add(struct control_names *names, const char *name);
+/** `; did you mean "…"?` or "" into `buf`, which is returned. */
+const char *control_names_hint(const struct control_names *names, const char *word, char buf[96]);
+
+/* ---- control_stream.c: what follows a reply ---- */
+
+/** What a kind of stream does. */
+struct control_stream_ops {
+	/** Begins. `*state` is the stream's own from now on. Returns 0, or the length of an error reply that it
+	 *  has written; then it has undone all it did, and `stop` is not called. */
+	size_t (*start)(struct control_request *request, void **state);
+	/** Ends: undoes start. It may still write, but nothing after it returns. */
+	void (*stop)(struct control_client *client, void *state);
+	/** Bytes of its own kind follow the reply, not lines of JSON: it has no event `end`, and ends when the
+	 *  client sends anything or closes its side. */
+	bool raw;
+};
+
+/** The method of a stream: begins it. */
+size_t control_stream_start(struct control_request *request);
+/** The method `stop`: the event `end` is its answer. */
+size_t control_stream_stop(struct control_request *request);
+/** The stream's own state; NULL: the client has no stream that runs. */
+void *control_stream_state(const struct control_client *client);
+/** Appends bytes: all or none. Never waits, sends nothing itself. Returns false when they found no room: they
+ *  are counted as one lost event. */
+bool control_stream_write(struct control_client *client, const void *bytes, size_t length);
+/** Appends the line of an event; takes `data` over. Returns as control_stream_write(). */
+bool control_stream_event(struct control_client *client, const char *event, json_t *data);
+/** Bytes that would find room now: to spare the making of what would be lost. */
+size_t control_stream_room(const struct control_client *client);
+/** Counts events that were not made for want of room. */
+void control_stream_lose(struct control_client *client, uint64_t events);
+uint64_t control_stream_lost(const struct control_client *client);
+/** The source has ended (`reason` is a static text, such as "the interface is gone"): the stream stops at the
+ *  end of the batch. */
+void control_stream_end(struct control_client *client, const char *reason);
+
+/* For control_client.c. */
+
+/** Stops the source and writes the event `end`. */
+void control_stream_finish(struct control_client *client, const char *reason);
+/** Sends what the client takes at once. Returns false when it is gone. */
+bool control_stream_flush(struct control_client *client);
+/** The stream has been stopped; what it has left to send comes before anything else. */
+bool control_stream_draining(const struct control_client *client);
+/** Something waits for the client to take it. */
+bool control_stream_pending(const struct control_client *client);
+bool control_stream_raw(const struct control_client *client);
+/** Ends it at once, with what it has not sent. No stream: nothing happens. */
+void control_stream_free(struct control_client *client);
+
+/* ---- control_show.c: tables ---- */
 
 /** One page of a table on its way into a buffer. */
 struct control_page {
@@ -93,9 +234,26 @@ bool control_page_wants(struct control_page *page);
 /** Adds an entry; takes over the reference. NULL: memory is short, the page ends here. */
 void control_page_add(struct control_page *page, json_t *entry);
 
-/** Writes the entries of the table `what` to the page. Returns false when there is no such table. */
-bool control_show(const char *what, struct control_page *page);
-/** "modules, interfaces, …": the tables there are, into `buf`. */
-void control_show_names(char *buf, size_t size);
+/** The method `show`. */
+size_t control_answer_show(struct control_request *request);
+
+/* ---- control_change.c: options, addresses, routes, neighbours ---- */
+
+/** The interface of that name; NULL: there is none, and `*refused` is the length of the reply that says so. */
+struct strata_iface *control_find_iface(struct control_request *request, const char *name,
+					size_t *refused);
+size_t control_option_get(struct control_request *request);
+size_t control_option_set(struct control_request *request);
+size_t control_address_add(struct control_request *request);
+size_t control_address_remove(struct control_request *request);
+size_t control_route_add(struct control_request *request);
+size_t control_route_remove(struct control_request *request);
+size_t control_neighbour_add(struct control_request *request);
+size_t control_neighbour_remove(struct control_request *request);
+
+/* ---- control_modules.c: modules that come and go ---- */
+
+size_t control_module_enable(struct control_request *request);
+size_t control_module_disable(struct control_request *request);
 
 #endif

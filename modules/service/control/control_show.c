@@ -6,6 +6,8 @@
 #include <strata/trace.h>
 #include "control_int.h"
 
+/* Room kept for what follows the entries of a page: `],"next":18446744073709551615}\n`. */
+#define REPLY_TAIL 64
 /* Local choice: addresses told with their interface; the table `addresses` has them all. */
 #define INTERFACE_ADDRESSES 32
 
@@ -429,7 +431,8 @@ static const struct {
 	{ "version", show_version },
 };
 
-bool control_show(const char *what, struct control_page *page)
+/* Writes the entries of the table `what`. Returns false when there is no such table. */
+static bool show_table(const char *what, struct control_page *page)
 {
 	size_t i;
 
@@ -442,12 +445,44 @@ bool control_show(const char *what, struct control_page *page)
 	return false;
 }
 
-void control_show_names(char *buf, size_t size)
+static size_t refuse_table(struct control_request *request, const char *what)
 {
+	struct control_names names = { .count = 0 };
+	char hint[96], list[256] = "";
 	size_t i, length = 0;
 
-	buf[0] = '\0';
-	for (i = 0; i < STRATA_COUNT(tables) && length < size; i++)
-		length += (size_t)snprintf(buf + length, size - length, "%s%s", i != 0 ? ", " : "",
-					   tables[i].name);
+	for (i = 0; i < STRATA_COUNT(tables); i++) {
+		control_names_add(&names, tables[i].name);
+		if (length < sizeof(list))
+			length += (size_t)snprintf(list + length, sizeof(list) - length, "%s%s",
+						   i != 0 ? ", " : "", tables[i].name);
+	}
+	return control_fail(request, "unknown_table", "no table '%.40s'%s; there are %s", what,
+			    control_names_hint(&names, what, hint), list);
+}
+
+size_t control_answer_show(struct control_request *request)
+{
+	struct control_page page = {
+		.stack = request->control->self->stack,
+		.out = request->out,
+		.from = control_uint(request, "from", 0),
+		.room = CONTROL_BUFFER - REPLY_TAIL,
+	};
+	const char *what = control_text(request, "what");
+	char *out = request->out;
+
+	out[page.length++] = '{';
+	page.length += control_put_id(out + page.length, page.room - page.length, request->id);
+	page.length += (size_t)snprintf(out + page.length, page.room - page.length,
+					",\"ok\":true,\"result\":[");
+	if (!show_table(what, &page))
+		return refuse_table(request, what);
+	out[page.length++] = ']';
+	if (page.next != 0)
+		page.length += (size_t)snprintf(out + page.length, CONTROL_BUFFER - page.length,
+						",\"next\":%llu", (unsigned long long)page.next);
+	out[page.length++] = '}';
+	out[page.length++] = '\n';
+	return page.length;
 }

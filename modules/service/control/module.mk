@@ -2,14 +2,19 @@
 strata_modules += modules/control.la
 modules_control_la_SOURCES = \
 	modules/service/control/control.c \
+	modules/service/control/control_access.c \
 	modules/service/control/control_bpf.c \
 	modules/service/control/control_bpf.h \
+	modules/service/control/control_change.c \
 	modules/service/control/control_client.c \
 	modules/service/control/control_filter.c \
 	modules/service/control/control_filter.h \
 	modules/service/control/control_int.h \
+	modules/service/control/control_method.c \
+	modules/service/control/control_modules.c \
 	modules/service/control/control_reply.c \
-	modules/service/control/control_show.c
+	modules/service/control/control_show.c \
+	modules/service/control/control_stream.c
 modules_control_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 modules_control_la_LDFLAGS = $(module_ldflags)
 modules_control_la_LIBADD = $(module_libadd) $(JANSSON_LIBS)
