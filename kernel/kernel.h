@@ -45,6 +45,7 @@ struct kernel {
 	struct strata_socket_extra *stamping;	/* report.c: of sockets that wait for packets to leave */
 	uint32_t stamp_last;		/* … the last number given to one */
 
+	uint64_t made;			/* when, by the stack's clock */
 	char *run_dir;
 	struct stack_settings {		/* `stack:` of the manifest */
 		char name[64];

@@ -81,6 +81,7 @@ static int kernel_make(struct creation *c)
 	k->owner = pthread_self();
 	k->settings = c->config.settings;
 	k->pub.name = k->settings.name;
+	k->made = env.now != NULL ? env.now(env.ctx) : 0;
 	if (c->given->log_level > 0 && c->given->log_level <= STRATA_LOG_DEBUG + 1)
 		k->settings.log_level = (uint8_t)(c->given->log_level - 1);
 	for (size_t i = 0; i < STRATA_COUNT(parts) && result == 0; i++)

@@ -407,12 +407,13 @@ static void show_version(struct control_page *page)
 {
 	if (!control_page_wants(page))
 		return;
-	control_page_add(page, json_pack("{s:s, s:s, s:o, s:i, s:o}",
+	control_page_add(page, json_pack("{s:s, s:s, s:o, s:i, s:o, s:o}",
 		"version", strata_version(),
 		"stack", page->stack->name,
 		"abi", json_sprintf("%d.%d", STRATA_ABI_MAJOR, STRATA_ABI_MINOR),
 		"protocol", CONTROL_VERSION,
-		"memory", json_number(strata_memory_used(page->stack))));
+		"memory", json_number(strata_memory_used(page->stack)),
+		"uptime_ms", json_number(strata_uptime(page->stack) / STRATA_MS)));
 }
 
 static const struct {
@@ -428,6 +429,7 @@ static const struct {
 	{ "groups", show_groups },
 	{ "counters", show_counters },
 	{ "drops", show_drops },
+	{ "graph", control_show_graph },
 	{ "version", show_version },
 };
 

@@ -17,3 +17,10 @@ tests_modules_control_test_filter_CPPFLAGS = $(test_cppflags) -I$(top_srcdir)/mo
 tests_modules_control_test_filter_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(PCAP_CFLAGS)
 tests_modules_control_test_filter_LDFLAGS = $(test_ldflags)
 tests_modules_control_test_filter_LDADD = $(test_libs) $(JANSSON_LIBS) $(PCAP_LIBS)
+
+test_programs += tests/modules/control/test_graph
+tests_modules_control_test_graph_SOURCES = tests/modules/control/test_graph.c
+tests_modules_control_test_graph_CPPFLAGS = $(test_cppflags)
+tests_modules_control_test_graph_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_modules_control_test_graph_LDFLAGS = $(test_ldflags)
+tests_modules_control_test_graph_LDADD = $(test_libs) $(JANSSON_LIBS)
