@@ -339,7 +339,8 @@ static int find_framing(struct kernel *k, struct strata_iface *iface, struct str
 	return 0;
 }
 
-static int check_mtu(struct kernel *k, struct strata_iface *iface, struct strata_error *error)
+int iface_check_mtu(struct kernel *k, const struct strata_iface *iface, uint32_t *mtu,
+		    struct strata_error *error)
 {
 	const struct strata_link_ops *ops = driver_ops(iface);
 	const struct strata_instance *net;
@@ -349,23 +350,23 @@ static int check_mtu(struct kernel *k, struct strata_iface *iface, struct strata
 
 	if (iface->lower != NULL && iface->lower->mtu < most)
 		most = iface->lower->mtu;
-	if (iface->mtu == 0 && iface->lower != NULL)
-		iface->mtu = iface->lower->mtu;
-	if (iface->mtu == 0)
-		iface->mtu = ops->mtu_default != 0 ? ops->mtu_default : MTU_FALLBACK;
-	if (iface->mtu < ops->mtu_min || iface->mtu > most) {
+	if (*mtu == 0 && iface->lower != NULL)
+		*mtu = iface->lower->mtu;
+	if (*mtu == 0)
+		*mtu = ops->mtu_default != 0 ? ops->mtu_default : MTU_FALLBACK;
+	if (*mtu < ops->mtu_min || *mtu > most) {
 		strata_error_add(error, "interface \"%s\": mtu: expected %u to %u (driver \"%s\"), "
 				 "found %u", iface->name, ops->mtu_min, most, iface->driver->name,
-				 iface->mtu);
+				 *mtu);
 		result = -EINVAL;
 	}
 	for (net = registry_next(k, STRATA_NETWORK, NULL); net != NULL;
 	     net = registry_next(k, STRATA_NETWORK, net)) {
-		if (iface->mtu >= net->module->network->mtu_min)
+		if (*mtu >= net->module->network->mtu_min)
 			continue;
 		strata_error_add(error, "interface \"%s\": mtu: expected at least %u (network module "
 				 "\"%s\"), found %u", iface->name, net->module->network->mtu_min,
-				 net->name, iface->mtu);
+				 net->name, *mtu);
 		result = -EINVAL;
 	}
 	return result;
@@ -405,7 +406,7 @@ static int check_all(struct kernel *k, struct strata_iface *iface, const char *m
 {
 	int lower = find_lower(k, iface, error);
 	int framing = lower == 0 ? find_framing(k, iface, error) : lower;
-	int mtu = check_mtu(k, iface, error);
+	int mtu = iface_check_mtu(k, iface, &iface->mtu, error);
 	int result = framing != 0 ? framing : mtu;
 
 	if (framing == 0) {
