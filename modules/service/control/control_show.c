@@ -308,13 +308,14 @@ static void add_route(void *ctx, const struct strata_route *route)
 
 	if (!control_page_wants(page))
 		return;
-	control_page_add(page, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
+	control_page_add(page, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
 		"to", json_prefix(page->stack, &route->to),
 		"via", json_addr(page->stack, &route->via),
 		"interface", json_iface(route->iface),
 		"source", json_addr(page->stack, &route->src),
 		"metric", json_number(route->metric),
 		"mtu", route->mtu != 0 ? json_number(route->mtu) : json_null(),
+		"congestion", json_text(route->congestion),
 		"connected", (int)route->connected));
 }
 
