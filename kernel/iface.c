@@ -654,7 +654,7 @@ static __attribute__((cold, noinline)) enum strata_verdict walk_up_told(struct s
 	enum strata_verdict verdict;
 	uint32_t before;
 
-	strata_trace(&k->self, pkt, "in on %s, %u bytes", iface->name, strata_pkt_length(pkt));
+	trace_frame(k, pkt, "in on");
 	before = trace_cause(k, pkt->trace_id);
 	verdict = walk_up(iface, pkt);
 	trace_cause(k, before);
@@ -741,7 +741,8 @@ static int transmit(struct strata_iface *iface, struct strata_pkt *pkt)
 	    strata_pkt_header(pkt, strata_pkt_length(pkt)) == NULL)
 		return output_drop(iface, pkt, KERNEL_DROP_NO_MEMORY, -ENOBUFS);
 	sniff(iface, pkt, true);
-	strata_trace(&k->self, pkt, "out on %s, %u bytes", iface->name, strata_pkt_length(pkt));
+	if (strata_tracing(&k->pub))
+		trace_frame(k, pkt, "out on");
 	iface->counters.tx_packets += segment_count(pkt);
 	iface->counters.tx_bytes += strata_pkt_length(pkt);
 	if (ops->flush != NULL && !inner->dirty) {

@@ -411,8 +411,8 @@ static const uint16_t transitions[TCP_STATES] = {
 void tcp_set_state(struct tcp_sock *tp, enum tcp_state state)
 {
 	assert(TCP_IN(state, transitions[tp->state]));
-	strata_trace(tp->sock.transport, NULL, "%s → %s", tcp_state_name(tp->state),
-		     tcp_state_name(state));
+	if (strata_tracing(tp->sock.stack))
+		tcp_trace_state(tp, state);
 	tp->state = (uint8_t)state;
 	tp->sock.unconnected = state == TCP_CLOSED || state == TCP_SYN_SENT;
 	switch (state) {
