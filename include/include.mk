@@ -11,7 +11,6 @@ stratainclude_HEADERS = \
 	include/strata/impair.h \
 	include/strata/inet4.h \
 	include/strata/inspect.h \
-	include/strata/live.h \
 	include/strata/loop.h \
 	include/strata/module.h \
 	include/strata/network.h \

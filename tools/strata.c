@@ -10,6 +10,12 @@ static const struct cli_command *const commands[] = {
 	&cli_command_check,
 	&cli_command_show,
 	&cli_command_module,
+	&cli_command_reload,
+	&cli_command_option,
+	&cli_command_address,
+	&cli_command_route,
+	&cli_command_neighbour,
+	&cli_command_interface,
 	&cli_command_help,
 	NULL,
 };

@@ -8,12 +8,15 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strata/error.h>
 #include "strata_cli.h"
 
 /* Local choice: the longest time between two looks. */
 #define SECONDS_MAX 86400.0
 /* Local choice: names that a mistake is compared with. */
 #define NAMES_MAX 64
+/* Local choice: longest name of an option that messages repeat. */
+#define NAME_SHOWN 40
 
 const struct cli_option cli_global_options[] = {
 	{ .name = "json", .help = "JSON instead of tables" },
@@ -29,55 +32,13 @@ const struct cli_option cli_global_options[] = {
 
 /* ---- names ---- */
 
-/* Local choice: longest name that is compared, and the most changes between neighbours. */
-#define NAME_MAX_COMPARED 32
-#define NAME_DISTANCE 3
-
-/* Levenshtein distance of two names of at most NAME_MAX_COMPARED bytes. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[NAME_MAX_COMPARED + 1], i, k, length = strlen(b);
-
-	for (k = 0; k <= length; k++)
-		row[k] = k;
-	for (i = 0; a[i] != '\0'; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i + 1;
-		for (k = 0; k < length; k++) {
-			size_t best = diagonal + (a[i] != b[k]);
-
-			diagonal = row[k + 1];
-			if (row[k] + 1 < best)
-				best = row[k] + 1;
-			if (row[k + 1] + 1 < best)
-				best = row[k + 1] + 1;
-			row[k + 1] = best;
-		}
-	}
-	return row[length];
-}
-
 const char *cli_nearest(const char *name, const char *const *names)
 {
-	const char *nearest = NULL;
-	size_t least = NAME_DISTANCE + 1;
+	size_t count = 0;
 
-	if (strlen(name) > NAME_MAX_COMPARED)
-		return NULL;
-	for (; *names != NULL; names++) {
-		size_t d;
-
-		if (strlen(*names) > NAME_MAX_COMPARED)
-			continue;
-		d = distance(name, *names);
-		/* As many changes as letters would make any name of any other. */
-		if (d < least && d < strlen(name)) {
-			least = d;
-			nearest = *names;
-		}
-	}
-	return nearest;
+	while (names[count] != NULL)
+		count++;
+	return strata_nearest(name, names, count);
 }
 
 const char *cli_suggestion(const char *name, const char *const *names, char *buf, size_t size)
@@ -237,7 +198,7 @@ static const struct cli_option *short_option(const struct cli *cli, char letter)
 static int unknown_option(const struct cli *cli, const char *arg, size_t length)
 {
 	const char *names[NAMES_MAX + 1] = { NULL }, *nearest;
-	char name[NAME_MAX_COMPARED + 1];
+	char name[NAME_SHOWN + 1];
 	size_t count = option_names(cli_global_options, names, 0), i;
 
 	for (i = 0; i < cli->depth; i++)

@@ -150,8 +150,14 @@ void cli_table_addf(struct cli_table *table, const char *format, ...)
 /** Prints the table, or `none` when it has no rows; frees it. A table that is wider than the terminal has its
  *  last column wrapped, or becomes a paragraph for each row. */
 void cli_table_print(struct cli_table *table, const char *none);
+void cli_table_print_to(FILE *to, struct cli_table *table, const char *none);
+/** What the cell added last looks like where there are colours. */
+enum cli_tone { CLI_PLAIN, CLI_TITLE, CLI_GOOD, CLI_WARNING, CLI_BAD, CLI_DIM };
+void cli_table_tone(struct cli_table *table, enum cli_tone tone);
 /** Columns of the terminal that standard output is, or what COLUMNS says; 0: no limit. */
 size_t cli_terminal_width(void);
+/** Lines of the terminal that standard output is; 0: it is none. */
+size_t cli_terminal_height(void);
 /** Whether standard output takes colours: a terminal, and NO_COLOR is not set. */
 bool cli_colour(void);
 
@@ -207,9 +213,22 @@ int cli_signal_fd(void);
 
 /* ---- the subcommands; each file has its own ---- */
 
+extern const struct cli_command cli_command_address;	/* strata_change.c */
 extern const struct cli_command cli_command_check;	/* strata_module.c */
 extern const struct cli_command cli_command_help;	/* strata_help.c */
+extern const struct cli_command cli_command_interface;	/* strata_change.c */
 extern const struct cli_command cli_command_module;	/* strata_module.c */
+extern const struct cli_command cli_command_module_disable;	/* strata_change.c, as the next */
+extern const struct cli_command cli_command_module_enable;
+extern const struct cli_command cli_command_module_load;
+extern const struct cli_command cli_command_module_unload;
+extern const struct cli_command cli_command_neighbour;	/* strata_change.c */
+extern const struct cli_command cli_command_option;	/* strata_change.c */
+extern const struct cli_command cli_command_reload;	/* strata_reload.c */
+extern const struct cli_command cli_command_route;	/* strata_change.c */
 extern const struct cli_command cli_command_show;	/* strata_show.c */
+
+/** Shows a table as `strata show WHAT …` does, for a verb that is another name of it. */
+int cli_show_table(const struct cli *cli, const char *what, int argc, char **argv);
 
 #endif

@@ -429,6 +429,10 @@ static const struct cli_command command_list = {
 static const struct cli_command *const verbs[] = {
 	&command_info,
 	&command_list,
+	&cli_command_module_enable,
+	&cli_command_module_disable,
+	&cli_command_module_load,
+	&cli_command_module_unload,
 	NULL,
 };
 

@@ -1,363 +1,314 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `strata show`: the running stack's tables, for people or as JSON. */
+/* `strata show`: fetches a table of the running stack, keeps what was asked for, prints it. */
+#include <stddef.h>
 #include <string.h>
-#include "strata_cli.h"
+#include "strata_show.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+/* Local choice: columns of a table with those for rates. */
+#define COLUMNS_MAX 24
+/* Local choice: names listed where an operand names nothing. */
+#define NAMES_MAX 63
 
-/* ---- parts of an entry ---- */
-
-static const char *text(const json_t *entry, const char *key)
+const struct show_table *show_table_of(const struct cli *cli)
 {
-	return json_string_value(json_object_get(entry, key));	/* NULL is shown as "-" */
+	const char *command = (const char *)cli->path[cli->depth - 1];
+
+	return (const struct show_table *)(const void *)(command - offsetof(struct show_table, command));
 }
 
-static long long number(const json_t *entry, const char *key)
+const json_t *show_member(const json_t *entry, const char *path)
 {
-	return (long long)json_integer_value(json_object_get(entry, key));
+	const char *dot = strchr(path, '.');
+	char outer[32];
+
+	if (dot == NULL)
+		return json_object_get(entry, path);
+	snprintf(outer, sizeof(outer), "%.*s", (int)(dot - path), path);
+	return show_member(json_object_get(entry, outer), dot + 1);
 }
 
-static void add_text(struct cli_table *table, const json_t *entry, const char *key)
-{
-	cli_table_add(table, text(entry, key));
-}
+/* ---- people's numbers ---- */
 
-static void add_number(struct cli_table *table, const json_t *entry, const char *key)
+void show_time(uint64_t ms, char *buf, size_t size)
 {
-	if (json_is_integer(json_object_get(entry, key)))
-		cli_table_addf(table, "%lld", number(entry, key));
+	unsigned long long s = ms / 1000;
+
+	if (ms < 1000)
+		snprintf(buf, size, "%llu ms", (unsigned long long)ms);
+	else if (s < 60)
+		snprintf(buf, size, "%.1f s", (double)(ms / 100) / 10);
+	else if (s < 3600)
+		snprintf(buf, size, "%llu min %llu s", s / 60, s % 60);
+	else if (s < 86400)
+		snprintf(buf, size, "%llu h %llu min", s / 3600, s / 60 % 60);
 	else
-		cli_table_add(table, "-");
+		snprintf(buf, size, "%llu d %llu h", s / 86400, s / 3600 % 24);
 }
 
-/* ---- one function a table ---- */
-
-static void show_modules(const struct cli *cli, const json_t *entries)
+void show_size(double bytes, bool exact, char *buf, size_t size)
 {
-	static const struct cli_column columns[] = {
-		{ "NAME", false }, { "KIND", false }, { "NUMBER", true }, { "VERSION", false },
-		{ "STATE", false }, { "RX PACKETS", true }, { "TX PACKETS", true }, { "SUMMARY", false },
-	};
-	struct cli_table *table = cli_table_new(columns, COUNT(columns));
+	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB", "PiB" };
+	size_t unit = 0;
+
+	/* Local choice: four digits are read as well as any unit. */
+	if (exact || bytes < 10000) {
+		snprintf(buf, size, "%.0f", bytes);
+		return;
+	}
+	for (bytes /= 1024; bytes >= 1000 && unit + 1 < sizeof(units) / sizeof(units[0]); bytes /= 1024)
+		unit++;
+	snprintf(buf, size, bytes < 99.95 ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
+}
+
+/* ---- entries ---- */
+
+/* Whether the operand is the value of one of the members that it may name. */
+static bool matches(const struct show_table *table, const json_t *entry, const char *operand)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(table->match) / sizeof(table->match[0]) && table->match[i] != NULL; i++) {
+		const char *value = json_string_value(show_member(entry, table->match[i]));
+
+		if (value != NULL && strcmp(value, operand) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool any_matches(const struct show_table *table, const json_t *entries, const char *operand)
+{
 	json_t *entry;
 	size_t i;
 
-	(void)cli;
-	json_array_foreach(entries, i, entry) {
-		const char *kind = text(entry, "kind");
-
-		add_text(table, entry, "name");
-		cli_table_add(table, kind);
-		if (kind != NULL && strcmp(kind, "network") == 0)
-			cli_table_addf(table, "0x%04llx", number(entry, "number"));
-		else
-			add_number(table, entry, "number");
-		add_text(table, entry, "version");
-		add_text(table, entry, "state");
-		add_number(table, entry, "rx_packets");
-		add_number(table, entry, "tx_packets");
-		add_text(table, entry, "summary");
-	}
-	cli_table_print(table, "no modules");
+	json_array_foreach(entries, i, entry)
+		if (matches(table, entry, operand))
+			return true;
+	return false;
 }
 
-static void print_counters(const json_t *counters)
+/* Tells that an operand names nothing, with the nearest of what there is. */
+static int tell_unknown(const struct cli *cli, const json_t *entries, const char *operand)
 {
-	static const struct cli_column columns[] = {
-		{ "   ", false }, { "        ", false }, { "packets", true }, { "bytes", true },
-		{ "errors", true }, { "dropped", true },
-	};
-	static const char *const directions[] = { "received", "sent" }, *const keys[][4] = {
-		{ "rx_packets", "rx_bytes", "rx_errors", "rx_dropped" },
-		{ "tx_packets", "tx_bytes", "tx_errors", "tx_dropped" },
-	};
-	struct cli_table *table = cli_table_new(columns, COUNT(columns));
-	size_t i, k;
+	const struct show_table *table = show_table_of(cli);
+	const char *names[NAMES_MAX + 1] = { NULL };
+	char near[96], list[512] = "";
+	size_t count = 0, i, k, length = 0;
+	json_t *entry;
 
-	for (i = 0; i < COUNT(directions); i++) {
-		cli_table_add(table, "");
-		cli_table_add(table, directions[i]);
-		for (k = 0; k < COUNT(keys[i]); k++)
-			add_number(table, counters, keys[i][k]);
+	json_array_foreach(entries, i, entry) {
+		const char *name = json_string_value(show_member(entry, table->match[0]));
+
+		for (k = 0; k < count && name != NULL; k++)
+			if (strcmp(names[k], name) == 0)
+				name = NULL;
+		if (name == NULL || count == NAMES_MAX)
+			continue;
+		names[count++] = name;
+		if (length < sizeof(list))
+			length += (size_t)snprintf(list + length, sizeof(list) - length, "%s%s",
+						   length != 0 ? ", " : "", name);
 	}
-	cli_table_print(table, "");
+	cli_suggestion(operand, names, near, sizeof(near));
+	cli_error("%s: no %s '%s'%s%s %s", cli->name, table->thing, operand, near,
+		  near[0] != '\0' ? " There are" : "; there are", count != 0 ? list : "none");
+	return CLI_FAILURE;
 }
 
-static void show_interfaces(const struct cli *cli, const json_t *entries)
+/* The entries that operands and options keep. */
+static json_t *filter(const struct cli *cli, const json_t *entries, int argc, char **argv)
 {
-	json_t *entry, *address;
-	size_t i, k;
+	const struct show_table *table = show_table_of(cli);
+	json_t *kept = json_array(), *entry;
+	size_t i;
+	int k;
 
-	(void)cli;
-	if (json_array_size(entries) == 0)
-		puts("no interfaces");
 	json_array_foreach(entries, i, entry) {
-		const char *mac = text(entry, "mac"), *framing = text(entry, "framing");
+		for (k = 0; k < argc && !matches(table, entry, argv[k]); k++)
+			continue;
+		if ((argc == 0 || k < argc) && (table->keep == NULL || table->keep(cli, entry)))
+			json_array_append(kept, entry);
+	}
+	return kept;
+}
 
-		printf("%s%s: type %s%s%s, state %s, mtu %lld bytes\n", i != 0 ? "\n" : "",
-		       text(entry, "name"), text(entry, "driver"), framing != NULL ? ", framing " : "",
-		       framing != NULL ? framing : "", text(entry, "state"), number(entry, "mtu"));
-		printf("     mac      %s\n", mac != NULL ? mac : "none");
-		json_array_foreach(json_object_get(entry, "addresses"), k, address) {
-			const char *broadcast = text(address, "broadcast");
+json_t *show_entries(const struct cli *cli, struct cli_link *link, int argc, char **argv, int *status)
+{
+	const struct show_table *table = show_table_of(cli);
+	json_t *entries = cli_fetch_on(link, table->command.name), *kept;
+	int i;
 
-			printf("     address  %s/%lld  mask %s  broadcast %s  %s\n",
-			       text(address, "address"), number(address, "prefix"),
-			       text(address, "mask"), broadcast != NULL ? broadcast : "none",
-			       text(address, "state"));
+	*status = entries != NULL ? 0 : CLI_FAILURE;
+	for (i = 0; *status == 0 && i < argc; i++)
+		if (!any_matches(table, entries, argv[i]))
+			*status = tell_unknown(cli, entries, argv[i]);
+	if (*status != 0) {
+		json_decref(entries);
+		return NULL;
+	}
+	kept = filter(cli, entries, argc, argv);
+	json_decref(entries);
+	return kept;
+}
+
+/* ---- rates ---- */
+
+static bool same_key(const struct show_table *table, const json_t *a, const json_t *b)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(table->key) / sizeof(table->key[0]) && table->key[i] != NULL; i++)
+		if (!json_equal(show_member(a, table->key[i]), show_member(b, table->key[i])))
+			return false;
+	return i != 0;
+}
+
+const json_t *show_same(const struct show_table *table, const json_t *entries, const json_t *entry, size_t guess)
+{
+	json_t *other = json_array_get(entries, guess);
+	size_t i;
+
+	/* Tables mostly keep their order. */
+	if (other != NULL && same_key(table, other, entry))
+		return other;
+	json_array_foreach(entries, i, other)
+		if (same_key(table, other, entry))
+			return other;
+	return NULL;
+}
+
+/* ---- for people ---- */
+
+static void add_cell(struct cli_table *to, const struct show_column *column, const json_t *entry, bool exact)
+{
+	const json_t *value = show_member(entry, column->member);
+	char buf[512] = "";
+
+	if (column->format != NULL)
+		column->format(entry, value, exact, buf, sizeof(buf));
+	else if (json_is_integer(value))
+		snprintf(buf, sizeof(buf), "%lld", (long long)json_integer_value(value));
+	else if (json_is_boolean(value))
+		snprintf(buf, sizeof(buf), "%s", json_is_true(value) ? "yes" : "no");
+	if (buf[0] == '\0' && json_is_string(value))
+		cli_table_add(to, json_string_value(value));
+	else
+		cli_table_add(to, buf[0] != '\0' ? buf : "-");
+	if (column->tone != NULL)
+		cli_table_tone(to, column->tone(entry, value));
+}
+
+static void add_rate(struct cli_table *to, const struct show_column *column, const json_t *entry,
+		     const json_t *earlier, double seconds, bool exact)
+{
+	const json_t *now = show_member(entry, column->member);
+	const json_t *then = earlier != NULL ? show_member(earlier, column->member) : NULL;
+	double rate;
+	char buf[64];
+
+	if (!json_is_integer(now) || !json_is_integer(then) || seconds <= 0) {
+		cli_table_add(to, "-");
+		return;
+	}
+	rate = (double)(json_integer_value(now) - json_integer_value(then)) / seconds;
+	if (column->format != NULL)	/* bytes */
+		show_size(rate > 0 ? rate : 0, exact, buf, sizeof(buf));
+	else
+		snprintf(buf, sizeof(buf), rate < 99.95 && rate != 0 ? "%.1f" : "%.0f", rate);
+	cli_table_add(to, buf);
+	if (rate == 0)
+		cli_table_tone(to, CLI_DIM);
+}
+
+void show_print(const struct cli *cli, FILE *to, const json_t *entries, const json_t *before, double seconds)
+{
+	const struct show_table *table = show_table_of(cli);
+	bool exact = cli_option(cli, "exact") != NULL, all = cli_option(cli, "all") != NULL;
+	bool watched = table->watched != NULL && (seconds >= 0 || cli_option(cli, "brief") != NULL);
+	const struct show_column *columns = watched ? table->watched : table->columns;
+	size_t count = watched ? table->watched_count : table->count, i, k, made = 0;
+	struct cli_column titles[COLUMNS_MAX];
+	struct cli_table *out;
+	json_t *entry;
+
+	if (table->print != NULL && !watched) {
+		table->print(to, entries, exact);
+		return;
+	}
+	for (i = 0; i < count && made + 2 <= COLUMNS_MAX; i++) {
+		titles[made++] = (struct cli_column){ columns[i].title, columns[i].right };
+		if (seconds >= 0 && columns[i].rate)
+			titles[made++] = (struct cli_column){ "PER S", true };
+	}
+	out = cli_table_new(titles, made);
+	json_array_foreach(entries, i, entry) {
+		const json_t *earlier = before != NULL ? show_same(table, before, entry, i) : NULL;
+
+		if (table->zero != NULL && !all && json_integer_value(show_member(entry, table->zero)) == 0)
+			continue;
+		for (k = 0; k < count; k++) {
+			add_cell(out, &columns[k], entry, exact);
+			if (seconds >= 0 && columns[k].rate)
+				add_rate(out, &columns[k], entry, earlier, seconds, exact);
 		}
-		print_counters(json_object_get(entry, "counters"));
 	}
+	cli_table_print_to(to, out, table->none);
 }
 
-static void show_addresses(const struct cli *cli, const json_t *entries)
+/* ---- the subcommand ---- */
+
+static int run_once(const struct cli *cli, int argc, char **argv)
 {
-	static const struct cli_column columns[] = {
-		{ "INTERFACE", false }, { "ADDRESS", false }, { "PREFIX", true }, { "MASK", false },
-		{ "BROADCAST", false }, { "STATE", false },
-	};
-	struct cli_table *table = cli_table_new(columns, COUNT(columns));
-	json_t *entry;
-	size_t i;
-
-	(void)cli;
-	json_array_foreach(entries, i, entry) {
-		add_text(table, entry, "interface");
-		add_text(table, entry, "address");
-		add_number(table, entry, "prefix");
-		add_text(table, entry, "mask");
-		add_text(table, entry, "broadcast");
-		add_text(table, entry, "state");
-	}
-	cli_table_print(table, "no addresses");
-}
-
-static void show_routes(const struct cli *cli, const json_t *entries)
-{
-	static const struct cli_column columns[] = {
-		{ "DESTINATION", false }, { "VIA", false }, { "INTERFACE", false }, { "SOURCE", false },
-		{ "METRIC", true }, { "MTU", true }, { "ORIGIN", false },
-	};
-	struct cli_table *table = cli_table_new(columns, COUNT(columns));
-	json_t *entry;
-	size_t i;
-
-	(void)cli;
-	json_array_foreach(entries, i, entry) {
-		add_text(table, entry, "to");
-		add_text(table, entry, "via");
-		add_text(table, entry, "interface");
-		add_text(table, entry, "source");
-		add_number(table, entry, "metric");
-		add_number(table, entry, "mtu");
-		cli_table_add(table, json_is_true(json_object_get(entry, "connected")) ? "address" :
-			      "manifest");
-	}
-	cli_table_print(table, "no routes");
-}
-
-static void show_neighbours(const struct cli *cli, const json_t *entries)
-{
-	static const struct cli_column columns[] = {
-		{ "ADDRESS", false }, { "INTERFACE", false }, { "MAC", false }, { "STATE", false },
-		{ "WAITING", true }, { "CONFIRMED", true },
-	};
-	struct cli_table *table = cli_table_new(columns, COUNT(columns));
-	json_t *entry;
-	size_t i;
-
-	(void)cli;
-	json_array_foreach(entries, i, entry) {
-		add_text(table, entry, "address");
-		add_text(table, entry, "interface");
-		add_text(table, entry, "mac");
-		add_text(table, entry, "state");
-		add_number(table, entry, "waiting");
-		if (json_is_integer(json_object_get(entry, "confirmed_ms")))
-			cli_table_addf(table, "%.1f s ago", (double)number(entry, "confirmed_ms") / 1e3);
-		else
-			cli_table_add(table, "never");
-	}
-	cli_table_print(table, "no neighbours");
-}
-
-static void add_end(struct cli_table *table, const json_t *end)
-{
-	const char *address = text(end, "address");
-	long long port = number(end, "port");
-
-	if (port != 0)
-		cli_table_addf(table, "%s:%lld", address != NULL ? address : "*", port);
-	else
-		cli_table_addf(table, "%s:*", address != NULL ? address : "*");
-}
-
-static void show_sockets(const struct cli *cli, const json_t *entries)
-{
-	static const struct cli_column columns[] = {
-		{ "TRANSPORT", false }, { "STATE", false }, { "FD", true }, { "RX BYTES", true },
-		{ "TX BYTES", true }, { "LOCAL", false }, { "REMOTE", false },
-	};
-	struct cli_table *table = cli_table_new(columns, COUNT(columns));
-	json_t *entry;
-	size_t i;
-
-	(void)cli;
-	json_array_foreach(entries, i, entry) {
-		add_text(table, entry, "transport");
-		add_text(table, entry, "state");
-		add_number(table, entry, "fd");
-		add_number(table, entry, "rx_queue");
-		add_number(table, entry, "tx_queue");
-		add_end(table, json_object_get(entry, "local"));
-		add_end(table, json_object_get(entry, "remote"));
-	}
-	cli_table_print(table, "no sockets");
-}
-
-static void show_groups(const struct cli *cli, const json_t *entries)
-{
-	static const struct cli_column columns[] = {
-		{ "INTERFACE", false }, { "GROUP", false }, { "MEMBERS", true },
-	};
-	struct cli_table *table = cli_table_new(columns, COUNT(columns));
-	json_t *entry;
-	size_t i;
-
-	(void)cli;
-	json_array_foreach(entries, i, entry) {
-		add_text(table, entry, "interface");
-		add_text(table, entry, "group");
-		add_number(table, entry, "members");
-	}
-	cli_table_print(table, "no groups");
-}
-
-static void show_counters(const struct cli *cli, const json_t *entries)
-{
-	static const struct cli_column columns[] = {
-		{ "MODULE", false }, { "COUNTER", false }, { "VALUE", true }, { "MEANING", false },
-	};
-	struct cli_table *table = cli_table_new(columns, COUNT(columns));
-	json_t *entry;
-	size_t i;
-
-	json_array_foreach(entries, i, entry) {
-		if (cli_option(cli, "all") == NULL && number(entry, "value") == 0)
-			continue;
-		add_text(table, entry, "module");
-		add_text(table, entry, "counter");
-		add_number(table, entry, "value");
-		add_text(table, entry, "help");
-	}
-	cli_table_print(table, "every counter is 0; --all shows them");
-}
-
-static void show_drops(const struct cli *cli, const json_t *entries)
-{
-	static const struct cli_column columns[] = {
-		{ "MODULE", false }, { "REASON", false }, { "PACKETS", true }, { "SEVERITY", false },
-		{ "MEANING", false },
-	};
-	struct cli_table *table = cli_table_new(columns, COUNT(columns));
-	json_t *entry;
-	size_t i;
-
-	json_array_foreach(entries, i, entry) {
-		if (cli_option(cli, "all") == NULL && number(entry, "count") == 0)
-			continue;
-		add_text(table, entry, "module");
-		add_text(table, entry, "reason");
-		add_number(table, entry, "count");
-		add_text(table, entry, "severity");
-		add_text(table, entry, "text");
-	}
-	cli_table_print(table, "no packet was dropped; --all shows the reasons there are");
-}
-
-static void show_version(const struct cli *cli, const json_t *entries)
-{
-	const json_t *entry = json_array_get(entries, 0);
-
-	(void)cli;
-	printf("version   %s\nstack     %s\nabi       %s\nprotocol  %lld\nmemory    %lld bytes\n",
-	       text(entry, "version"), text(entry, "stack"), text(entry, "abi"),
-	       number(entry, "protocol"), number(entry, "memory"));
-}
-
-static const struct {
-	const char *name;
-	void (*show)(const struct cli *cli, const json_t *entries);
-} tables[] = {
-	{ "modules", show_modules },
-	{ "interfaces", show_interfaces },
-	{ "addresses", show_addresses },
-	{ "routes", show_routes },
-	{ "neighbours", show_neighbours },
-	{ "sockets", show_sockets },
-	{ "groups", show_groups },
-	{ "counters", show_counters },
-	{ "drops", show_drops },
-	{ "version", show_version },
-};
-
-/* Tells of a table that is none, with the nearest. */
-static int unknown_table(const char *name)
-{
-	const char *names[COUNT(tables) + 1] = { NULL }, *nearest;
-	size_t i;
-
-	for (i = 0; i < COUNT(tables); i++)
-		names[i] = tables[i].name;
-	nearest = name != NULL ? cli_nearest(name, names) : NULL;
-	if (name == NULL)
-		fputs("strata: show: expected a table:", stderr);
-	else
-		fprintf(stderr, "strata: show: no table '%s'%s%s%s there are:", name,
-			nearest != NULL ? ", did you mean '" : ";", nearest != NULL ? nearest : "",
-			nearest != NULL ? "'?" : "");
-	for (i = 0; i < COUNT(tables); i++)
-		fprintf(stderr, "%s %s", i != 0 ? "," : "", tables[i].name);
-	fputc('\n', stderr);
-	return CLI_USAGE;
-}
-
-static int run_show(const struct cli *cli, int argc, char **argv)
-{
+	struct cli_link *link = cli_connect(cli);
 	json_t *entries;
-	size_t i;
+	int status;
 
-	(void)argc;
-	for (i = 0; i < COUNT(tables); i++)
-		if (strcmp(tables[i].name, argv[0]) == 0)
-			break;
-	if (i == COUNT(tables))
-		return unknown_table(argv[0]);
-	entries = cli_fetch(cli, argv[0]);
-	if (entries == NULL)
+	if (link == NULL)
 		return CLI_FAILURE;
+	entries = show_entries(cli, link, argc, argv, &status);
+	cli_disconnect(link);
+	if (entries == NULL)
+		return status;
 	if (cli->json)
 		return cli_print_json(entries);
-	tables[i].show(cli, entries);
+	show_print(cli, stdout, entries, NULL, -1);
 	json_decref(entries);
 	return 0;
 }
 
+int show_run(const struct cli *cli, int argc, char **argv)
+{
+	return cli_option(cli, "watch") != NULL ? show_watch(cli, argc, argv) : run_once(cli, argc, argv);
+}
+
+int cli_show_table(const struct cli *cli, const char *what, int argc, char **argv)
+{
+	struct cli shown = *cli;
+	bool several;
+
+	shown.path[0] = &cli_command_show;
+	shown.path[1] = cli_find(show_verbs, what, &several);
+	shown.depth = 2;
+	snprintf(shown.name, sizeof(shown.name), "show %s", what);
+	return shown.path[1]->run(&shown, argc, argv);
+}
+
 static const struct cli_option show_options[] = {
-	{ .name = "all", .help = "counters and drops that are 0 as well" },
+	{ .name = "watch", .letter = 'w', .argument = "[SECONDS]", .value = CLI_NUMBER,
+	  .help = "again and again, with what counters gained a second, until SIGINT;\nevery second when left out" },
+	{ .name = "exact", .letter = 'e', .help = "bytes as plain numbers, without units" },
 	{ .name = NULL },
 };
 
 const struct cli_command cli_command_show = {
 	.name = "show",
-	.run = run_show,
 	.summary = "Tables of a running stack",
-	.operands = "TABLE",
-	.least = 1,
-	.most = 1,
-	.help = "Tables: modules, interfaces, addresses, routes, neighbours, sockets, groups, counters,\n"
-		"drops, version.",
-	.examples = "strata show interfaces       # with addresses and counters\n"
-		    "strata show drops --json     # why packets were discarded, for programs",
+	.verbs = show_verbs,
+	.verb_word = "table",
+	.help = "Arguments after the table's name choose entries. On a terminal that is too narrow the last\n"
+		"column is wrapped, or each entry becomes a paragraph. NO_COLOR turns colours off.",
+	.examples = "strata show interfaces             # with addresses and counters\n"
+		    "strata show counters tcp --watch   # what TCP counts, and how fast\n"
+		    "strata show drops --json           # why packets were discarded, for programs",
 	.options = show_options,
 };

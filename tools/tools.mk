@@ -12,13 +12,18 @@ bin_PROGRAMS += tools/strata
 tools_strata_SOURCES = \
 	tools/strata.c \
 	tools/strata_args.c \
+	tools/strata_change.c \
 	tools/strata_cli.h \
 	tools/strata_client.c \
 	tools/strata_filter.c \
 	tools/strata_help.c \
 	tools/strata_module.c \
+	tools/strata_reload.c \
 	tools/strata_show.c \
-	tools/strata_table.c
+	tools/strata_show.h \
+	tools/strata_show_tables.c \
+	tools/strata_table.c \
+	tools/strata_watch.c
 tools_strata_CPPFLAGS = $(tool_cppflags)
 tools_strata_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(PCAP_CFLAGS)
 tools_strata_LDADD = libstrata.la $(JANSSON_LIBS) $(PCAP_LIBS)

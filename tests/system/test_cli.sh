@@ -210,7 +210,7 @@ name='strata --help is no failure' status 0 "$strata" --help
 name='strata with an unknown option ends with 2' status 2 "$strata" show modules --jsno
 name='strata with an unknown subcommand ends with 2' status 2 "$strata" shwo modules
 says err "did you mean 'show'" 'and tells the nearest one'
-name='strata with an unknown table ends with 2' status 2 "$strata" show neighbors
+name='strata with an unknown table ends with 2' status 2 "$strata" show neigbours
 says err "did you mean 'neighbours'" 'and tells the nearest one'
 name='without a stack strata show ends with 1' status 1 "$strata" --run-dir "$work/none" show modules
 says err "$work/none/control.sock" 'and names the socket'
