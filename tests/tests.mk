@@ -28,5 +28,6 @@ include tests/modules/echo/test.mk
 include tests/modules/steady/test.mk
 include tests/modules/malformed/test.mk
 
+include tests/tools/tools.mk
 include tests/sweep/sweep.mk
 include tests/system/system.mk
