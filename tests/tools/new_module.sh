@@ -77,7 +77,8 @@ refuses 'a project that fails half way is taken back' 1 'cannot read' x --kind l
 
 # The experimental numbers may be taken: by a copy of udp's file that claims 253.
 mkdir modules
-if "${STRATA_TEST_CC:-cc}" -shared -fPIC -I"$abs_top_srcdir/include" -o modules/first.so -xc - 2>cc.log <<'END'
+# shellcheck disable=SC2086
+if ${STRATA_TEST_CC:-cc} -shared -fPIC -I"$abs_top_srcdir/include" -o modules/first.so -xc - 2>cc.log <<'END'
 #include <strata/transport.h>
 static enum strata_verdict input(struct strata_instance *self, struct strata_pkt *pkt)
 {
