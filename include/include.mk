@@ -11,6 +11,7 @@ stratainclude_HEADERS = \
 	include/strata/impair.h \
 	include/strata/inet4.h \
 	include/strata/inspect.h \
+	include/strata/live.h \
 	include/strata/loop.h \
 	include/strata/module.h \
 	include/strata/network.h \

@@ -260,6 +260,31 @@ static int begin(struct way *way, const struct strata_addr *from)
 	return way->from_own == NULL ? -EINVAL : 0;
 }
 
+static __attribute__((cold, noinline)) void trace_way(const struct way *way,
+						      const struct strata_dst *dst, int result)
+{
+	static const char *const kinds[] = {
+		[STRATA_DST_UNICAST] = "unicast",
+		[STRATA_DST_LOCAL] = "this host",
+		[STRATA_DST_BROADCAST] = "broadcast",
+		[STRATA_DST_MULTICAST] = "multicast",
+	};
+	const struct strata_addr *src = strata_addr_is_set(&way->src) ? &way->src : way->from;
+
+	if (dst == NULL) {
+		strata_trace_fields(&way->k->self, NULL, STRATA_FIELDS(STRATA_FIELD_ADDR("to", way->to),
+				    STRATA_FIELD_ADDR("source", way->from)), "no way: %s",
+				    strerror(-result));
+		return;
+	}
+	strata_trace_fields(&way->k->self, NULL, STRATA_FIELDS(STRATA_FIELD_ADDR("to", way->to),
+			    STRATA_FIELD_TEXT("kind", kinds[way->kind]),
+			    STRATA_FIELD_ROUTE("route", way->route),
+			    STRATA_FIELD_TEXT("interface", way->iface->name),
+			    STRATA_FIELD_ADDR("source", src), STRATA_FIELD_UINT("mtu", dst->mtu),
+			    STRATA_FIELD_NEIGH("neighbour", dst->neigh)), "way looked up");
+}
+
 int strata_route_output(struct strata_stack *stack, const struct strata_addr *to,
 			const struct strata_addr *from, struct strata_iface *bound,
 			struct strata_dst *dst, struct strata_addr *src)
@@ -271,6 +296,8 @@ int strata_route_output(struct strata_stack *stack, const struct strata_addr *to
 		result = find(&way);
 	if (result == 0)
 		result = fill(&way, dst);
+	if (strata_tracing(stack))
+		trace_way(&way, result == 0 ? dst : NULL, result);
 	if (result < 0) {
 		strata_dst_release(dst);
 		return result;

@@ -216,6 +216,8 @@ void strata_stack_drain(struct strata_stack *stack)
 		if (m->pub.running && module->service != NULL && module->service->drain != NULL)
 			module->service->drain(&m->pub);
 	}
+	/* Services have said what is to be ended how; the rest is whoever's. */
+	socket_drain(k);
 	kernel_leave(k);
 }
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <strata/error.h>
+#include "kernel.h"
 
 /* Room for `more` bytes beyond the length, and a NUL. */
 static bool error_reserve(struct strata_error *error, size_t more)
@@ -52,4 +52,14 @@ void strata_error_clear(struct strata_error *error)
 {
 	free(error->text);
 	*error = (struct strata_error){ 0 };
+}
+
+void error_move(struct strata_error *to, struct strata_error *from)
+{
+	if (to != NULL && from->count != 0) {
+		strata_error_add(to, "%.*s", (int)(from->length > 0 ? from->length - 1 : 0),
+				 strata_error_text(from));
+		to->count += from->count - 1;
+	}
+	strata_error_clear(from);
 }

@@ -339,7 +339,8 @@ static int find_framing(struct kernel *k, struct strata_iface *iface, struct str
 	return 0;
 }
 
-static int check_mtu(struct kernel *k, struct strata_iface *iface, struct strata_error *error)
+int iface_check_mtu(struct kernel *k, const struct strata_iface *iface, uint32_t *mtu,
+		    struct strata_error *error)
 {
 	const struct strata_link_ops *ops = driver_ops(iface);
 	const struct strata_instance *net;
@@ -349,23 +350,23 @@ static int check_mtu(struct kernel *k, struct strata_iface *iface, struct strata
 
 	if (iface->lower != NULL && iface->lower->mtu < most)
 		most = iface->lower->mtu;
-	if (iface->mtu == 0 && iface->lower != NULL)
-		iface->mtu = iface->lower->mtu;
-	if (iface->mtu == 0)
-		iface->mtu = ops->mtu_default != 0 ? ops->mtu_default : MTU_FALLBACK;
-	if (iface->mtu < ops->mtu_min || iface->mtu > most) {
+	if (*mtu == 0 && iface->lower != NULL)
+		*mtu = iface->lower->mtu;
+	if (*mtu == 0)
+		*mtu = ops->mtu_default != 0 ? ops->mtu_default : MTU_FALLBACK;
+	if (*mtu < ops->mtu_min || *mtu > most) {
 		strata_error_add(error, "interface \"%s\": mtu: expected %u to %u (driver \"%s\"), "
 				 "found %u", iface->name, ops->mtu_min, most, iface->driver->name,
-				 iface->mtu);
+				 *mtu);
 		result = -EINVAL;
 	}
 	for (net = registry_next(k, STRATA_NETWORK, NULL); net != NULL;
 	     net = registry_next(k, STRATA_NETWORK, net)) {
-		if (iface->mtu >= net->module->network->mtu_min)
+		if (*mtu >= net->module->network->mtu_min)
 			continue;
 		strata_error_add(error, "interface \"%s\": mtu: expected at least %u (network module "
 				 "\"%s\"), found %u", iface->name, net->module->network->mtu_min,
-				 net->name, iface->mtu);
+				 net->name, *mtu);
 		result = -EINVAL;
 	}
 	return result;
@@ -405,7 +406,7 @@ static int check_all(struct kernel *k, struct strata_iface *iface, const char *m
 {
 	int lower = find_lower(k, iface, error);
 	int framing = lower == 0 ? find_framing(k, iface, error) : lower;
-	int mtu = check_mtu(k, iface, error);
+	int mtu = iface_check_mtu(k, iface, &iface->mtu, error);
 	int result = framing != 0 ? framing : mtu;
 
 	if (framing == 0) {
@@ -653,7 +654,7 @@ static __attribute__((cold, noinline)) enum strata_verdict walk_up_told(struct s
 	enum strata_verdict verdict;
 	uint32_t before;
 
-	strata_trace(&k->self, pkt, "in on %s, %u bytes", iface->name, strata_pkt_length(pkt));
+	trace_frame(k, pkt, "in on");
 	before = trace_cause(k, pkt->trace_id);
 	verdict = walk_up(iface, pkt);
 	trace_cause(k, before);
@@ -740,7 +741,8 @@ static int transmit(struct strata_iface *iface, struct strata_pkt *pkt)
 	    strata_pkt_header(pkt, strata_pkt_length(pkt)) == NULL)
 		return output_drop(iface, pkt, KERNEL_DROP_NO_MEMORY, -ENOBUFS);
 	sniff(iface, pkt, true);
-	strata_trace(&k->self, pkt, "out on %s, %u bytes", iface->name, strata_pkt_length(pkt));
+	if (strata_tracing(&k->pub))
+		trace_frame(k, pkt, "out on");
 	iface->counters.tx_packets += segment_count(pkt);
 	iface->counters.tx_bytes += strata_pkt_length(pkt);
 	if (ops->flush != NULL && !inner->dirty) {

@@ -85,6 +85,10 @@ static inline struct strata_instance *network_next(struct kernel *k, const struc
 
 /* ---- iface.c ---- */
 
+/* Whether the interface may have the MTU; 0 becomes its default. Returns 0 or -EINVAL with sentences. */
+int iface_check_mtu(struct kernel *k, const struct strata_iface *iface, uint32_t *mtu,
+		    struct strata_error *error);
+
 /* A packet that its caller may change: itself when it has one owner, else a copy. Consumes. Returns NULL
  * when memory is short, having dropped it. */
 struct strata_pkt *iface_pkt_own(struct kernel *k, struct strata_pkt *pkt);

@@ -23,6 +23,11 @@ const char *strata_run_dir(const struct strata_stack *stack)
 	return kernel_of(stack)->run_dir;
 }
 
+uint64_t strata_uptime(const struct strata_stack *stack)
+{
+	return stack->now - kernel_of(stack)->made;
+}
+
 const char *strata_version(void)
 {
 	return STRATA_VERSION;

@@ -20,6 +20,10 @@ struct kernel {
 	pthread_t owner;
 	unsigned int depth;		/* public entries nested on the thread's stack */
 	bool stopping;			/* destroy has begun: no new work */
+	bool calling;			/* a strata_call runs */
+	bool changing;			/* modules or interfaces are being changed: no other change begins */
+	unsigned int outward;		/* depth at which a readiness callback was called; 0: in none */
+	struct strata_call *calls, **calls_end;	/* work.c: waiting until the stack is at rest, in order */
 
 	/* The pseudo-instance "kernel", which keeps the kernel's own drops and counters. */
 	struct strata_instance self;
@@ -45,6 +49,8 @@ struct kernel {
 	struct strata_socket_extra *stamping;	/* report.c: of sockets that wait for packets to leave */
 	uint32_t stamp_last;		/* … the last number given to one */
 
+	uint64_t made;			/* when, by the stack's clock */
+	struct origin *origin;		/* origin.c */
 	char *run_dir;
 	struct stack_settings {		/* `stack:` of the manifest */
 		char name[64];
@@ -58,6 +64,9 @@ static inline struct kernel *kernel_of(const struct strata_stack *stack)
 {
 	return (struct kernel *)(uintptr_t)stack;
 }
+
+/* Adds the faults of `from`, which becomes empty; `to` NULL: nobody wants them (error.c). */
+void error_move(struct strata_error *to, struct strata_error *from);
 
 /* ---- entries (work.c) ---- */
 
@@ -172,6 +181,10 @@ void socket_fini(struct kernel *k);
 void socket_transport_gone(struct kernel *k, struct strata_instance *transport);
 /* The same for a network module: every socket of its family. */
 void socket_network_gone(struct kernel *k, struct strata_instance *network);
+/* A congestion module is about to be freed: no flow keeps its pointer. */
+void socket_algorithm_gone(struct kernel *k, struct strata_instance *algorithm);
+/* Everything that talks to a peer ends in good order once it has sent what it has. */
+void socket_drain(struct kernel *k);
 /* An address went: sockets bound to it end with `error`. */
 void socket_address_gone(struct kernel *k, const struct strata_addr *addr, int error);
 /* An interface is about to be freed: sockets bound to it end with `error`, groups on it are left, nothing

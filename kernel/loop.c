@@ -168,7 +168,9 @@ static int loop_dispatch(struct kernel *k, struct loop *loop, int count)
 		/* What was ready may be wanted no longer; errors and hang-ups always are. */
 		if ((event->events & (watch->events | EPOLLERR | EPOLLHUP)) == 0)
 			continue;
+		k->outward = k->depth;
 		watch->ready(&k->pub, watch, event->events);
+		k->outward = 0;
 		told++;
 	}
 	return told;
@@ -191,7 +193,8 @@ int strata_loop_turn(struct strata_stack *stack, uint64_t timeout)
 	uint64_t idle;
 	int result = loop_make(k), count;
 
-	assert(k->depth == 0);
+	if (k->depth != 0 || k->calling)
+		return -EBUSY;
 	if (result != 0)
 		return result;
 	if (k->env.now == NULL)

@@ -28,6 +28,8 @@ struct manifest {
 	struct arena_block *blocks;
 	const char *name;
 	const char *directory;		/* NULL: not from a file */
+	const char *text;		/* a copy of what was read */
+	size_t length;
 	struct node *root;
 	unsigned int nodes;
 };
@@ -58,6 +60,20 @@ static char *manifest_copy(struct manifest *manifest, const char *text, size_t l
 	if (copy != NULL)
 		memcpy(copy, text, length);
 	return copy;
+}
+
+const char *manifest_text(const struct manifest *manifest, size_t *length)
+{
+	*length = manifest->length;
+	return manifest->text;
+}
+
+int manifest_set_directory(struct manifest *manifest, const char *directory)
+{
+	if (directory == NULL)
+		return 0;
+	manifest->directory = manifest_copy(manifest, directory, strlen(directory));
+	return manifest->directory != NULL ? 0 : -ENOMEM;
 }
 
 void manifest_free(struct manifest *manifest)
@@ -592,6 +608,13 @@ struct manifest *manifest_read_text(const char *text, size_t length, const char 
 	}
 	read_bytes(manifest, text, length, error);
 	if (manifest->root == NULL) {
+		manifest_free(manifest);
+		return NULL;
+	}
+	manifest->text = manifest_copy(manifest, text, length);
+	manifest->length = length;
+	if (manifest->text == NULL) {
+		strata_error_add(error, "%s: out of memory", name);
 		manifest_free(manifest);
 		return NULL;
 	}

@@ -49,6 +49,10 @@ void manifest_free(struct manifest *manifest);
 const char *manifest_name(const struct manifest *manifest);
 /* Path of the file without its last part ("." when it has none); NULL for a text. */
 const char *manifest_directory(const struct manifest *manifest);
+/* What was read. */
+const char *manifest_text(const struct manifest *manifest, size_t *length);
+/* Where a text came from after all; copied, NULL is allowed. Returns 0 or -ENOMEM. */
+int manifest_set_directory(struct manifest *manifest, const char *directory);
 const struct node *manifest_root(const struct manifest *manifest);
 /* Zeroed memory that lives as long as the manifest; NULL when there is none. */
 void *manifest_alloc(struct manifest *manifest, size_t size);

@@ -362,8 +362,9 @@ static void wait_for(struct neigh *n, struct strata_pkt *pkt, uint16_t number)
 		strata_drop(&n->k->self, strata_pkt_dequeue(q), KERNEL_DROP_NEIGH_QUEUE_FULL);
 	pkt->family = number;
 	pkt->iface = n->pub.iface;
-	strata_trace(&n->k->self, pkt, "waits for the link address of %s",
-		     strata_addr_text(&n->k->pub, &n->pub.addr));
+	strata_trace_fields(&n->k->self, pkt, STRATA_SAID(STRATA_FIELD_NEIGH("neighbour", &n->pub),
+			    STRATA_FIELD_UINT("waiting", q->count)), "waits for the link address of %s",
+			    strata_addr_text(&n->k->pub, &n->pub.addr));
 	strata_pkt_enqueue(q, pkt);
 }
 
@@ -374,6 +375,8 @@ static void fail(struct neigh *n)
 	struct strata_pkt_queue waiting = n->pub.waiting;
 	struct strata_pkt *pkt;
 
+	strata_trace_fields(&k->self, NULL, STRATA_FIELDS(STRATA_FIELD_NEIGH("neighbour", &n->pub),
+			    STRATA_FIELD_UINT("probes", n->pub.probes)), "no answer: given up");
 	memset(&n->pub.waiting, 0, sizeof(n->pub.waiting));
 	n->pub.state = STRATA_NEIGH_FAILED;
 	set_place(n, NEIGH_SPARE);
@@ -514,6 +517,8 @@ int strata_neigh_output(struct strata_neigh *neigh, struct strata_pkt *pkt, uint
 	if (n->place == NEIGH_SPARE ||
 	    (n->place == NEIGH_KNOWN && now - n->touched >= TOUCH_INTERVAL))
 		set_place(n, NEIGH_KNOWN);
+	strata_trace_fields(&n->k->self, pkt, STRATA_FIELDS(STRATA_FIELD_TEXT("by", neigh->iface->name),
+			    STRATA_FIELD_NEIGH("neighbour", neigh)), "%s", "");
 	return iface_output(neigh->iface, pkt, number, &neigh->lladdr);
 }
 

@@ -17,7 +17,8 @@ enum strata_verdict strata_network_input(struct strata_iface *iface, struct stra
 
 	pkt->family = number;
 	if (net == NULL || net->module->network->input == NULL) {
-		strata_trace(&k->self, pkt, "network number 0x%04x", number);
+		strata_trace_fields(&k->self, pkt, STRATA_FIELDS(
+				    STRATA_FIELD_HEX("network_number", number, 4)), "%s", "");
 		return strata_drop(&k->self, pkt, KERNEL_DROP_NO_NETWORK);
 	}
 	net->rx_packets += segment_count(pkt);

@@ -74,11 +74,11 @@ struct strata_instance *registry_next(struct kernel *k, enum strata_kind kind,
 	if (r == NULL || r->order == NULL)
 		return NULL;
 	if (after != NULL) {
-		while (i < r->count && &r->order[i]->pub != after)
+		while (i < r->placed && &r->order[i]->pub != after)
 			i++;
 		i++;
 	}
-	for (; i < r->count; i++)
+	for (; i < r->placed; i++)
 		if (r->order[i]->bound && kind_of(r->order[i]) == kind)
 			return &r->order[i]->pub;
 	return NULL;
@@ -99,11 +99,11 @@ struct module *registry_walk(struct kernel *k, const struct module *after)
 	if (r->order == NULL)
 		return NULL;
 	if (after != NULL) {
-		while (i < r->count && r->order[i] != after)
+		while (i < r->placed && r->order[i] != after)
 			i++;
 		i++;
 	}
-	return i < r->count ? r->order[i] : NULL;
+	return i < r->placed ? r->order[i] : NULL;
 }
 
 static bool answers(const struct registry *r, const struct module *m)
@@ -159,11 +159,51 @@ void module_free(struct kernel *k, struct module *m)
 	strata_free(&k->pub, m);
 }
 
+static void free_buried(struct kernel *k)
+{
+	struct registry *r = k->registry;
+	while (r->graves != NULL) {
+		struct module *m = r->graves;
+		r->graves = m->next;
+		module_free(k, m);
+	}
+}
+
+static void reap(struct strata_stack *stack, struct strata_call *call)
+{
+	(void)call;
+	free_buried(kernel_of(stack));
+}
+
+void module_bury(struct kernel *k, struct module *m)
+{
+	struct registry *r = k->registry;
+	m->next = r->graves;
+	r->graves = m;
+	r->reap.run = reap;
+	strata_call_later(&k->pub, &r->reap);
+}
+
+void registry_remove(struct kernel *k, struct module *m)
+{
+	struct module **link = &k->registry->modules;
+	while (*link != m)
+		link = &(*link)->next;
+	*link = m->next;
+	k->registry->count--;
+	registry_reorder(k);
+	if (kind_of(m) == STRATA_CONGESTION)
+		socket_algorithm_gone(k, &m->pub);
+	module_bury(k, m);
+}
+
 void registry_fini(struct kernel *k)
 {
 	struct registry *r = k->registry;
 	if (r == NULL)
 		return;
+	strata_call_cancel(&k->pub, &r->reap);
+	free_buried(k);
 	while (r->modules != NULL) {
 		struct module *m = r->modules;
 		r->modules = m->next;
@@ -219,7 +259,7 @@ void registry_stop_one(struct kernel *k, struct module *m)
 int registry_start(struct kernel *k, bool services, struct strata_error *error)
 {
 	struct registry *r = k->registry;
-	for (size_t i = 0; i < r->count; i++) {
+	for (size_t i = 0; i < r->placed; i++) {
 		struct module *m = r->order[i];
 		if ((kind_of(m) == STRATA_SERVICE) != services)
 			continue;
@@ -233,7 +273,7 @@ int registry_start(struct kernel *k, bool services, struct strata_error *error)
 void registry_stop(struct kernel *k, bool services_only)
 {
 	struct registry *r = k->registry;
-	for (size_t i = r->order != NULL ? r->count : 0; i > 0; i--) {
+	for (size_t i = r->order != NULL ? r->placed : 0; i > 0; i--) {
 		struct module *m = r->order[i - 1];
 		if (m->pub.running && (!services_only || kind_of(m) == STRATA_SERVICE))
 			registry_stop_one(k, m);

@@ -21,6 +21,7 @@ struct module {
 	struct saved_addr *saved;	/* toggle.c: addresses that went with it */
 	bool own_level;			/* has a log level of its own */
 	bool bound;			/* found by kind: not disabled */
+	bool by_hand;			/* loaded while the stack ran: no manifest has it */
 	uint8_t mark;			/* of the walk that orders */
 };
 
@@ -30,10 +31,13 @@ struct registry {
 	struct module *modules;		/* in the order of the manifest */
 	size_t count;
 	struct module **order;		/* in the order of start */
+	size_t placed;			/* in `order`: fewer than `count` while modules come */
 	struct module *network[NETWORK_BUCKETS];
 	struct module *transport[UINT8_MAX + 1];
 	bool checking;
 	bool loading;			/* holds a loader_begin() */
+	struct module *graves;		/* gone; freed when none of their code can be running */
+	struct strata_call reap;	/* … which is then */
 };
 
 static inline enum strata_kind kind_of(const struct module *m)
@@ -48,6 +52,16 @@ static inline struct module *module_of(const struct strata_instance *instance)
 
 /* Frees a module that is in no list, its file and options with it. */
 void module_free(struct kernel *k, struct module *m);
+/* The same for one that has run, once the stack is at rest: its code may be waiting to go on. */
+void module_bury(struct kernel *k, struct module *m);
+
+/* Modules on their way from a manifest into a stack. */
+struct loading {
+	struct kernel *k;
+	const struct config *config;
+	const struct strata_config *stack_config;
+	struct strata_error *error;
+};
 
 /* Loads, checks, orders and binds the modules of a manifest, with their options. All faults are
  * told. Returns 0, -EINVAL, or -ENOMEM. */
@@ -56,6 +70,19 @@ int registry_load(struct kernel *k, const struct config *config,
 /* While on, modules that are bound count as running where somebody asks for them by name or
  * number: for checks that need no more than their constant data. */
 void registry_set_checking(struct kernel *k, bool checking);
+/* Loads one more into a running stack, with what its options name: checked, neither bound nor started. `*out`
+ * is the first of them in the list. Returns 0, or -errno with faults and nothing changed. */
+int registry_load_more(const struct loading *l, const struct config_module *entry,
+		       struct module **out);
+/* Takes a module that does not run off the list and the order; what still leads to it is told. It is buried. */
+void registry_remove(struct kernel *k, struct module *m);
+/* Orders the modules in the list anew. Returns 0, -ENOMEM, or -EINVAL with what they miss. */
+int registry_order(struct kernel *k, struct strata_error *error);
+/* Takes what is not in the list out of the order. Cannot fail. */
+void registry_reorder(struct kernel *k);
+/* A module like `wanted`, which another kernel has, with its file (which that loses, whatever happens), without its
+ * configuration; at the end of the list, in no order. NULL: no memory. */
+struct module *registry_adopt(struct kernel *k, struct module *wanted);
 /* The manifest is about to go: forgets the entries. */
 void registry_forget_config(struct kernel *k);
 

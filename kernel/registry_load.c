@@ -17,13 +17,6 @@
 
 /* ---- loading ---- */
 
-struct loading {
-	struct kernel *k;
-	const struct config *config;
-	const struct strata_config *stack_config;
-	struct strata_error *error;
-};
-
 /* `m.yaml:4:5: module "wire"`, or without a place for a module that no manifest names. */
 static const char *where(const struct loading *l, const struct config_module *entry,
 			 const char *name, char buf[WHERE_SIZE])
@@ -41,7 +34,7 @@ static const char *where(const struct loading *l, const struct config_module *en
 static uint8_t level_of(const struct loading *l, const char *name, bool *own)
 {
 	uint8_t level = l->k->settings.log_level;
-	if (l->stack_config->log_level != 0 || l->config->log == NULL)
+	if (l->config == NULL || l->config->log == NULL || l->stack_config->log_level != 0)
 		return level;
 	for (const struct node *item = l->config->log->first; item != NULL; item = item->next)
 		if (item->type == NODE_SCALAR && strcmp(item->key->text, name) == 0 &&
@@ -230,6 +223,12 @@ static const char *named_by_option(const struct module *m, const struct strata_o
 	const struct node *value = option_value(m->entry != NULL ? m->entry->options : NULL,
 						option->name);
 	*node = value != NULL ? value : m->entry != NULL ? m->entry->name_node : NULL;
+	if (m->entry == NULL && m->pub.config != NULL) {
+		/* It has run for a while; its manifest is gone. */
+		const char *name;
+		memcpy(&name, (const char *)m->pub.config + option->offset, sizeof(name));
+		return name;
+	}
 	if (value == NULL)
 		return option->fallback;
 	return value->type == NODE_SCALAR && !value->faulty ? value->text : NULL;
@@ -275,10 +274,11 @@ static int load_named(const struct loading *l, const struct module *m,
 	return 0;
 }
 
-/* Loads what options name and the manifest does not; what is loaded may name more. */
-static int load_all_named(const struct loading *l)
+/* Loads what options of `m` and those after it name and the manifest does not; what is loaded may name
+ * more. */
+static int load_all_named(const struct loading *l, const struct module *m)
 {
-	for (const struct module *m = l->k->registry->modules; m != NULL; m = m->next) {
+	for (; m != NULL; m = m->next) {
 		const struct strata_module *module = m->pub.module;
 		for (size_t i = 0; i < module->option_count; i++)
 			if (module->options[i].type == STRATA_OPT_MODULE &&
@@ -421,24 +421,28 @@ static int compare_modules(const void *a, const void *b)
 	       strcmp(x->pub.name, y->pub.name);
 }
 
-/* Fills the order of start: by kind and name, but what is needed first. */
+/* Fills the order of start: by kind and name, but what is needed first. An order that there was stays where
+ * memory is short. */
 static int make_order(const struct loading *l)
 {
 	struct registry *r = l->k->registry;
 	size_t bytes = (r->count + 1) * sizeof(struct module *), i = 0;
 	struct module **sorted = strata_alloc(&l->k->pub, bytes);
+	struct module **order = strata_alloc(&l->k->pub, bytes);
 	struct ordering ordering = { .l = l, .path = strata_alloc(&l->k->pub, bytes) };
-	r->order = strata_alloc(&l->k->pub, bytes);
-	int result = sorted != NULL && ordering.path != NULL && r->order != NULL ? 0 : -ENOMEM;
+	int result = sorted != NULL && ordering.path != NULL && order != NULL ? 0 : -ENOMEM;
 	if (result < 0) {
 		strata_error_add(l->error, "modules: out of memory");
-		/* Nobody is to walk an order that is not there. */
-		strata_free(&l->k->pub, r->order);
-		r->order = NULL;
+		strata_free(&l->k->pub, order);
 		goto out_free;
 	}
-	for (struct module *m = r->modules; m != NULL; m = m->next)
+	strata_free(&l->k->pub, r->order);
+	r->order = order;
+	for (struct module *m = r->modules; m != NULL; m = m->next) {
+		m->mark = MARK_NEW;
 		sorted[i++] = m;
+	}
+	r->placed = r->count;
 	qsort(sorted, r->count, sizeof(struct module *), compare_modules);
 	for (i = 0; i < r->count; i++)
 		if (sorted[i]->mark == MARK_NEW)
@@ -482,7 +486,7 @@ int registry_load(struct kernel *k, const struct config *config,
 		    (entry->file != NULL || entry->file_node == NULL) &&
 		    load_entry(&l, entry) == -ENOMEM)
 			return -ENOMEM;
-	if (load_services(&l) == -ENOMEM || load_all_named(&l) == -ENOMEM)
+	if (load_services(&l) == -ENOMEM || load_all_named(&l, k->registry->modules) == -ENOMEM)
 		return -ENOMEM;
 	for (struct module *m = k->registry->modules; m != NULL; m = m->next) {
 		check_kind(&l, m);
@@ -496,5 +500,100 @@ int registry_load(struct kernel *k, const struct config *config,
 	for (struct module *m = k->registry->modules; m != NULL; m = m->next)
 		if (fill_options(&l, m) == -ENOMEM)
 			return -ENOMEM;
+	return error->count == before ? 0 : -EINVAL;
+}
+
+/* ---- into a running stack ---- */
+
+/* Takes `m` and all after it off the list again. */
+static void unload_from(struct kernel *k, struct module *m)
+{
+	struct module **link = &k->registry->modules;
+	while (*link != m)
+		link = &(*link)->next;
+	while (*link != NULL) {
+		struct module *gone = *link;
+		*link = gone->next;
+		k->registry->count--;
+		module_free(k, gone);
+	}
+}
+
+int registry_load_more(const struct loading *l, const struct config_module *entry,
+		       struct module **out)
+{
+	struct registry *r = l->k->registry;
+	struct module *last = r->modules, *first;
+	unsigned int before = l->error->count;
+	while (last != NULL && last->next != NULL)
+		last = last->next;
+	int result = load_entry(l, entry);
+	if (result < 0)
+		return result;
+	first = last != NULL ? last->next : r->modules;
+	result = load_all_named(l, first);
+	for (struct module *m = first; m != NULL && result == 0; m = m->next) {
+		check_kind(l, m);
+		check_number(l, m);
+	}
+	for (struct module *m = first; m != NULL && result == 0; m = m->next)
+		if (fill_options(l, m) == -ENOMEM)
+			result = -ENOMEM;
+	if (result == 0 && l->error->count == before)
+		result = make_order(l);
+	if (result == 0 && l->error->count != before)
+		result = -EINVAL;
+	for (struct module *m = first; m != NULL; m = m->next)
+		m->entry = NULL;
+	if (result < 0) {
+		unload_from(l->k, first);
+		registry_reorder(l->k);
+		return result;
+	}
+	*out = first;
+	return 0;
+}
+
+void registry_reorder(struct kernel *k)
+{
+	struct registry *r = k->registry;
+	size_t kept = 0;
+	for (size_t i = 0; i < r->placed; i++) {
+		const struct module *m = r->modules;
+		while (m != NULL && m != r->order[i])
+			m = m->next;
+		if (m != NULL)
+			r->order[kept++] = r->order[i];
+	}
+	r->placed = kept;
+}
+
+struct module *registry_adopt(struct kernel *k, struct module *wanted)
+{
+	struct strata_error error = { 0 };
+	struct loading l = { .k = k, .error = &error };
+	struct module **end = &k->registry->modules;
+	if (add_module(&l, NULL, wanted->pub.name, wanted->file) < 0) {
+		/* It has closed the file. */
+		wanted->file = NULL;
+		strata_error_clear(&error);
+		return NULL;
+	}
+	wanted->file = NULL;
+	while ((*end)->next != NULL)
+		end = &(*end)->next;
+	(*end)->pub.number = wanted->pub.number;
+	(*end)->pub.log_level = wanted->pub.log_level;
+	(*end)->own_level = wanted->own_level;
+	return *end;
+}
+
+int registry_order(struct kernel *k, struct strata_error *error)
+{
+	const struct config none = { .modules = NULL };
+	struct loading l = { .k = k, .config = &none, .error = error };
+	unsigned int before = error->count;
+	if (make_order(&l) < 0)
+		return -ENOMEM;
 	return error->count == before ? 0 : -EINVAL;
 }

@@ -85,7 +85,7 @@ uint64_t strata_next_timer(struct strata_stack *stack)
 {
 	struct kernel *k = kernel_of(stack);
 
-	return work_pending(k) ? k->pub.now : timer_next(k);
+	return work_pending(k) || k->calls != NULL ? k->pub.now : timer_next(k);
 }
 
 void strata_run(struct strata_stack *stack, uint64_t now)

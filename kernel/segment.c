@@ -221,7 +221,9 @@ int segment_enqueue(struct strata_iface *iface, struct strata_pkt *pkt, struct s
 		strata_pkt_queue_purge(&made);
 		return strata_drop_errno(&k->self, pkt, KERNEL_DROP_NO_MEMORY, -ENOBUFS);
 	}
-	strata_trace(&k->self, pkt, "cut into %u segments of %u bytes", made.count, pkt->seg_size);
+	strata_trace_fields(&k->self, pkt, STRATA_SAID(STRATA_FIELD_UINT("segments", made.count),
+			    STRATA_FIELD_SIZE("size", pkt->seg_size)),
+			    "cut into %u segments of %u bytes", made.count, pkt->seg_size);
 	join(out, &made);
 	strata_pkt_free(pkt);
 	return 0;

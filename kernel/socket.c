@@ -128,8 +128,11 @@ static void socket_tell(struct strata_stack *stack, struct strata_work *work)
 	/* Who destroys a stack may have freed what its callbacks use. */
 	if (kernel_of(stack)->stopping)
 		return;
-	if (sock->notify != NULL && sock->slot >= 0 && events != 0)
-		sock->notify(stack, sock->slot, events, sock->notify_arg);
+	if (sock->notify == NULL || sock->slot < 0 || events == 0)
+		return;
+	kernel_of(stack)->outward = kernel_of(stack)->depth;
+	sock->notify(stack, sock->slot, events, sock->notify_arg);
+	kernel_of(stack)->outward = 0;
 }
 
 static void socket_raise(struct strata_socket *sock, uint32_t events)
@@ -533,6 +536,65 @@ void socket_iface_gone(struct kernel *k, struct strata_iface *iface, int error)
 	for (i = 0; k->sockets != NULL && i < k->sockets->size; i++)
 		if (k->sockets->slots[i] != NULL)
 			membership_iface_gone(k->sockets->slots[i], iface);
+}
+
+/* ---- all of them ---- */
+
+/* Calls `each` for every flow, and every socket that is in no table of flows. */
+static void each_flow(struct kernel *k, void (*each)(struct strata_flow *flow, void *ctx), void *ctx)
+{
+	uint32_t i;
+
+	if (k->flows == NULL || k->sockets == NULL)
+		return;
+	flow_walk_all(k, each, ctx);
+	for (i = 0; i < k->sockets->size; i++) {
+		struct strata_socket *sock = k->sockets->slots[i];
+
+		if (sock != NULL && !sock->gone && sock->flow.link == NULL)
+			each(&sock->flow, ctx);
+	}
+}
+
+static const struct strata_transport_ops *ops_of_flow(struct kernel *k, const struct strata_flow *flow)
+{
+	const struct strata_instance *transport = registry_transport(k, flow->key.number);
+
+	return transport != NULL ? transport->module->transport : NULL;
+}
+
+struct algorithm_loss {
+	struct kernel *k;
+	struct strata_instance *algorithm;
+};
+
+static void lose_algorithm(struct strata_flow *flow, void *ctx)
+{
+	const struct algorithm_loss *loss = ctx;
+	const struct strata_transport_ops *ops = ops_of_flow(loss->k, flow);
+
+	if (ops != NULL && ops->algorithm_gone != NULL)
+		ops->algorithm_gone(flow, loss->algorithm);
+}
+
+void socket_algorithm_gone(struct kernel *k, struct strata_instance *algorithm)
+{
+	struct algorithm_loss loss = { .k = k, .algorithm = algorithm };
+
+	each_flow(k, lose_algorithm, &loss);
+}
+
+static void drain_flow(struct strata_flow *flow, void *ctx)
+{
+	const struct strata_transport_ops *ops = ops_of_flow(ctx, flow);
+
+	if (ops != NULL && ops->drain != NULL)
+		ops->drain(flow);
+}
+
+void socket_drain(struct kernel *k)
+{
+	each_flow(k, drain_flow, k);
 }
 
 /* ---- looking at them ---- */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "iface.h"
+#include "origin.h"
 #include "registry.h"
 #include "text.h"
 
@@ -25,6 +26,7 @@ static const struct {
 	{ timer_init, timer_fini },	{ mem_rest_init, mem_rest_fini },
 	{ work_init, work_fini },	{ NULL, loop_fini },
 	{ trace_init, trace_fini },	{ pkt_init, pkt_fini },
+	{ origin_init, origin_fini },
 	{ registry_init, registry_fini },
 	{ iface_init, iface_fini },	{ addr_init, addr_fini },	{ group_init, group_fini },
 	{ route_init, route_fini },	{ neigh_init, neigh_fini },	{ flow_init, flow_fini },
@@ -81,6 +83,7 @@ static int kernel_make(struct creation *c)
 	k->owner = pthread_self();
 	k->settings = c->config.settings;
 	k->pub.name = k->settings.name;
+	k->made = env.now != NULL ? env.now(env.ctx) : 0;
 	if (c->given->log_level > 0 && c->given->log_level <= STRATA_LOG_DEBUG + 1)
 		k->settings.log_level = (uint8_t)(c->given->log_level - 1);
 	for (size_t i = 0; i < STRATA_COUNT(parts) && result == 0; i++)
@@ -88,6 +91,8 @@ static int kernel_make(struct creation *c)
 			result = parts[i].init(k);
 	if (result == 0)
 		result = set_run_dir(k, c->given->run_dir);
+	if (result == 0)
+		result = origin_keep(k, c->given);
 	if (result < 0) {
 		strata_error_add(c->error, "stack \"%s\" could not be made: %s", k->settings.name,
 				 strerror(-result));
@@ -518,6 +523,12 @@ void strata_stack_destroy(struct strata_stack *stack)
 	struct strata_iface *iface;
 	if (k == NULL)
 		return;
+	/* What called the caller would go on in memory that is gone. */
+	if (k->depth != 0 || k->calling) {
+		strata_log(stack, NULL, STRATA_LOG_ERROR, "strata_stack_destroy() from within a callback of "
+			   "the stack: refused; end the loop with strata_loop_stop() first");
+		return;
+	}
 	k->stopping = true;
 	/* First what talks to peers, so that they hear of the end: the interfaces still send. */
 	kernel_enter(k);
@@ -560,6 +571,11 @@ static int create(struct creation *c)
 	if (result < 0)
 		return result;
 	result = check_all(c);
+	if (result == 0 && !c->given->check_only) {
+		result = origin_keep_manifest(c->k, &c->config);
+		if (result < 0)
+			strata_error_add(c->error, "stack: out of memory");
+	}
 	if (result == 0 && !c->given->check_only)
 		result = start_all(c);
 	registry_forget_config(c->k);
@@ -579,12 +595,7 @@ int strata_stack_create(const struct strata_config *config, struct strata_stack 
 	c.manifest = read_manifest(config, &own);
 	int result = c.manifest != NULL ? create(&c) : -EINVAL;
 	manifest_free(c.manifest);
-	if (result < 0 && error != NULL) {
-		strata_error_add(error, "%.*s", (int)(own.length > 0 ? own.length - 1 : 0),
-				 strata_error_text(&own));
-		error->count += own.count - 1;
-	}
-	strata_error_clear(&own);
+	error_move(result < 0 ? error : NULL, &own);
 	if (result == 0 && c.k != NULL)
 		*stack = &c.k->pub;
 	return result;

@@ -8,9 +8,11 @@
  * go, with their connected routes, and come back with it on interfaces that are still there.
  */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 
-#include "iface.h"
-#include "registry.h"
+#include "live.h"
+#include "text.h"
 
 struct saved_addr {
 	struct saved_addr *next;	/* in the order they had */
@@ -179,6 +181,17 @@ static int enable(struct kernel *k, struct module *m, struct strata_error *error
 	return 0;
 }
 
+/* Says that there is no such module, and which may have been meant. */
+static void absent(struct kernel *k, const char *name, struct strata_error *error)
+{
+	struct text_nearest nearest = { .word = name };
+	char hint[TEXT_HINT_SIZE];
+	for (struct module *m = registry_walk(k, NULL); m != NULL; m = registry_walk(k, m))
+		text_nearest_offer(&nearest, m->pub.name);
+	strata_error_add(error, "module \"%s\" is not in the manifest%s", name,
+			 text_nearest_hint(&nearest, hint));
+}
+
 static void tell_services(struct kernel *k)
 {
 	struct strata_instance *s;
@@ -188,24 +201,101 @@ static void tell_services(struct kernel *k)
 			s->module->service->modules_changed(s);
 }
 
+/* Starts one that has just been loaded; else forgets it, and those it brought along, again. */
+static int start_loaded(struct kernel *k, struct module *m, bool by_hand, struct strata_error *error)
+{
+	int result = 0;
+	/* What its options name comes after it in the list, and before it in the order. */
+	for (struct module *o = registry_walk(k, NULL); o != NULL && result == 0; o = registry_walk(k, o)) {
+		const struct module *n = m;
+		while (n != NULL && n != o)
+			n = n->next;
+		if (n == NULL)
+			continue;
+		o->by_hand = by_hand;
+		result = enable(k, o, error);
+	}
+	if (result == 0)
+		return 0;
+	while (m != NULL) {
+		struct module *next = m->next;
+		if (m->pub.running)
+			(void)disable(k, m, NULL);
+		registry_remove(k, m);
+		m = next;
+	}
+	return result;
+}
+
+/* The entry of that name in a manifest's text, enabled or not; the faults of others do not count. */
+static const struct config_module *find_entry(const struct config *config, const char *name)
+{
+	const struct config_module *e = config->modules;
+	while (e != NULL && (e->name == NULL || strcmp(e->name, name) != 0))
+		e = e->next;
+	return e;
+}
+
+/* Loads and starts the module `name` as the text says. Returns -ENOENT where that does not have it. */
+static int load_from(struct kernel *k, const char *text, size_t length, const char *title,
+		     const char *name, bool by_hand, struct strata_error *error)
+{
+	struct strata_config given;
+	struct config config;
+	struct strata_error faults = { 0 };
+	struct loading l = { .k = k, .config = &config, .stack_config = &given, .error = &faults };
+	struct module *m = NULL;
+	struct manifest *manifest = manifest_read_text(text, length, title, &faults);
+	int result = manifest == NULL ? -EINVAL : manifest_set_directory(manifest, k->origin->directory);
+	if (result == 0)
+		result = config_read(manifest, &config, &faults);
+	if (result == 0) {
+		const struct config_module *entry = find_entry(&config, name);
+		origin_config(k, text, length, &given);
+		result = entry == NULL && faults.count == 0 ? -ENOENT : faults.count != 0 ? -EINVAL :
+			registry_load_more(&l, entry, &m);
+	}
+	manifest_free(manifest);
+	if (result == 0)
+		result = start_loaded(k, m, by_hand, &faults);
+	if (result == -ENOMEM && faults.count == 0)
+		strata_error_add(&faults, "module \"%s\": out of memory", name);
+	error_move(result < 0 ? error : NULL, &faults);
+	return result;
+}
+
+/* One that the manifest has with `enabled: false`. */
+static int enable_absent(struct kernel *k, const char *name, struct strata_error *error)
+{
+	const struct origin *o = k->origin;
+	int result = o->text == NULL ? -ENOENT :
+		load_from(k, o->text, o->length, o->name, name, false, error);
+	if (result == -ENOENT)
+		absent(k, name, error);
+	return result;
+}
+
 static int toggle(struct strata_stack *stack, const char *name, bool on, struct strata_error *error)
 {
 	struct kernel *k = kernel_of(stack);
 	struct module *m = registry_find(k, name);
-	if (m == NULL) {
-		strata_error_add(error, "module \"%s\" is not in the manifest", name);
+	if (m == NULL && !on) {
+		absent(k, name, error);
 		return -ENOENT;
 	}
-	if (m->pub.running == on) {
+	if (m != NULL && m->pub.running == on) {
 		strata_error_add(error, "module \"%s\" is already %s", name,
 				 on ? "running" : "disabled");
 		return -EALREADY;
 	}
-	kernel_enter(k);
-	int result = on ? enable(k, m, error) : disable(k, m, error);
+	int result = live_begin(k, !on && kind_of(m) == STRATA_SERVICE, error);
+	if (result < 0)
+		return result;
+	result = m == NULL ? enable_absent(k, name, error) : on ? enable(k, m, error) :
+		disable(k, m, error);
 	if (result == 0)
 		tell_services(k);
-	kernel_leave(k);
+	live_end(k);
 	if (result == 0)
 		strata_log(stack, NULL, STRATA_LOG_INFO, "module %s: %s", name,
 			   on ? "enabled" : "disabled");
@@ -220,6 +310,112 @@ int strata_module_disable(struct strata_stack *stack, const char *name, struct s
 int strata_module_enable(struct strata_stack *stack, const char *name, struct strata_error *error)
 {
 	return toggle(stack, name, true, error);
+}
+
+/* ---- load and unload ---- */
+
+/* `text` as a scalar of a manifest that nothing in it can end: in single quotes. */
+static int write_quoted(FILE *to, const char *text)
+{
+	fputc('\'', to);
+	for (; *text != '\0'; text++) {
+		if ((unsigned char)*text < ' ')
+			return -EINVAL;
+		if (*text == '\'')
+			fputc('\'', to);
+		fputc(*text, to);
+	}
+	fputc('\'', to);
+	return 0;
+}
+
+/* The manifest's entry that a module loaded by hand would have. */
+static int write_entry(FILE *to, const char *name, const char *file, uint32_t number,
+		       const struct strata_setting *options)
+{
+	int result;
+	fputs("strata: 1\nmodules:\n  - name: ", to);
+	result = write_quoted(to, name);
+	if (file != NULL && result == 0) {
+		fputs("\n    file: ", to);
+		result = write_quoted(to, file);
+	}
+	if (number != 0)
+		fprintf(to, "\n    number: %u", number);
+	for (const struct strata_setting *o = options; o != NULL && o->name != NULL && result == 0; o++) {
+		fprintf(to, "%s\n      ", o == options ? "\n    options:" : "");
+		result = write_quoted(to, o->name);
+		fputs(": ", to);
+		/* As written, so that types show; it must not begin another line. */
+		for (const char *c = o->value; *c != '\0' && result == 0; c++)
+			result = (unsigned char)*c < ' ' ? -EINVAL : fputc(*c, to) == EOF ? -ENOMEM : 0;
+	}
+	fputc('\n', to);
+	return result;
+}
+
+static int load(struct kernel *k, const char *name, const char *file, uint32_t number,
+		const struct strata_setting *options, struct strata_error *error)
+{
+	char *text = NULL;
+	size_t length = 0;
+	FILE *to = open_memstream(&text, &length);
+	int result = to != NULL ? write_entry(to, name, file, number, options) : -ENOMEM;
+	if (to != NULL && fclose(to) != 0 && result == 0)
+		result = -ENOMEM;
+	if (result < 0)
+		strata_error_add(error, "module \"%.64s\": %s", name, result == -ENOMEM ? "out of memory" :
+				 "expected a name, file and options of one line each");
+	else
+		result = load_from(k, text, length, "module load", name, true, error);
+	free(text);
+	return result;
+}
+
+int strata_module_load(struct strata_stack *stack, const char *name, const char *file,
+		       uint32_t number, const struct strata_setting *options,
+		       struct strata_error *error)
+{
+	struct kernel *k = kernel_of(stack);
+	const struct module *m = registry_find(k, name);
+	if (m != NULL) {
+		strata_error_add(error, "module \"%s\" is there already (%s, %s); unload it first, or give "
+				 "this one another name with its `file`", name,
+				 strata_module_path(m->file), m->pub.running ? "running" : "disabled");
+		return -EEXIST;
+	}
+	int result = live_begin(k, false, error);
+	if (result < 0)
+		return result;
+	result = load(k, name, file, number, options, error);
+	if (result == 0)
+		tell_services(k);
+	live_end(k);
+	if (result == 0)
+		strata_log(stack, NULL, STRATA_LOG_INFO, "module %s: loaded", name);
+	return result;
+}
+
+int strata_module_unload(struct strata_stack *stack, const char *name, struct strata_error *error)
+{
+	struct kernel *k = kernel_of(stack);
+	struct module *m = registry_find(k, name);
+	if (m == NULL) {
+		absent(k, name, error);
+		return -ENOENT;
+	}
+	int result = live_begin(k, kind_of(m) == STRATA_SERVICE, error);
+	if (result < 0)
+		return result;
+	result = m->pub.running ? disable(k, m, error) : check_users(k, m, error);
+	if (result == 0) {
+		registry_remove(k, m);
+		tell_services(k);
+	}
+	live_end(k);
+	if (result == 0)
+		strata_log(stack, NULL, STRATA_LOG_INFO, "module %s: unloaded", name);
+	return result;
 }
 
 void strata_inspect_modules(struct strata_stack *stack,

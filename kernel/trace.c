@@ -219,6 +219,29 @@ void trace_drop(struct strata_instance *self, struct strata_pkt *pkt,
 	tell_step(self, pkt, &record);
 }
 
+void trace_frame(struct kernel *k, struct strata_pkt *pkt, const char *how)
+{
+	static const char *const checksums[] = {
+		[STRATA_CSUM_NONE] = NULL,
+		[STRATA_CSUM_VERIFIED] = "found good by the device",
+		[STRATA_CSUM_PARTIAL] = "left to the device",
+	};
+	const char *checksum = pkt->csum < STRATA_COUNT(checksums) ? checksums[pkt->csum] : NULL;
+	const uint32_t length = strata_pkt_length(pkt);
+
+	if (pkt->seg_type != STRATA_SEG_NONE)
+		strata_trace_fields(&k->self, pkt, STRATA_SAID(STRATA_FIELD_SIZE("length", length),
+				    STRATA_FIELD_TEXT("checksum", checksum),
+				    STRATA_FIELD_UINT("segment_size", pkt->seg_size)),
+				    "%s %s, %u bytes: a super-packet of segments of %u", how,
+				    pkt->iface->name, length, pkt->seg_size);
+	else
+		strata_trace_fields(&k->self, pkt, STRATA_SAID(STRATA_FIELD_SIZE("length", length),
+				    STRATA_FIELD_TEXT("checksum", checksum)), "%s %s, %u bytes%s%s", how,
+				    pkt->iface->name, length, checksum != NULL ? ", checksum " : "",
+				    checksum != NULL ? checksum : "");
+}
+
 /* ---- addresses as text ---- */
 
 static char *next_buffer(struct kernel *k)

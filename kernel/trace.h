@@ -11,6 +11,9 @@ void trace_identify(struct kernel *k, struct strata_pkt *pkt);
 void trace_drop(struct strata_instance *self, struct strata_pkt *pkt,
 		const struct strata_drop_def *def) __attribute__((cold));
 
+/* Tells that the packet comes in or goes out by its interface. Only while stack->tracing. */
+void trace_frame(struct kernel *k, struct strata_pkt *pkt, const char *how) __attribute__((cold));
+
 /* From now on steps of other packets, and those without one, are caused by `id`. Returns who caused them
  * until now, to be set again when the packet's walk up is over. */
 uint32_t trace_cause(struct kernel *k, uint32_t id) __attribute__((cold));

@@ -229,6 +229,7 @@ static void put_value(struct out *o, const struct strata_field *f)
 {
 	switch ((enum strata_field_type)f->type) {
 	case STRATA_FIELD_TYPE_END:
+	case STRATA_FIELD_TYPE_SAID:
 		break;
 	case STRATA_FIELD_TYPE_UINT:
 		put(o, "%llu", (unsigned long long)f->value);
@@ -276,15 +277,27 @@ static void put_value(struct out *o, const struct strata_field *f)
 /* True for a field that has nothing to say. */
 static bool is_empty(const struct strata_field *f)
 {
-	return (f->type == STRATA_FIELD_TYPE_TEXT && (f->text == NULL || f->text[0] == '\0')) ||
-	       (f->type == STRATA_FIELD_TYPE_NEIGH && f->neigh == NULL);
+	switch ((enum strata_field_type)f->type) {
+	case STRATA_FIELD_TYPE_SAID:
+		return true;
+	case STRATA_FIELD_TYPE_TEXT:
+		return f->text == NULL || f->text[0] == '\0';
+	case STRATA_FIELD_TYPE_ADDR:
+		return f->addr == NULL;
+	case STRATA_FIELD_TYPE_LLADDR:
+		return f->lladdr == NULL;
+	case STRATA_FIELD_TYPE_NEIGH:
+		return f->neigh == NULL;
+	default:
+		return false;
+	}
 }
 
 /* ---- lines ---- */
 
 static bool is_named(const struct strata_field *f, const char *name)
 {
-	return f->type != STRATA_FIELD_TYPE_END && strcmp(f->name, name) == 0;
+	return f->type > STRATA_FIELD_TYPE_SAID && strcmp(f->name, name) == 0;
 }
 
 /* "src", "src port", "dst" and "dst port" as one; returns how many fields that took, 0: it is none. */
@@ -331,7 +344,7 @@ static void put_fields_line(struct out *o, const struct strata_field *f)
 {
 	const char *sep = "";
 
-	while (f->type != STRATA_FIELD_TYPE_END) {
+	while (f->type != STRATA_FIELD_TYPE_END && f->type != STRATA_FIELD_TYPE_SAID) {
 		unsigned int taken = 0;
 		if (!is_empty(f) && (f->type != STRATA_FIELD_TYPE_FLAGS || f->value != 0)) {
 			put(o, "%s", sep);

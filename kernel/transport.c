@@ -27,7 +27,8 @@ enum strata_verdict strata_transport_input(struct strata_pkt *pkt)
 		t->rx_packets++;
 		return t->module->transport->input(t, pkt);
 	}
-	strata_trace(&k->self, pkt, "no transport %u: protocol unreachable", pkt->number);
+	strata_trace_fields(&k->self, pkt, STRATA_SAID(STRATA_FIELD_UINT("number", pkt->number)),
+			    "no transport %u: protocol unreachable", pkt->number);
 	/* RFC 1122 3.2.2.1: a protocol that is not here should be told as unreachable. */
 	strata_error_output(pkt, STRATA_ERR_PROTOCOL_UNREACHABLE, 0);
 	return strata_drop(&k->self, pkt, KERNEL_DROP_NO_TRANSPORT);

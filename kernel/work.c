@@ -5,6 +5,8 @@
  */
 #include "run.h"
 
+#include <strata/live.h>
+
 #include <assert.h>
 #include <errno.h>
 
@@ -77,6 +79,49 @@ static void drain(struct kernel *k)
 	}
 }
 
+/* ---- later ---- */
+
+void strata_call_later(struct strata_stack *stack, struct strata_call *call)
+{
+	struct kernel *k = kernel_of(stack);
+	if (call->link != NULL)
+		return;
+	if (k->calls == NULL)
+		k->calls_end = &k->calls;
+	call->next = NULL;
+	call->link = k->calls_end;
+	*k->calls_end = call;
+	k->calls_end = &call->next;
+}
+
+void strata_call_cancel(struct strata_stack *stack, struct strata_call *call)
+{
+	struct kernel *k = kernel_of(stack);
+	if (call->link == NULL)
+		return;
+	*call->link = call->next;
+	if (call->next != NULL)
+		call->next->link = call->link;
+	else
+		k->calls_end = call->link;
+	call->link = NULL;
+}
+
+/* The outermost entry has ended. */
+static void rest(struct kernel *k)
+{
+	/* A call's own entries end here too. */
+	if (k->calling || k->stopping)
+		return;
+	k->calling = true;
+	while (k->calls != NULL) {
+		struct strata_call *call = k->calls;
+		strata_call_cancel(&k->pub, call);
+		call->run(&k->pub, call);
+	}
+	k->calling = false;
+}
+
 /* ---- entries ---- */
 
 void kernel_set_now(struct kernel *k, uint64_t now)
@@ -106,6 +151,8 @@ void kernel_leave(struct kernel *k)
 	if (k->depth == 1)
 		drain(k);
 	kernel_leave_batched(k);
+	if (strata_unlikely(k->calls != NULL) && k->depth == 0)
+		rest(k);
 }
 
 int work_init(struct kernel *k)

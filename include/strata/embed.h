@@ -16,6 +16,7 @@
 #include <strata/error.h>
 #include <strata/iface.h>
 #include <strata/inspect.h>
+#include <strata/live.h>
 #include <strata/loop.h>
 #include <strata/route.h>
 #include <strata/socket.h>
@@ -51,7 +52,8 @@ struct strata_config {
  *  at once, nor beside strata_stack_destroy(): the module loader belongs to the process. */
 STRATA_API int strata_stack_create(const struct strata_config *config, struct strata_stack **stack,
 				   struct strata_error *error);
-/** Stops everything and frees it. NULL is allowed. Connections are reset, not closed. */
+/** Stops everything and frees it. NULL is allowed. Connections are reset, not closed. From within a callback
+ *  of the stack it is refused, and logged. */
 STRATA_API void strata_stack_destroy(struct strata_stack *stack);
 /** Asks services and transports to end in good order; strata_stack_idle() tells when they have. */
 STRATA_API void strata_stack_drain(struct strata_stack *stack);

@@ -87,6 +87,10 @@ struct strata_link_ops {
 	 *  then the old value is put back. NULL: the driver reads its configuration each time. */
 	int (*option_changed)(struct strata_iface *iface, const struct strata_option *option);
 
+	/** The MTU changed at run time; iface->mtu is the new one, within mtu_min and mtu_max. Returns 0 or -errno
+	 *  with a sentence: then the old one is put back. NULL: the device is closed and opened again. */
+	int (*mtu_changed)(struct strata_iface *iface, struct strata_error *error);
+
 	/* ---- a driver that stands on another interface ---- */
 
 	/** Name of the interface of the same stack that this one stands on, out of its options. It is defined

@@ -58,6 +58,8 @@ STRATA_API void strata_inspect_groups(struct strata_stack *stack,
 STRATA_API const char *strata_neigh_state_name(enum strata_neigh_state state);
 /** `*host` the name of the run directory of the stack, for services. Borrowed. */
 STRATA_API const char *strata_run_dir(const struct strata_stack *stack);
+/** For how long the stack has been there, ns of its own clock. */
+STRATA_API uint64_t strata_uptime(const struct strata_stack *stack);
 /** Version of libstrata, "1.2.3". */
 STRATA_API const char *strata_version(void);
 

@@ -30,12 +30,12 @@ STRATA_API int strata_watch_set(struct strata_stack *stack, struct strata_watch 
 STRATA_API void strata_watch_remove(struct strata_stack *stack, struct strata_watch *watch);
 
 /** Runs until strata_loop_stop(): waits, works a batch, runs due timers and deferred work, flushes.
- *  Returns 0 or -errno. Needs an environment with a clock. */
+ *  Returns 0 or -errno; -EBUSY from within a callback. Needs an environment with a clock. */
 STRATA_API int strata_loop_run(struct strata_stack *stack);
 /** Makes strata_loop_run() return after the batch in hand. From the loop's thread. */
 STRATA_API void strata_loop_stop(struct strata_stack *stack);
 /** One turn: waits at most `timeout` ns (STRATA_NEVER: until something happens; 0: not at all), never
- *  past the next timer. Returns events handled or -errno. */
+ *  past the next timer. Returns events handled or -errno; -EBUSY from within a callback. */
 STRATA_API int strata_loop_turn(struct strata_stack *stack, uint64_t timeout);
 /** Descriptor that becomes readable when the loop has something to do, for another loop; -errno. */
 STRATA_API int strata_loop_fd(struct strata_stack *stack);

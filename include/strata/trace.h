@@ -29,6 +29,7 @@ struct strata_socket;
 
 enum strata_field_type {
 	STRATA_FIELD_TYPE_END,		/**< after the last field of an array */
+	STRATA_FIELD_TYPE_SAID,		/**< no field: the line leaves out those behind it; see STRATA_SAID() */
 	STRATA_FIELD_TYPE_UINT,		/**< `value` */
 	STRATA_FIELD_TYPE_SIZE,		/**< `value` bytes; its line has no name: "42 bytes" */
 	STRATA_FIELD_TYPE_HEX,		/**< `value`, at least `digits` digits */
@@ -36,8 +37,8 @@ enum strata_field_type {
 	STRATA_FIELD_TYPE_TEXT,		/**< `text`; NULL or empty: left out */
 	/** Bits of `value`, named from bit 0 on by the words of `text`; its line has no name: "SYN ACK". */
 	STRATA_FIELD_TYPE_FLAGS,
-	STRATA_FIELD_TYPE_ADDR,
-	STRATA_FIELD_TYPE_LLADDR,
+	STRATA_FIELD_TYPE_ADDR,		/**< NULL: left out */
+	STRATA_FIELD_TYPE_LLADDR,	/**< NULL: left out */
 	STRATA_FIELD_TYPE_STATE,	/**< was `text`, is `to`: "LISTEN → SYN-RECEIVED" */
 	STRATA_FIELD_TYPE_FLOW,		/**< both ends; what --follow looks for in steps without a packet */
 	STRATA_FIELD_TYPE_SOCKET,	/**< its number, ends and state; NULL: none was found */
@@ -97,6 +98,11 @@ struct strata_field {
 /** The fields of one step, for strata_trace_fields(). */
 #define STRATA_FIELDS(...) \
 	((const struct strata_field[]){ __VA_ARGS__, { .type = STRATA_FIELD_TYPE_END } })
+
+/** The same for a step whose text says them in a sentence of its own: its line has the text alone. */
+#define STRATA_SAID(...) \
+	((const struct strata_field[]){ { .type = STRATA_FIELD_TYPE_SAID }, __VA_ARGS__, \
+					{ .type = STRATA_FIELD_TYPE_END } })
 
 /* ---- making steps ---- */
 

@@ -143,6 +143,11 @@ struct strata_transport_ops {
 			 uint32_t *tx_queue);
 	/** The address or interface under these flows went: end them with `error` (positive errno). */
 	void (*abort)(struct strata_flow *flow, int error);
+	/** The stack is going to end: a connection is closed in good order once what it has has been sent, whoever
+	 *  owns it; a listener takes no more. NULL: nothing is under way. */
+	void (*drain)(struct strata_flow *flow);
+	/** A congestion module is unloaded: the flow must not keep its pointer. NULL: keeps none. */
+	void (*algorithm_gone)(struct strata_flow *flow, struct strata_instance *algorithm);
 };
 
 /* ---- for transports ---- */

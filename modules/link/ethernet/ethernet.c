@@ -164,10 +164,10 @@ static enum strata_verdict ethernet_input(struct strata_instance *self, struct s
 	if (ethernet_parse(pkt, &h, &reason) != 0)
 		return strata_drop(self, pkt, reason);
 	pkt->link_offset = (uint16_t)strata_pkt_headroom(pkt);
-	strata_trace(self, pkt, "%s → %s, type 0x%04x, %u bytes%s",
-		     strata_lladdr_text(self->stack, &h.src),
-		     strata_lladdr_text(self->stack, &h.dst), h.type, strata_pkt_length(pkt),
-		     h.tags != 0 ? ", tagged" : "");
+	strata_trace_fields(self, pkt, STRATA_FIELDS(STRATA_FIELD_LLADDR("src", &h.src),
+			    STRATA_FIELD_LLADDR("dst", &h.dst), STRATA_FIELD_HEX("type", h.type, 4),
+			    STRATA_FIELD_SIZE("length", strata_pkt_length(pkt)),
+			    STRATA_FIELD_FLAGS("tags", h.tags != 0, "tagged")), "%s", "");
 	strata_count(self, ETHERNET_IN_TAGGED, h.tags);
 	if (ethernet_check(iface, pkt, &h, &reason) != 0)
 		return strata_drop(self, pkt, reason);
@@ -201,9 +201,9 @@ static int ethernet_encapsulate(struct strata_instance *self, struct strata_ifac
 	strata_put_be16(p + 2 * ADDRESS_SIZE, number);
 	pkt->link_offset = (uint16_t)strata_pkt_headroom(pkt);
 	strata_count(self, ETHERNET_OUT, 1);
-	strata_trace(self, pkt, "%s → %s, type 0x%04x, %u bytes",
-		     strata_lladdr_text(self->stack, &iface->lladdr),
-		     strata_lladdr_text(self->stack, dst), number, strata_pkt_length(pkt));
+	strata_trace_fields(self, pkt, STRATA_FIELDS(STRATA_FIELD_LLADDR("src", &iface->lladdr),
+			    STRATA_FIELD_LLADDR("dst", dst), STRATA_FIELD_HEX("type", number, 4),
+			    STRATA_FIELD_SIZE("length", strata_pkt_length(pkt))), "%s", "");
 	return 0;
 }
 

@@ -140,6 +140,11 @@ static struct strata_pkt *fault_spoil(struct fault *fault, struct fault_way *way
 	}
 	if (copy->truncated)
 		strata_pkt_trim(pkt, copy->length);
+	if (copy->flips != 0 || copy->truncated || copy->mark)
+		strata_trace_fields(self, pkt, STRATA_FIELDS(STRATA_FIELD_FLAGS("faults",
+				    (copy->flips != 0 ? 1u : 0) | (copy->truncated ? 2u : 0) |
+				    (copy->mark ? 4u : 0), "corrupted truncated marked"),
+				    STRATA_FIELD_UINT("bits", copy->flips)), "%s", "");
 	if (copy->flips == 0 && !copy->mark)
 		return pkt;
 	return fault_change(fault, way, pkt, copy);
@@ -156,6 +161,10 @@ static void fault_travel(struct fault *fault, struct fault_way *way, struct stra
 		fault_go_on(fault, way, pkt);
 		return;
 	}
+	strata_trace_fields(fault->iface->driver, pkt, STRATA_FIELDS(
+			    STRATA_FIELD_TIME("delay", copy->time > strata_now(fault->iface->stack) ?
+				copy->time - strata_now(fault->iface->stack) : 0)),
+			    "%s", copy->slot >= 0 ? "held back, to be overtaken" : "held back");
 	if (copy->slot >= 0) {
 		entry.pkt = NULL;
 		entry.filled = ++way->filled[copy->slot];
@@ -200,6 +209,7 @@ static void fault_go_in(struct fault *fault, struct fault_way *way, struct strat
 	}
 	if (result.copies == 2) {
 		strata_count(fault->iface->driver, FAULT_COUNTER_DUPLICATED, 1);
+		strata_trace(fault->iface->driver, pkt, "sent twice");
 		copies[1] = strata_pkt_copy(pkt, STRATA_HEADROOM);
 		if (copies[1] == NULL && result.copy[1].slot >= 0)
 			impair_expired(&way->impair, result.copy[1].slot);
@@ -224,7 +234,9 @@ static void fault_xmit(struct strata_iface *iface, struct strata_pkt *pkt)
 {
 	struct fault *fault = iface->state;
 
-	strata_trace(iface->driver, pkt, "%u bytes → %s", strata_pkt_length(pkt), iface->lower->name);
+	strata_trace_fields(iface->driver, pkt, STRATA_FIELDS(
+			    STRATA_FIELD_SIZE("length", strata_pkt_length(pkt)),
+			    STRATA_FIELD_TEXT("over", iface->lower->name)), "%s", "");
 	fault_go_in(fault, &fault->tx, pkt);
 }
 

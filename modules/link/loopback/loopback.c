@@ -51,7 +51,8 @@ static void loopback_xmit(struct strata_iface *iface, struct strata_pkt *pkt)
 	}
 	if (pkt->seg_type != STRATA_SEG_NONE)
 		strata_count(iface->driver, LOOPBACK_COUNTER_SUPER, 1);
-	strata_trace(iface->driver, pkt, "%u bytes → its own input", strata_pkt_length(pkt));
+	strata_trace_fields(iface->driver, pkt, STRATA_FIELDS(
+			    STRATA_FIELD_SIZE("length", strata_pkt_length(pkt))), "→ its own input");
 	strata_iface_enqueue_loop(iface, pkt);
 }
 

@@ -216,7 +216,8 @@ static void tap_xmit(struct strata_iface *iface, struct strata_pkt *pkt)
 		strata_drop(iface->driver, pkt, TAP_DROP_LINK_DOWN);
 		return;
 	}
-	strata_trace(iface->driver, pkt, "%u bytes → %s", strata_pkt_length(pkt), tap->device);
+	strata_trace_fields(iface->driver, pkt, STRATA_FIELDS(
+			    STRATA_FIELD_SIZE("length", strata_pkt_length(pkt))), "→ %s", tap->device);
 	tap_judge(tap, tap_io_send(tap, pkt));
 }
 

@@ -120,8 +120,9 @@ static void wire_xmit_peer(struct wire *wire, struct strata_pkt *pkt)
 			    wire->peer == NULL ? WIRE_DROP_NO_PEER : WIRE_DROP_QUEUE_FULL);
 		return;
 	}
-	strata_trace(iface->driver, pkt, "%u bytes → %s", strata_pkt_length(pkt),
-		     wire->peer->iface->name);
+	strata_trace_fields(iface->driver, pkt, STRATA_FIELDS(
+			    STRATA_FIELD_SIZE("length", strata_pkt_length(pkt))), "→ %s",
+			    wire->peer->iface->name);
 	strata_pkt_enqueue(&wire->queue, pkt);
 	strata_work_add(iface->stack, &wire->deliver);
 }
@@ -136,7 +137,8 @@ static void wire_xmit(struct strata_iface *iface, struct strata_pkt *pkt)
 	}
 	/* An embedder sees bytes alone: no checksum may be left open. */
 	strata_pkt_csum_complete(pkt);
-	strata_trace(iface->driver, pkt, "%u bytes → embedder", strata_pkt_length(pkt));
+	strata_trace_fields(iface->driver, pkt, STRATA_FIELDS(
+			    STRATA_FIELD_SIZE("length", strata_pkt_length(pkt))), "→ embedder");
 	strata_iface_deliver_out(iface, pkt);
 }
 
@@ -162,8 +164,10 @@ static enum strata_verdict wire_input(struct strata_instance *self, struct strat
 		iface->counters.rx_errors++;
 		return strata_drop(self, pkt, WIRE_DROP_VERSION);
 	}
-	strata_trace(self, pkt, "%u bytes, version %u → 0x%04x", strata_pkt_length(pkt),
-		     (unsigned int)first[0] >> 4, pkt->family);
+	strata_trace_fields(self, pkt, STRATA_FIELDS(
+			    STRATA_FIELD_SIZE("length", strata_pkt_length(pkt)),
+			    STRATA_FIELD_UINT("version", first[0] >> 4),
+			    STRATA_FIELD_HEX("type", pkt->family, 4)), "%s", "");
 	return strata_network_input(iface, pkt, pkt->family);
 }
 

@@ -110,15 +110,15 @@ static void trace_input(struct strata_instance *self, struct strata_pkt *pkt,
 	struct strata_stack *stack = self->stack;
 
 	if (packet->operation == ARP_REQUEST)
-		strata_trace(self, pkt, "request: who has %s? tell %s at %s",
-			     strata_addr_text(stack, &packet->tpa),
-			     strata_addr_text(stack, &packet->spa),
-			     strata_lladdr_text(stack, &packet->sha));
+		strata_trace_fields(self, pkt, ARP_FIELDS(packet), "request: who has %s? tell %s at %s",
+				    strata_addr_text(stack, &packet->tpa),
+				    strata_addr_text(stack, &packet->spa),
+				    strata_lladdr_text(stack, &packet->sha));
 	else
-		strata_trace(self, pkt, "reply: %s is at %s, told to %s",
-			     strata_addr_text(stack, &packet->spa),
-			     strata_lladdr_text(stack, &packet->sha),
-			     strata_addr_text(stack, &packet->tpa));
+		strata_trace_fields(self, pkt, ARP_FIELDS(packet), "reply: %s is at %s, told to %s",
+				    strata_addr_text(stack, &packet->spa),
+				    strata_lladdr_text(stack, &packet->sha),
+				    strata_addr_text(stack, &packet->tpa));
 }
 
 static enum strata_verdict arp_input(struct strata_instance *self, struct strata_iface *iface,
@@ -143,12 +143,11 @@ static enum strata_verdict arp_input(struct strata_instance *self, struct strata
 	for_us = is_ours(self, iface, &packet.tpa);
 	learnt = learn(self, iface, &packet, for_us);
 	if (learnt)
-		strata_trace(self, pkt, "neighbour %s at %s noted",
-			     strata_addr_text(self->stack, &packet.spa),
-			     strata_lladdr_text(self->stack, &packet.sha));
+		strata_trace_fields(self, pkt, STRATA_FIELDS(STRATA_FIELD_NEIGH("neighbour",
+				    strata_neigh_find(iface, &packet.spa))), "noted");
 	if (packet.operation == ARP_REQUEST && for_us) {
-		strata_trace(self, pkt, "%s is ours → reply",
-			     strata_addr_text(self->stack, &packet.tpa));
+		strata_trace_fields(self, pkt, STRATA_SAID(STRATA_FIELD_ADDR("address", &packet.tpa)),
+				    "%s is ours → reply", strata_addr_text(self->stack, &packet.tpa));
 		strata_pkt_free(pkt);
 		arp_send(self, iface, ARP_REPLY, &packet.tpa, &packet.sha, &packet.spa,
 			 &packet.sha);

@@ -82,6 +82,14 @@ struct arp_packet {
 	struct strata_addr spa, tpa;	/* sender and target protocol address */
 };
 
+/* What a packet says, for the trace, whose text is a sentence. */
+#define ARP_FIELDS(packet) \
+	STRATA_SAID(STRATA_FIELD_UINT("operation", (packet)->operation), \
+		    STRATA_FIELD_LLADDR("sender_mac", &(packet)->sha), \
+		    STRATA_FIELD_ADDR("sender", &(packet)->spa), \
+		    STRATA_FIELD_LLADDR("target_mac", &(packet)->tha), \
+		    STRATA_FIELD_ADDR("target", &(packet)->tpa))
+
 #define ARP_REQUEST 1
 #define ARP_REPLY 2
 #define ARP_HARDWARE_SIZE 6

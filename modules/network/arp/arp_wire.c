@@ -97,12 +97,13 @@ int arp_send(struct strata_instance *self, struct strata_iface *iface, uint16_t 
 	pkt->family = (uint16_t)self->number;
 	pkt->flags |= STRATA_PKT_TX;
 	pkt->network_offset = (uint16_t)strata_pkt_headroom(pkt);
-	strata_trace(self, pkt, operation == ARP_REPLY ? "reply to %s: %s is at %s" :
-		     strata_addr_is_any(spa) ? "probe for %s (%s, %s)" :
-		     strata_addr_equal(spa, tpa) ? "announce %s: %s is at %s" :
-		     "who has %s? tell %s at %s", strata_addr_text(self->stack, tpa),
-		     strata_addr_text(self->stack, spa),
-		     strata_lladdr_text(self->stack, &iface->lladdr));
+	strata_trace_fields(self, pkt, ARP_FIELDS(&packet),
+			    operation == ARP_REPLY ? "reply to %s: %s is at %s" :
+			    strata_addr_is_any(spa) ? "probe for %s (%s, %s)" :
+			    strata_addr_equal(spa, tpa) ? "announce %s: %s is at %s" :
+			    "who has %s? tell %s at %s", strata_addr_text(self->stack, tpa),
+			    strata_addr_text(self->stack, spa),
+			    strata_lladdr_text(self->stack, &iface->lladdr));
 	result = strata_iface_output(iface, pkt, (uint16_t)self->number, to);
 	strata_count(self, result != 0 ? ARP_OUT_ERRORS :
 			   operation == ARP_REPLY ? ARP_OUT_REPLIES : ARP_OUT_REQUESTS, 1);

@@ -116,15 +116,6 @@ static int check_options(struct strata_instance *self, struct strata_pkt *pkt, u
 	return options.source_route_ended ? 0 : -1;
 }
 
-static void trace_header(struct strata_instance *self, struct strata_pkt *pkt,
-			 const struct ipv4_header *h)
-{
-	strata_trace(self, pkt, "%s → %s, protocol %u, %u bytes, ttl %u, id 0x%04x%s%s%s",
-		     strata_addr_text(self->stack, &h->src), strata_addr_text(self->stack, &h->dst),
-		     h->number, h->total, h->ttl, h->id, h->df ? ", DF" : "", h->mf ? ", MF" : "",
-		     h->offset != 0 ? ", later fragment" : "");
-}
-
 static enum strata_verdict deliver(struct strata_instance *self, struct strata_pkt *pkt,
 				   const struct ipv4_header *h)
 {
@@ -161,6 +152,7 @@ enum strata_verdict ipv4_input(struct strata_instance *self, struct strata_iface
 	enum strata_verdict verdict;
 	struct ipv4_header h;
 	unsigned int reason;
+	bool wanted;
 
 	strata_count(self, IPV4_IN_RECEIVES, 1);
 	pkt = own(self, pkt);
@@ -176,13 +168,15 @@ enum strata_verdict ipv4_input(struct strata_instance *self, struct strata_iface
 	pkt->number = h.number;
 	pkt->ttl = h.ttl;
 	pkt->tos = h.tos;
-	trace_header(self, pkt, &h);
 	/* What is behind the total length is the link's padding. */
 	strata_pkt_trim(pkt, h.total);
 
 	/* The TTL is not looked at: RFC 1122 3.2.1.7 forbids to discard for it what has arrived. */
-	if (check_source(iface, pkt, &h, &reason) != 0 ||
-	    check_destination(iface, pkt, &h, &reason) != 0 ||
+	wanted = check_source(iface, pkt, &h, &reason) == 0 &&
+		 check_destination(iface, pkt, &h, &reason) == 0;
+	if (strata_tracing(self->stack))
+		ipv4_trace_input(self, pkt, &h, wanted);
+	if (!wanted ||
 	    (h.size > IPV4_HEADER_SIZE && check_options(self, pkt, h.size, &reason) != 0))
 		return strata_drop(self, pkt, reason);
 	if (h.mf || h.offset != 0) {

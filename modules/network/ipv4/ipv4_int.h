@@ -126,6 +126,15 @@ int ipv4_output(struct strata_instance *self, const struct strata_dst *dst, stru
 void ipv4_segment(struct strata_instance *self, const struct strata_pkt *whole,
 		  struct strata_pkt *segment, uint32_t index);
 
+/* ---- ipv4_trace.c: steps of a packet's walk; only while strata_tracing() ---- */
+
+/* What the header says; `verdict` is what follows from it. */
+void ipv4_trace(struct strata_instance *self, struct strata_pkt *pkt, const struct ipv4_header *h,
+		const char *verdict) __attribute__((cold));
+/* The same of a datagram that came in; `wanted`: it is for this host. */
+void ipv4_trace_input(struct strata_instance *self, struct strata_pkt *pkt, const struct ipv4_header *h,
+		      bool wanted) __attribute__((cold));
+
 /* ---- ipv4_pmtu.c ---- */
 
 uint32_t ipv4_path_mtu(struct strata_instance *self, const struct strata_addr *to,

@@ -77,10 +77,8 @@ static int send_one(struct strata_instance *self, const struct strata_dst *dst,
 	ipv4_emit(h, p);
 	pkt->network_offset = (uint16_t)strata_pkt_headroom(pkt);
 	pkt->iface = dst->iface;
-	strata_trace(self, pkt, "%s → %s, protocol %u, %u bytes, ttl %u, id 0x%04x%s%s",
-		     strata_addr_text(self->stack, &h->src), strata_addr_text(self->stack, &h->dst),
-		     h->number, h->total, h->ttl, h->id, h->df ? ", DF" : "",
-		     h->mf ? ", MF" : h->offset != 0 ? ", last fragment" : "");
+	if (strata_tracing(self->stack))
+		ipv4_trace(self, pkt, h, "");
 	if (dst->kind == STRATA_DST_BROADCAST)
 		strata_count(self, IPV4_OUT_BROADCAST, 1);
 	if (dst->kind == STRATA_DST_MULTICAST)
@@ -97,6 +95,7 @@ static int send_fragments(struct strata_instance *self, const struct strata_dst 
 	uint32_t at, n;
 	int result = 0;
 
+	strata_trace(self, pkt, "%u bytes, the path takes %u → fragments", length + IPV4_HEADER_SIZE, mtu);
 	strata_pkt_csum_complete(pkt);
 	h->df = false;
 	h->id = next_ids(self, &h->dst, 1);

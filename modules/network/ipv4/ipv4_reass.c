@@ -400,7 +400,8 @@ static struct strata_pkt *complete(struct ipv4_reass *r, struct datagram *d, str
 	whole->csum = STRATA_CSUM_NONE;
 	memset(whole->cb, 0, sizeof(whole->cb));
 	strata_count(self, IPV4_REASM_OKS, 1);
-	strata_trace(self, whole, "all fragments are there: %u bytes", total);
+	strata_trace_fields(self, whole, STRATA_SAID(STRATA_FIELD_SIZE("length", total)),
+			    "all fragments are there: %u bytes", total);
 	return whole;
 }
 
@@ -473,9 +474,12 @@ struct strata_pkt *ipv4_reass_input(struct strata_instance *self, struct strata_
 		}
 		return NULL;
 	}
-	strata_trace(self, pkt, "fragment %u to %u%s kept: %u of %s%u bytes there", h->offset,
-		     fragment_of(pkt)->end, h->mf ? "" : ", the last,", d->bytes,
-		     d->end == 0 ? "more than " : "", d->end == 0 ? d->bytes : d->end);
+	strata_trace_fields(self, pkt, STRATA_SAID(STRATA_FIELD_UINT("offset", h->offset),
+			    STRATA_FIELD_UINT("end", fragment_of(pkt)->end),
+			    STRATA_FIELD_SIZE("there", d->bytes), STRATA_FIELD_SIZE("of", d->end)),
+			    "fragment %u to %u%s kept: %u of %s%u bytes there", h->offset,
+			    fragment_of(pkt)->end, h->mf ? "" : ", the last,", d->bytes,
+			    d->end == 0 ? "more than " : "", d->end == 0 ? d->bytes : d->end);
 	if (!keep_limits(r, d))
 		return NULL;
 	*verdict = STRATA_ACCEPTED;

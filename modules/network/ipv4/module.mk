@@ -8,6 +8,7 @@ modules_ipv4_la_SOURCES = \
 	modules/network/ipv4/ipv4_reass.c \
 	modules/network/ipv4/ipv4_sockopt.c \
 	modules/network/ipv4/ipv4_table.c \
+	modules/network/ipv4/ipv4_trace.c \
 	modules/network/ipv4/ipv4_wire.c \
 	modules/network/ipv4/ipv4_int.h \
 	modules/network/ipv4/ipv4_counters.def \

@@ -256,4 +256,9 @@ size_t control_neighbour_remove(struct control_request *request);
 size_t control_module_enable(struct control_request *request);
 size_t control_module_disable(struct control_request *request);
 
+/* ---- control_graph.c ---- */
+
+/** The table `graph`: nodes, then edges. */
+void control_show_graph(struct control_page *page);
+
 #endif

@@ -308,13 +308,14 @@ static void add_route(void *ctx, const struct strata_route *route)
 
 	if (!control_page_wants(page))
 		return;
-	control_page_add(page, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
+	control_page_add(page, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
 		"to", json_prefix(page->stack, &route->to),
 		"via", json_addr(page->stack, &route->via),
 		"interface", json_iface(route->iface),
 		"source", json_addr(page->stack, &route->src),
 		"metric", json_number(route->metric),
 		"mtu", route->mtu != 0 ? json_number(route->mtu) : json_null(),
+		"congestion", json_text(route->congestion),
 		"connected", (int)route->connected));
 }
 
@@ -407,12 +408,13 @@ static void show_version(struct control_page *page)
 {
 	if (!control_page_wants(page))
 		return;
-	control_page_add(page, json_pack("{s:s, s:s, s:o, s:i, s:o}",
+	control_page_add(page, json_pack("{s:s, s:s, s:o, s:i, s:o, s:o}",
 		"version", strata_version(),
 		"stack", page->stack->name,
 		"abi", json_sprintf("%d.%d", STRATA_ABI_MAJOR, STRATA_ABI_MINOR),
 		"protocol", CONTROL_VERSION,
-		"memory", json_number(strata_memory_used(page->stack))));
+		"memory", json_number(strata_memory_used(page->stack)),
+		"uptime_ms", json_number(strata_uptime(page->stack) / STRATA_MS)));
 }
 
 static const struct {
@@ -428,6 +430,7 @@ static const struct {
 	{ "groups", show_groups },
 	{ "counters", show_counters },
 	{ "drops", show_drops },
+	{ "graph", control_show_graph },
 	{ "version", show_version },
 };
 

@@ -9,6 +9,7 @@ modules_control_la_SOURCES = \
 	modules/service/control/control_client.c \
 	modules/service/control/control_filter.c \
 	modules/service/control/control_filter.h \
+	modules/service/control/control_graph.c \
 	modules/service/control/control_int.h \
 	modules/service/control/control_method.c \
 	modules/service/control/control_modules.c \

@@ -137,10 +137,14 @@ static enum strata_verdict echo_input(struct strata_instance *self, struct strat
 {
 	const struct icmp_config *config = self->config;
 
-	strata_trace(self, pkt, "echo request id %u seq %u, %u bytes → reply",
-		     strata_get_be16(pkt->data + ICMP_ID),
-		     strata_get_be16(pkt->data + ICMP_SEQUENCE),
-		     strata_pkt_length(pkt) - ICMP_HEADER_SIZE);
+	strata_trace_fields(self, pkt, STRATA_SAID(
+			    STRATA_FIELD_UINT("id", strata_get_be16(pkt->data + ICMP_ID)),
+			    STRATA_FIELD_UINT("seq", strata_get_be16(pkt->data + ICMP_SEQUENCE)),
+			    STRATA_FIELD_SIZE("length", strata_pkt_length(pkt) - ICMP_HEADER_SIZE)),
+			    "echo request id %u seq %u, %u bytes → reply",
+			    strata_get_be16(pkt->data + ICMP_ID),
+			    strata_get_be16(pkt->data + ICMP_SEQUENCE),
+			    strata_pkt_length(pkt) - ICMP_HEADER_SIZE);
 	/* RFC 1122 3.2.2.6 leaves it open; answering lets others be flooded (RFC 2644). */
 	if ((pkt->flags & STRATA_PKT_MANY) != 0 && !config->echo_broadcast)
 		return strata_drop(self, pkt, ICMP_DROP_ECHO_TO_MANY);
@@ -224,7 +228,9 @@ static enum strata_verdict icmp_input(struct strata_instance *self, struct strat
 		return strata_drop(self, pkt, ICMP_DROP_CHECKSUM);
 	type = p[ICMP_TYPE];
 	count_input(self, type);
-	strata_trace(self, pkt, "type %u code %u, %u bytes", type, p[ICMP_CODE], length);
+	strata_trace_fields(self, pkt, STRATA_FIELDS(STRATA_FIELD_UINT("type", type),
+			    STRATA_FIELD_UINT("code", p[ICMP_CODE]), STRATA_FIELD_SIZE("length", length),
+			    STRATA_FIELD_TEXT("checksum", "good")), "%s", "");
 	return dispatch(self, pkt, type);
 }
 

@@ -169,8 +169,12 @@ void icmp_report(struct strata_instance *self, const struct strata_pkt *about,
 			quote_read(about, p + ICMP_HEADER_SIZE, QUOTE_MAX));
 	icmp_checksum(pkt);
 	pkt->transport_offset = (uint16_t)strata_pkt_headroom(pkt);
-	strata_trace(self, pkt, "%s (type %u code %u) → tell %s", wire_of[kind].name, type,
-		     wire_of[kind].code, strata_addr_text(self->stack, &about->src));
+	strata_trace_fields(self, pkt, STRATA_SAID(STRATA_FIELD_UINT("type", type),
+			    STRATA_FIELD_UINT("code", wire_of[kind].code),
+			    STRATA_FIELD_TEXT("error", wire_of[kind].name),
+			    STRATA_FIELD_ADDR("to", &about->src), STRATA_FIELD_UINT("about", about->trace_id)),
+			    "%s (type %u code %u) → tell %s", wire_of[kind].name, type,
+			    wire_of[kind].code, strata_addr_text(self->stack, &about->src));
 	strata_count(self, type == ICMP_UNREACHABLE ? ICMP_OUT_DEST_UNREACHS :
 			   type == ICMP_TIME_EXCEEDED ? ICMP_OUT_TIME_EXCDS : ICMP_OUT_PARM_PROBS, 1);
 	error_output(self, pkt, about);
@@ -283,11 +287,19 @@ static int error_parse(struct strata_instance *self, struct strata_pkt *pkt,
 static void trace_error(struct strata_instance *self, struct strata_pkt *pkt,
 			const struct strata_transport_error *error)
 {
-	strata_trace(self, pkt, "%s, told by %s about %s → %s, protocol %u, info %u",
-		     wire_of[error->kind].name, strata_addr_text(self->stack, &error->offender),
-		     strata_addr_text(self->stack, &error->quote.src),
-		     strata_addr_text(self->stack, &error->quote.dst), error->quote.number,
-		     error->info);
+	strata_trace_fields(self, pkt, STRATA_SAID(
+			    STRATA_FIELD_TEXT("error", wire_of[error->kind].name),
+			    STRATA_FIELD_ADDR("offender", &error->offender),
+			    STRATA_FIELD_ADDR("src", &error->quote.src),
+			    STRATA_FIELD_ADDR("dst", &error->quote.dst),
+			    STRATA_FIELD_UINT("protocol", error->quote.number),
+			    STRATA_FIELD_UINT("info", error->info)),
+			    "%s, told by %s about %s → %s, protocol %u, info %u",
+			    wire_of[error->kind].name,
+			    strata_addr_text(self->stack, &error->offender),
+			    strata_addr_text(self->stack, &error->quote.src),
+			    strata_addr_text(self->stack, &error->quote.dst), error->quote.number,
+			    error->info);
 }
 
 enum strata_verdict icmp_error_input(struct strata_instance *self, struct strata_pkt *pkt)

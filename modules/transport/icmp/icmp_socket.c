@@ -53,7 +53,8 @@ enum strata_verdict icmp_socket_input(struct strata_instance *self, struct strat
 		return strata_drop(self, pkt, ICMP_DROP_REPLY_UNASKED);
 	if (s->received.bytes + strata_pkt_truesize(pkt) > s->sock.rcvbuf)
 		return strata_drop(self, pkt, ICMP_DROP_SOCKET_FULL);
-	strata_trace(self, pkt, "echo reply → socket %d", s->sock.fd);
+	strata_trace_fields(self, pkt, STRATA_FIELDS(STRATA_FIELD_UINT("id", id),
+			    STRATA_FIELD_SOCKET("socket", &s->sock)), "echo reply, queued");
 	strata_pkt_enqueue(&s->received, pkt);
 	update_events(s, EPOLLIN);
 	return STRATA_ACCEPTED;

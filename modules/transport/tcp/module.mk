@@ -34,6 +34,7 @@ modules_tcp_la_SOURCES = \
 	modules/transport/tcp/tcp_sockopt.c \
 	modules/transport/tcp/tcp_time_wait.c \
 	modules/transport/tcp/tcp_timer.c \
+	modules/transport/tcp/tcp_trace.c \
 	modules/transport/tcp/tcp_undo.c \
 	modules/transport/tcp/tcp_user.c \
 	modules/transport/tcp/tcp_wire.c

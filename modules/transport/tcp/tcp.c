@@ -312,6 +312,8 @@ static const struct strata_transport_ops transport = {
 	.option_changed = tcp_option_changed,
 	.describe = tcp_describe,
 	.abort = tcp_abort_flow,
+	.drain = tcp_drain,
+	.algorithm_gone = tcp_algorithm_gone,
 };
 
 STRATA_MODULE(tcp) = {

@@ -123,7 +123,8 @@ static struct strata_instance *choose_algorithm(const struct tcp_sock *tp)
 
 	if (tp->extra != NULL && tp->extra->algorithm != NULL && tp->extra->algorithm->running)
 		return tp->extra->algorithm;
-	if (tp->dst.congestion != NULL)
+	/* The name is the route's, and goes with it. */
+	if (tp->dst.congestion != NULL && strata_dst_valid(stack, &tp->dst))
 		found = strata_congestion_find(stack, tp->dst.congestion);
 	if (found == NULL)
 		found = strata_congestion_find(stack, tcp_module_of(tp)->config->congestion);
@@ -150,6 +151,22 @@ void tcp_congestion_end(struct tcp_sock *tp)
 	if (ops != NULL && ops->release != NULL)
 		ops->release(&tp->cc);
 	tp->cc.algorithm = NULL;
+}
+
+void tcp_algorithm_gone(struct strata_flow *flow, struct strata_instance *algorithm)
+{
+	struct tcp_sock *tp;
+
+	if (flow->kind != TCP_FLOW_SOCKET)
+		return;
+	tp = strata_container_of(flow, struct tcp_sock, sock.flow);
+	if (tp->extra != NULL && tp->extra->algorithm == algorithm)
+		tp->extra->algorithm = NULL;
+	if (tp->cc.algorithm != algorithm)
+		return;
+	/* It has been stopped: nothing of it is called, and another one, if there is any, goes on from this window. */
+	tp->cc.algorithm = NULL;
+	tcp_congestion_begin(tp);
 }
 
 /* ---- readiness and deferred work ---- */
@@ -394,8 +411,8 @@ static const uint16_t transitions[TCP_STATES] = {
 void tcp_set_state(struct tcp_sock *tp, enum tcp_state state)
 {
 	assert(TCP_IN(state, transitions[tp->state]));
-	strata_trace(tp->sock.transport, NULL, "%s → %s", tcp_state_name(tp->state),
-		     tcp_state_name(state));
+	if (strata_tracing(tp->sock.stack))
+		tcp_trace_state(tp, state);
 	tp->state = (uint8_t)state;
 	tp->sock.unconnected = state == TCP_CLOSED || state == TCP_SYN_SENT;
 	switch (state) {

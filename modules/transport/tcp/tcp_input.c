@@ -381,6 +381,8 @@ static void update_ts_recent(struct tcp_sock *tp, const struct tcp_segment *seg)
 /* Fifth: check the ACK field. */
 static enum tcp_step check_ack(struct tcp_sock *tp, struct tcp_segment *seg)
 {
+	const uint32_t una = tp->snd_una;
+
 	if ((seg->h.flags & TCP_ACK) == 0)
 		return drop_for(seg, TCP_DROP_NO_ACK);
 	if (tp->state == TCP_SYN_RECEIVED && establish(tp, seg) != STEP_NEXT)
@@ -397,6 +399,8 @@ static enum tcp_step check_ack(struct tcp_sock *tp, struct tcp_segment *seg)
 		tcp_ack_old(tp, seg);
 	else
 		tcp_ack(tp, seg);
+	if (strata_tracing(tp->sock.stack))
+		tcp_trace_ack(tp, seg, una);
 	tcp_schedule(tp);
 	return fin_acked(tp);
 }
@@ -475,6 +479,8 @@ static enum tcp_step process_text(struct tcp_sock *tp, struct tcp_segment *seg)
 		ack_quickly(tp);
 		return STEP_DROP;
 	}
+	if (strata_tracing(tp->sock.stack))
+		tcp_trace_text(tp, seg->length, before);
 	if (tp->rcv_nxt == before) {
 		out_of_order(tp);
 		return STEP_NEXT;
@@ -567,15 +573,6 @@ enum strata_verdict tcp_segment_arrives(struct tcp_sock *tp, struct tcp_segment 
 
 /* ---- from the network ---- */
 
-static void trace_input(struct strata_instance *self, const struct tcp_segment *seg)
-{
-	strata_trace(self, seg->pkt, "port %u from port %u: %s%s%s%s%sseq %u ack %u win %u length %u",
-		     seg->h.destination, seg->h.source, seg->h.flags & TCP_SYN ? "SYN " : "",
-		     seg->h.flags & TCP_FIN ? "FIN " : "", seg->h.flags & TCP_RST ? "RST " : "",
-		     seg->h.flags & TCP_PSH ? "PSH " : "", seg->h.flags & TCP_ACK ? "ACK " : "",
-		     seg->h.seq, seg->h.ack, seg->h.window, seg->length);
-}
-
 /* No connection: RFC 9293 3.10.7.1. */
 static enum strata_verdict closed_input(struct tcp_module *m, struct tcp_segment *seg)
 {
@@ -636,9 +633,9 @@ enum strata_verdict tcp_input(struct strata_instance *self, struct strata_pkt *p
 	seg.length = strata_pkt_length(pkt);
 	seg.flags = seg.h.flags;
 	strata_count(self, TCP_COUNT_IN_SEGS, segments_of(&seg) - 1);
-	if (strata_unlikely(self->stack->tracing))
-		trace_input(self, &seg);
 	flow = strata_flow_find(pkt, seg.h.destination, seg.h.source);
+	if (strata_tracing(self->stack))
+		tcp_trace_input(self, &seg, flow);
 	if (flow == NULL)
 		return closed_input(m, &seg);
 	switch (flow->kind) {

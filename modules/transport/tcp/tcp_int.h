@@ -593,6 +593,26 @@ void tcp_segment_cut(struct strata_instance *self, const struct strata_pkt *whol
 		     struct strata_pkt *segment, uint32_t offset, bool last);
 uint32_t tcp_header_length(const struct strata_pkt *pkt);
 
+/* ---- tcp_trace.c: steps of a packet's walk; only while strata_tracing() ---- */
+
+/* A segment came for `flow`; NULL: for no connection. */
+void tcp_trace_input(struct strata_instance *self, const struct tcp_segment *seg,
+		     const struct strata_flow *flow) __attribute__((cold));
+/* Its ACK was taken in; `una`: SND.UNA before. */
+void tcp_trace_ack(const struct tcp_sock *tp, const struct tcp_segment *seg, uint32_t una)
+	__attribute__((cold));
+/* Its text, `length` bytes, was, and the packet with it; `before`: RCV.NXT then. */
+void tcp_trace_text(const struct tcp_sock *tp, uint32_t length, uint32_t before)
+	__attribute__((cold));
+/* A segment leaves; before it is accounted for. */
+void tcp_trace_output(const struct tcp_sock *tp, struct strata_pkt *pkt, const struct tcp_header *h,
+		      uint32_t length) __attribute__((cold));
+void tcp_trace_reply(struct tcp_module *m, struct strata_pkt *pkt, const struct tcp_header *h)
+	__attribute__((cold));
+/* The connection is about to enter `state`. */
+void tcp_trace_state(const struct tcp_sock *tp, enum tcp_state state) __attribute__((cold));
+void tcp_trace_timer(const struct tcp_sock *tp, const char *name) __attribute__((cold));
+
 /* ---- tcp_reply.c: segments that belong to no TCB ---- */
 
 /* A packet with this header and room below it; NULL when memory is short. */
@@ -976,5 +996,9 @@ int tcp_ioctl(struct strata_socket *sock, unsigned long request, int *value);
 int tcp_setsockopt(struct strata_socket *sock, int name, const void *value, socklen_t length);
 int tcp_getsockopt(struct strata_socket *sock, int name, void *value, socklen_t *length);
 void tcp_option_changed(struct strata_socket *sock, int name);
+/* The stack is going to end: stops listening, and ends a connection behind what is queued. */
+void tcp_drain(struct strata_flow *flow);
+/* The module is unloaded: whoever uses it takes another. */
+void tcp_algorithm_gone(struct strata_flow *flow, struct strata_instance *algorithm);
 
 #endif

@@ -98,17 +98,6 @@ static void ack_sent(struct tcp_sock *tp)
 	tcp_timer_clear(tp, TCP_TIMER_DELAYED_ACK);
 }
 
-static void trace_segment(const struct tcp_sock *tp, struct strata_pkt *pkt,
-			  const struct tcp_header *h, uint32_t length)
-{
-	strata_trace(tp->sock.transport, pkt, "%s: %s%s%s%s%sseq %u ack %u win %u length %u%s",
-		     tcp_state_name(tp->state), h->flags & TCP_SYN ? "SYN " : "",
-		     h->flags & TCP_FIN ? "FIN " : "", h->flags & TCP_RST ? "RST " : "",
-		     h->flags & TCP_PSH ? "PSH " : "", h->flags & TCP_ACK ? "ACK " : "", h->seq,
-		     h->ack, h->window, length,
-		     seq_lt(h->seq, tp->snd_nxt) && length != 0 ? " (again)" : "");
-}
-
 /* Hands a finished segment down. `ect`: it is ECN-capable. */
 static int segment_output(struct tcp_sock *tp, struct strata_pkt *pkt, const struct tcp_header *h,
 			  bool ect)
@@ -137,8 +126,8 @@ static int send_small(struct tcp_sock *tp, struct tcp_header *h, uint32_t data)
 		return -ENOBUFS;
 	if (data != 0)
 		data = tcp_sndq_append(tp, pkt, h->seq + 1, data, false);
-	if (tp->sock.stack->tracing)
-		trace_segment(tp, pkt, h, data);
+	if (strata_tracing(tp->sock.stack))
+		tcp_trace_output(tp, pkt, h, data);
 	tp->segs_out++;
 	tcp_count(tp, TCP_COUNT_OUT_SEGS, 1);
 	if (h->flags & TCP_RST)
@@ -372,8 +361,8 @@ int tcp_xmit(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint8_t flags)
 		pkt->seg_type = STRATA_SEG_STREAM;
 		pkt->seg_size = (uint16_t)room;
 	}
-	if (tp->sock.stack->tracing)
-		trace_segment(tp, pkt, &h, payload);
+	if (strata_tracing(tp->sock.stack))
+		tcp_trace_output(tp, pkt, &h, payload);
 	if (tp->extra != NULL && !again)
 		tcp_mark_output(tp, pkt, seq, payload);
 	/* Refused below: lost like any other, repaired by the timer. */

@@ -50,10 +50,8 @@ int tcp_reply(struct tcp_module *m, const struct strata_flow_key *key, struct st
 	pkt = tcp_pkt_new(m->stack, h);
 	if (pkt == NULL)
 		goto out_release;
-	strata_trace(m->self, pkt, "%s%s%s seq %u ack %u win %u to %s port %u",
-		     h->flags & TCP_SYN ? "SYN " : "", h->flags & TCP_RST ? "RST " : "",
-		     h->flags & TCP_ACK ? "ACK" : "", h->seq, h->ack, h->window,
-		     strata_addr_text(m->stack, &key->remote), h->destination);
+	if (strata_tracing(m->stack))
+		tcp_trace_reply(m, pkt, h);
 	strata_count(m->self, TCP_COUNT_OUT_SEGS, 1);
 	if (h->flags & TCP_RST)
 		strata_count(m->self, TCP_COUNT_OUT_RSTS, 1);

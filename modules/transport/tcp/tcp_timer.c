@@ -5,6 +5,7 @@
  * what is due, and is set anew. Read RFC 6298 5, RFC 9293 3.8.3, 3.8.4 and 3.8.6.1 before editing.
  */
 #include <errno.h>
+#include <strata/trace.h>
 #include "tcp_int.h"
 
 
@@ -259,6 +260,16 @@ void tcp_timer_fire(struct strata_stack *stack, struct strata_timer *timer)
 		[TCP_TIMER_CORK] = fire_cork,
 		[TCP_TIMER_FIN_WAIT] = fire_fin_wait,
 	};
+	/* Pacing fires with every quantum, and tells nothing that the segments do not. */
+	static const char *const names[TCP_TIMERS] = {
+		[TCP_TIMER_RACK] = "reordering or tail loss probe",
+		[TCP_TIMER_RETRANSMIT] = "retransmission",
+		[TCP_TIMER_PERSIST] = "persist",
+		[TCP_TIMER_DELAYED_ACK] = "delayed ACK",
+		[TCP_TIMER_KEEPALIVE] = "keepalive",
+		[TCP_TIMER_CORK] = "cork",
+		[TCP_TIMER_FIN_WAIT] = "FIN-WAIT-2",
+	};
 	struct tcp_sock *tp = strata_container_of(timer, struct tcp_sock, timer);
 	uint64_t now = strata_now(stack), earliest = 0;
 	unsigned int id;
@@ -267,6 +278,8 @@ void tcp_timer_fire(struct strata_stack *stack, struct strata_timer *timer)
 		if (tp->deadline[id] == 0 || tp->deadline[id] > now)
 			continue;
 		tp->deadline[id] = 0;
+		if (strata_tracing(stack) && names[id] != NULL)
+			tcp_trace_timer(tp, names[id]);
 		fire[id](tp);
 	}
 	for (id = 0; id < TCP_TIMERS; id++)

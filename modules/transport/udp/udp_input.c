@@ -19,7 +19,8 @@ static enum strata_verdict deliver(struct strata_instance *self, struct strata_f
 		return strata_drop(self, pkt, UDP_DROP_SHUT_DOWN);
 	if (us->rx.head != NULL && us->rx.bytes + strata_pkt_truesize(pkt) > us->sock.rcvbuf)
 		return strata_drop(self, pkt, UDP_DROP_RCVBUF_FULL);
-	strata_trace(self, pkt, "%u bytes → socket %d", strata_pkt_length(pkt), us->sock.fd);
+	strata_trace_fields(self, pkt, STRATA_FIELDS(STRATA_FIELD_SIZE("data", strata_pkt_length(pkt)),
+			    STRATA_FIELD_SOCKET("socket", &us->sock)), "queued");
 	strata_count(self, UDP_COUNT_IN_DATAGRAMS, 1);
 	strata_pkt_enqueue(&us->rx, pkt);
 	udp_update_events(us, EPOLLIN);
@@ -105,10 +106,13 @@ enum strata_verdict udp_input(struct strata_instance *self, struct strata_pkt *p
 
 	if (reason >= 0)
 		return strata_drop(self, pkt, (unsigned int)reason);
-	strata_trace(self, pkt, "%s port %u → %s port %u, %u bytes of data",
-		     strata_addr_text(self->stack, &pkt->src), header.source_port,
-		     strata_addr_text(self->stack, &pkt->dst), header.destination_port,
-		     header.length - UDP_HEADER_SIZE);
+	strata_trace_fields(self, pkt, STRATA_FIELDS(STRATA_FIELD_ADDR("src", &pkt->src),
+			    STRATA_FIELD_UINT("src_port", header.source_port),
+			    STRATA_FIELD_ADDR("dst", &pkt->dst),
+			    STRATA_FIELD_UINT("dst_port", header.destination_port),
+			    STRATA_FIELD_SIZE("length", header.length - UDP_HEADER_SIZE),
+			    STRATA_FIELD_TEXT("checksum", header.checksum != 0 ? "good" : "none")),
+			    "%s", "");
 	if ((pkt->flags & (STRATA_PKT_NET_BROADCAST | STRATA_PKT_NET_MULTICAST)) == 0) {
 		flow = strata_flow_find(pkt, header.destination_port, header.source_port);
 		if (flow == NULL) {

@@ -188,9 +188,11 @@ static int transmit(struct udp_socket *us, struct strata_pkt *pkt, const struct 
 	struct strata_dst dst = us->way.dst;	/* borrows its references */
 	int err;
 
-	strata_trace(self, pkt, "%s port %u → %s port %u, %u bytes of data",
-		     strata_addr_text(self->stack, &d->tx.src), us->sock.flow.key.local_port,
-		     strata_addr_text(self->stack, &d->tx.dst), d->port, d->length);
+	strata_trace_fields(self, pkt, STRATA_FIELDS(STRATA_FIELD_ADDR("src", &d->tx.src),
+			    STRATA_FIELD_UINT("src_port", us->sock.flow.key.local_port),
+			    STRATA_FIELD_ADDR("dst", &d->tx.dst), STRATA_FIELD_UINT("dst_port", d->port),
+			    STRATA_FIELD_SIZE("length", d->length),
+			    STRATA_FIELD_UINT("socket", us->sock.fd)), "%s", "");
 	if (d->stamps != 0)
 		stamp(us, pkt, d);
 	/* RFC 1112 6.1: such a datagram must not leave the host. */

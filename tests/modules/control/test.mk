@@ -1,6 +1,22 @@
 # Tests of the control module.
+control_house = tests/modules/control/house.c tests/modules/control/house.h
+
+test_programs += tests/modules/control/test_access
+tests_modules_control_test_access_SOURCES = tests/modules/control/test_access.c $(control_house)
+tests_modules_control_test_access_CPPFLAGS = $(test_cppflags)
+tests_modules_control_test_access_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_modules_control_test_access_LDFLAGS = $(test_ldflags)
+tests_modules_control_test_access_LDADD = $(test_libs) $(JANSSON_LIBS)
+
+test_programs += tests/modules/control/test_change
+tests_modules_control_test_change_SOURCES = tests/modules/control/test_change.c $(control_house)
+tests_modules_control_test_change_CPPFLAGS = $(test_cppflags)
+tests_modules_control_test_change_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_modules_control_test_change_LDFLAGS = $(test_ldflags)
+tests_modules_control_test_change_LDADD = $(test_libs) $(JANSSON_LIBS)
+
 test_programs += tests/modules/control/test_control
-tests_modules_control_test_control_SOURCES = tests/modules/control/test_control.c
+tests_modules_control_test_control_SOURCES = tests/modules/control/test_control.c $(control_house)
 tests_modules_control_test_control_CPPFLAGS = $(test_cppflags)
 tests_modules_control_test_control_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_modules_control_test_control_LDFLAGS = $(test_ldflags)
@@ -17,3 +33,10 @@ tests_modules_control_test_filter_CPPFLAGS = $(test_cppflags) -I$(top_srcdir)/mo
 tests_modules_control_test_filter_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(PCAP_CFLAGS)
 tests_modules_control_test_filter_LDFLAGS = $(test_ldflags)
 tests_modules_control_test_filter_LDADD = $(test_libs) $(JANSSON_LIBS) $(PCAP_LIBS)
+
+test_programs += tests/modules/control/test_graph
+tests_modules_control_test_graph_SOURCES = tests/modules/control/test_graph.c
+tests_modules_control_test_graph_CPPFLAGS = $(test_cppflags)
+tests_modules_control_test_graph_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_modules_control_test_graph_LDFLAGS = $(test_ldflags)
+tests_modules_control_test_graph_LDADD = $(test_libs) $(JANSSON_LIBS)
