@@ -13,15 +13,10 @@
 
 /* ---- what requests name ---- */
 
-static struct strata_stack *stack_of(const struct control_request *request)
-{
-	return request->control->self->stack;
-}
-
 struct strata_iface *control_find_iface(struct control_request *request, const char *name,
 					size_t *refused)
 {
-	struct strata_iface *iface = strata_iface_by_name(stack_of(request), name);
+	struct strata_iface *iface = strata_iface_by_name(request->stack, name);
 	struct control_names names = { .count = 0 };
 	char hint[96], list[256] = "none";
 	size_t length = 0;
@@ -29,7 +24,7 @@ struct strata_iface *control_find_iface(struct control_request *request, const c
 	*refused = 0;
 	if (iface != NULL)
 		return iface;
-	while ((iface = strata_iface_next(stack_of(request), iface)) != NULL) {
+	while ((iface = strata_iface_next(request->stack, iface)) != NULL) {
 		control_names_add(&names, iface->name);
 		if (length < sizeof(list))
 			length += (size_t)snprintf(list + length, sizeof(list) - length, "%s%s",
@@ -48,7 +43,7 @@ static size_t parse_addr(struct control_request *request, const char *name, stru
 
 	if (text == NULL)
 		return 0;
-	if (strchr(text, '/') != NULL || strata_prefix_parse(stack_of(request), text, &prefix) < 0)
+	if (strchr(text, '/') != NULL || strata_prefix_parse(request->stack, text, &prefix) < 0)
 		return control_fail(request, "invalid", "`%s`: '%.60s' is no address of a family that this "
 				    "stack has; write one such as 192.0.2.1", name, text);
 	*out = prefix.addr;
@@ -64,7 +59,7 @@ static size_t parse_prefix(struct control_request *request, const char *name, co
 	if (strchr(text, '/') == NULL)
 		return control_fail(request, "invalid", "`%s`: '%.60s' has no prefix length; write one "
 				    "such as %s", name, text, example);
-	if (strata_prefix_parse(stack_of(request), text, out) < 0)
+	if (strata_prefix_parse(request->stack, text, out) < 0)
 		return control_fail(request, "invalid", "`%s`: '%.60s' is no prefix of a family that this "
 				    "stack has; write one such as %s", name, text, example);
 	return 0;
@@ -82,10 +77,10 @@ size_t control_option_get(struct control_request *request)
 	const char *name = control_text(request, "name");
 	struct strata_error error = { 0 };
 	char value[VALUE_MAX];
-	int result = strata_option_get(stack_of(request), name, value, sizeof(value));
+	int result = strata_option_get(request->stack, name, value, sizeof(value));
 
 	if (result == -ENOENT)	/* which is better said by the one that explains */
-		strata_option_set(stack_of(request), name, "", &error);
+		strata_option_set(request->stack, name, "", &error);
 	if (result < 0)
 		return control_fail_errno(request, result, &error);
 	return control_result(request, json_pack("{s:s, s:s}", "name", name, "value", value));
@@ -95,11 +90,11 @@ size_t control_option_set(struct control_request *request)
 {
 	const char *name = control_text(request, "name");
 	struct strata_error error = { 0 };
-	int result = strata_option_set(stack_of(request), name, control_text(request, "value"), &error);
+	int result = strata_option_set(request->stack, name, control_text(request, "value"), &error);
 
 	if (result < 0)
 		return control_fail_errno(request, result, &error);
-	strata_log(stack_of(request), request->control->self, STRATA_LOG_INFO, "option %s is %s now", name,
+	strata_log(request->stack, request->control->self, STRATA_LOG_INFO, "option %s is %s now", name,
 		   control_text(request, "value"));
 	return control_option_get(request);
 }
@@ -132,7 +127,7 @@ size_t control_address_add(struct control_request *request)
 	case 0:
 		return done(request);
 	case -EEXIST:
-		there = strata_ifaddr_find(stack_of(request), &prefix.addr);
+		there = strata_ifaddr_find(request->stack, &prefix.addr);
 		return control_fail(request, "exists", "address %.60s: interface %s has it already", text,
 				    there != NULL ? there->iface->name : iface->name);
 	case -EINVAL:
@@ -157,7 +152,7 @@ size_t control_address_remove(struct control_request *request)
 
 	if (refused != 0)
 		return refused;
-	there = strata_ifaddr_find(stack_of(request), &prefix.addr);
+	there = strata_ifaddr_find(request->stack, &prefix.addr);
 	if (there == NULL || there->iface != iface)
 		return control_fail(request, "not_found", "address %.60s: interface %s does not have it%s%s",
 				    text, iface->name, there != NULL ? "; it is on " : "",
@@ -193,7 +188,7 @@ static size_t parse_route(struct control_request *request, struct strata_route *
 static size_t check_congestion(struct control_request *request, const char *name)
 {
 	if (name == NULL ||
-	    strata_instance_by_name(stack_of(request), STRATA_CONGESTION, name) != NULL)
+	    strata_instance_by_name(request->stack, STRATA_CONGESTION, name) != NULL)
 		return 0;
 	return control_fail(request, "not_found", "`congestion`: no module '%.40s' of kind congestion is "
 			    "running; load it first", name);
@@ -213,7 +208,7 @@ size_t control_route_add(struct control_request *request)
 	if (via == NULL && route.iface == NULL)
 		return control_fail(request, "invalid", "route to %.60s needs `via`, the gateway's address, "
 				    "or `interface`, or both", to);
-	result = strata_route_add(stack_of(request), &route);
+	result = strata_route_add(request->stack, &route);
 	switch (result) {
 	case 0:
 		return done(request);
@@ -242,7 +237,7 @@ size_t control_route_remove(struct control_request *request)
 
 	if (refused != 0)
 		return refused;
-	result = strata_route_remove(stack_of(request), &route);
+	result = strata_route_remove(request->stack, &route);
 	if (result == -ESRCH)
 		return control_fail(request, "not_found", "no route to %.60s%s%.60s%s%.20s with metric %u; "
 				    "the table `routes` has them all", control_text(request, "to"),

@@ -27,9 +27,16 @@ void control_client_close(struct control_client *client)
 	struct strata_stack *stack = control->self->stack;
 
 	control_stream_free(client);
+	control_forget_laid(client);
 	strata_watch_remove(stack, &client->watch);
 	strata_timer_stop(stack, &client->timer);
-	close(client->watch.fd);
+	if (control->working != NULL && control->working->client == client) {
+		control->working->orphan = client->watch.fd;
+		control->working->control = NULL;
+		control->working->client = NULL;
+	} else {
+		close(client->watch.fd);
+	}
 	*client->link = client->next;
 	if (client->next != NULL)
 		client->next->link = client->link;
@@ -45,7 +52,7 @@ bool control_client_evict(struct control *control)
 
 	for (client = control->clients; client != NULL; client = client->next)
 		if (client->in_length == 0 && client->out_length == 0 && client->stream == NULL &&
-		    (oldest == NULL || client->active < oldest->active))
+		    client->laid == NULL && (oldest == NULL || client->active < oldest->active))
 			oldest = client;
 	if (oldest == NULL || now - oldest->active < config_of(control)->timeout)
 		return false;
@@ -128,6 +135,11 @@ static void wait_for(struct control_client *client, size_t line)
 	struct strata_stack *stack = client->control->self->stack;
 	bool out = client->out_length != 0 || control_stream_draining(client);
 
+	if (client->laid != NULL) {	/* nothing to wait for but the end of the batch; a hang-up is told */
+		strata_watch_set(stack, &client->watch, 0);
+		strata_timer_stop(stack, &client->timer);
+		return;
+	}
 	/* With a line left, or nothing more to come, being writable is the next turn's call. */
 	strata_watch_set(stack, &client->watch, out || line != 0 || client->ended ? EPOLLOUT :
 			 EPOLLIN | (control_stream_pending(client) ? EPOLLOUT : 0));
@@ -145,7 +157,7 @@ static void wait_for(struct control_client *client, size_t line)
 /* Whether the next request has to wait for the client to take what it was sent. */
 static bool is_behind(const struct control_client *client)
 {
-	return client->out_length != 0 || control_stream_draining(client);
+	return client->out_length != 0 || client->laid != NULL || control_stream_draining(client);
 }
 
 /* Its line has no end within the buffer. */
@@ -193,7 +205,7 @@ void control_client_push(struct control_client *client)
 	if (client->closing && client->stream == NULL && client->out_length == 0)
 		goto out_close;
 	line = client->closing || is_behind(client) ? 0 : line_length(client);
-	if (client->ended && line == 0 && client->stream == NULL && client->out_length == 0)
+	if (client->ended && line == 0 && !is_behind(client) && client->stream == NULL)
 		goto out_close;
 	wait_for(client, line);
 	return;

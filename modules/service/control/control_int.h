@@ -4,6 +4,8 @@
 #define CONTROL_INT_H
 
 #include <jansson.h>
+#include <strata/inspect.h>
+#include <strata/live.h>
 #include <strata/loop.h>
 #include <strata/module.h>
 #include <strata/timer.h>
@@ -25,6 +27,8 @@ struct control_config {
 	uint64_t stream_buffer;
 };
 
+struct control_method;
+struct control_request;
 struct control_stream;
 
 /** A connected client. At most one request of it is worked on in a turn of the loop. */
@@ -36,6 +40,9 @@ struct control_client {
 	uint64_t active;		/* last byte in or out, stack time */
 	struct control_stream *stream;	/* what follows the reply; NULL: nothing does */
 	size_t in_length, out_length, out_sent;
+	struct strata_call call;	/* for a request that has been laid aside until the stack is at rest: */
+	json_t *laid;			/* NULL: none has */
+	const struct control_method *laid_method;
 	bool admin;			/* may change things */
 	bool waiting_out;		/* the timer is the reply's */
 	bool ended;			/* will send no more; what it has sent is still answered */
@@ -50,6 +57,7 @@ struct control {
 	struct strata_timer pause;	/* until accepting is tried again */
 	struct control_client *clients;
 	unsigned int client_count, stream_count;
+	struct control_request *working;	/* one that was laid aside is being answered; NULL: none */
 	int reserve;			/* a descriptor given up to serve one client when there are none; -1 */
 	uint32_t group, admin_group;	/* CONTROL_NO_GROUP: none */
 	char path[108];			/* of the socket: sizeof(sun_path) */
@@ -95,12 +103,13 @@ void control_access_names(const struct control *control, char *buf, size_t size)
 
 /* ---- control_reply.c: a request's line to a reply's line ---- */
 
-struct control_method;
-
 /** A request being answered. */
 struct control_request {
+	/* Both NULL once the service has been stopped by what it was asked. */
 	struct control *control;
 	struct control_client *client;
+	int orphan;		/* the client's descriptor when they are */
+	struct strata_stack *stack;
 	const struct control_method *method;
 	const json_t *root;	/* all of it */
 	const json_t *id;	/* NULL: has none */
@@ -128,6 +137,7 @@ struct control_param {
 struct control_method {
 	const char *name;
 	bool admin;		/* for administrators alone */
+	bool later;		/* `answer` is called when the stack is at rest: it may stop modules */
 	const struct control_param *params;
 	size_t param_count;
 	/** Writes the reply's line to request->out, mostly by control_result() and control_fail(), and
@@ -234,6 +244,8 @@ bool control_page_wants(struct control_page *page);
 /** Adds an entry; takes over the reference. NULL: memory is short, the page ends here. */
 void control_page_add(struct control_page *page, json_t *entry);
 
+/** A socket as the table of that name has it. */
+json_t *control_socket_entry(struct strata_stack *stack, const struct strata_socket_view *view);
 /** The method `show`. */
 size_t control_answer_show(struct control_request *request);
 
@@ -251,10 +263,18 @@ size_t control_route_remove(struct control_request *request);
 size_t control_neighbour_add(struct control_request *request);
 size_t control_neighbour_remove(struct control_request *request);
 
-/* ---- control_modules.c: modules that come and go ---- */
+/* ---- control_modules.c: what may stop modules ---- */
 
+/** Keeps a request until the stack is at rest; the client is answered then. */
+void control_lay_aside(struct control_request *request);
+/** The client goes: nobody wants the answer. */
+void control_forget_laid(struct control_client *client);
 size_t control_module_enable(struct control_request *request);
 size_t control_module_disable(struct control_request *request);
+size_t control_module_load(struct control_request *request);
+size_t control_module_unload(struct control_request *request);
+size_t control_interface_set(struct control_request *request);
+size_t control_reload(struct control_request *request);
 
 /* ---- control_graph.c ---- */
 

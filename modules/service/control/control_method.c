@@ -39,6 +39,17 @@ static const struct control_param neighbour_params[] = {
 };
 static const struct control_param module_params[] = {
 	{ .name = "name", .type = CONTROL_TEXT, .required = true },
+	{ .name = "file", .type = CONTROL_TEXT },
+	{ .name = "number", .type = CONTROL_UINT, .max = UINT16_MAX },
+	{ .name = "options", .type = CONTROL_OBJECT },
+};
+static const struct control_param interface_params[] = {
+	{ .name = "name", .type = CONTROL_TEXT, .required = true },
+	{ .name = "up", .type = CONTROL_BOOL },
+	{ .name = "mtu", .type = CONTROL_UINT, .min = 1, .max = UINT32_MAX },
+};
+static const struct control_param reload_params[] = {
+	{ .name = "dry_run", .type = CONTROL_BOOL },
 };
 
 #define PARAMS(list) .params = list, .param_count = STRATA_COUNT(list)
@@ -57,8 +68,17 @@ static const struct control_method methods[] = {
 	  .answer = control_neighbour_add },
 	{ "neighbour.remove", .admin = true, SOME_PARAMS(neighbour_params, 2),
 	  .answer = control_neighbour_remove },
-	{ "module.enable", .admin = true, PARAMS(module_params), .answer = control_module_enable },
-	{ "module.disable", .admin = true, PARAMS(module_params), .answer = control_module_disable },
+	{ "interface.set", .admin = true, .later = true, PARAMS(interface_params),
+	  .answer = control_interface_set },
+	{ "module.enable", .admin = true, .later = true, SOME_PARAMS(module_params, 1),
+	  .answer = control_module_enable },
+	{ "module.disable", .admin = true, .later = true, SOME_PARAMS(module_params, 1),
+	  .answer = control_module_disable },
+	{ "module.load", .admin = true, .later = true, PARAMS(module_params),
+	  .answer = control_module_load },
+	{ "module.unload", .admin = true, .later = true, SOME_PARAMS(module_params, 1),
+	  .answer = control_module_unload },
+	{ "reload", .admin = true, .later = true, PARAMS(reload_params), .answer = control_reload },
 	{ "stop", .answer = control_stream_stop },
 };
 
@@ -230,6 +250,10 @@ static size_t call_method(struct control_request *request)
 	length = check_params(request);
 	if (length != 0)
 		return length;
+	if (method->later) {
+		control_lay_aside(request);
+		return 0;
+	}
 	return method->answer != NULL ? method->answer(request) : control_stream_start(request);
 }
 
@@ -265,7 +289,8 @@ static size_t answer_object(struct control_request *request)
 size_t control_answer(struct control_client *client, const char *line, size_t length, char *out)
 {
 	struct control_request request = {
-		.control = client->control, .client = client, .out = out,
+		.control = client->control, .client = client, .stack = client->control->self->stack,
+		.out = out, .orphan = -1,
 	};
 	json_error_t fault;
 	json_t *root;

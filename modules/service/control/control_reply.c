@@ -11,7 +11,7 @@
 /* Local choice: longest `id` that is given back, as JSON text. */
 #define ID_MAX 128
 /* Local choice: longest message of an error; several faults may be told in one. */
-#define MESSAGE_MAX 2048
+#define MESSAGE_MAX 8192
 
 size_t control_put_id(char *out, size_t size, const json_t *id)
 {
@@ -25,21 +25,45 @@ size_t control_put_id(char *out, size_t size, const json_t *id)
 	return dumped != 0 && dumped <= ID_MAX ? length + (size_t)n + dumped : length;
 }
 
+/* Bytes of the well-formed character at `s`, as RFC 3629 section 4 has them; 0: there is none. */
+static size_t character(const char *s)
+{
+	const unsigned char *c = (const unsigned char *)s;
+	size_t length = c[0] < 0x80 ? 1 : c[0] >= 0xc2 && c[0] <= 0xdf ? 2 :
+			c[0] >= 0xe0 && c[0] <= 0xef ? 3 : c[0] >= 0xf0 && c[0] <= 0xf4 ? 4 : 0;
+	size_t i;
+
+	for (i = 1; i < length; i++)
+		if ((c[i] & 0xc0) != 0x80)
+			return 0;
+	/* Longer than need be, a surrogate, or beyond the last character. */
+	if ((c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xed && c[1] > 0x9f) ||
+	    (c[0] == 0xf0 && c[1] < 0x90) || (c[0] == 0xf4 && c[1] > 0x8f))
+		return 0;
+	return length;
+}
+
 /* Copies a message that may quote a request's bytes, cut in the middle of a character; faults that stand a
  * line each are joined. */
 static void plain_text(char *out, size_t size, const char *message)
 {
-	size_t length = 0;
+	size_t length = 0, n;
 
-	for (; *message != '\0' && length < size - 2; message++) {
+	while (*message != '\0' && length + 5 < size) {
 		if (*message == '\n') {
-			if (message[1] == '\0')
-				break;
-			out[length++] = ';';
-			out[length++] = ' ';
+			if (*++message != '\0')
+				length += (size_t)snprintf(out + length, size - length, "; ");
 			continue;
 		}
-		out[length++] = (char)(*message >= ' ' && *message <= '~' ? *message : '?');
+		n = character(message);
+		if (n == 0 || (n == 1 && (*message < ' ' || *message > '~'))) {
+			out[length++] = '?';
+			message++;
+			continue;
+		}
+		memcpy(out + length, message, n);
+		length += n;
+		message += n;
 	}
 	out[length] = '\0';
 }
@@ -76,7 +100,8 @@ size_t control_fail(struct control_request *request, const char *code, const cha
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
-	strata_count(request->control->self, CONTROL_COUNTER_ERRORS, 1);
+	if (request->control != NULL)
+		strata_count(request->control->self, CONTROL_COUNTER_ERRORS, 1);
 	return control_error(request->out, request->id, code, message);
 }
 

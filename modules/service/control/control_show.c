@@ -375,26 +375,31 @@ static json_t *json_end(struct strata_stack *stack, const struct strata_addr *ad
 	return json_pack("{s:o, s:i}", "address", json_addr(stack, addr), "port", (int)port);
 }
 
-static void add_socket(void *ctx, const struct strata_socket_view *view)
+json_t *control_socket_entry(struct strata_stack *stack, const struct strata_socket_view *view)
 {
 	static const struct strata_flow unbound;
 	const struct strata_flow *flow = view->flow != NULL ? view->flow : &unbound;
 	const struct strata_flow_key *key = &flow->key;
-	struct control_page *page = ctx;
 
-	if (!control_page_wants(page))
-		return;
-	control_page_add(page, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"transport", view->transport->name,
 		"number", json_number(view->transport->number),
 		"fd", view->fd >= 0 ? json_integer(view->fd) : json_null(),
 		"state", json_text(view->state),
-		"local", json_end(page->stack, &key->local, key->local_port),
+		"local", json_end(stack, &key->local, key->local_port),
 		"remote", strata_addr_is_set(&key->remote) ?
-			json_end(page->stack, &key->remote, key->remote_port) : json_null(),
+			json_end(stack, &key->remote, key->remote_port) : json_null(),
 		"interface", json_iface(flow->iface),
 		"rx_queue", json_number(view->rx_queue),
-		"tx_queue", json_number(view->tx_queue)));
+		"tx_queue", json_number(view->tx_queue));
+}
+
+static void add_socket(void *ctx, const struct strata_socket_view *view)
+{
+	struct control_page *page = ctx;
+
+	if (control_page_wants(page))
+		control_page_add(page, control_socket_entry(page->stack, view));
 }
 
 static void show_sockets(struct control_page *page)

@@ -147,6 +147,11 @@ static void every_method_that_changes_is_forbidden_to_readers(void **state)
 		"'method':'neighbour.remove','interface':'w0','address':'192.0.2.1'",
 		"'method':'module.enable','name':'udp'",
 		"'method':'module.disable','name':'udp'",
+		"'method':'module.load','name':'udp'",
+		"'method':'module.unload','name':'udp'",
+		"'method':'interface.set','name':'w0','up':false",
+		"'method':'reload'",
+		"'method':'reload','dry_run':true",
 	};
 	struct house h;
 	size_t i;

@@ -2,6 +2,7 @@
 /* Changing a running stack over the control socket: what is done, and what each refusal says. */
 #include "house.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* The entry of a table whose member `key` is `value`; borrowed from `*table`, NULL: there is none. */
@@ -146,6 +147,73 @@ static void a_module_can_be_disabled_and_enabled(void **state)
 	finish(&h, fd);
 }
 
+static void a_module_can_be_loaded_and_unloaded(void **state)
+{
+	struct house h;
+	int fd;
+
+	(void)state;
+	house_open(&h, house_network);
+	fd = client(&h);
+	done(&h, fd, "'method':'module.load','name':'late','file':'udp','number':253,"
+	     "'options':{'rcvbuf':'64KiB','zero_checksum':true}");
+	expect_member(&h, fd, "modules", "name", "late", "state", "running");
+	ask_refused(&h, fd, "'method':'module.load','name':'late'", "exists", "there already");
+	done(&h, fd, "'method':'module.unload','name':'late'");
+	assert_false(has(&h, fd, "modules", "name", "late"));
+	finish(&h, fd);
+}
+
+static void an_interface_can_be_set(void **state)
+{
+	struct house h;
+	int fd;
+
+	(void)state;
+	house_open(&h, house_network);
+	fd = client(&h);
+	done(&h, fd, "'method':'interface.set','name':'w0','up':false");
+	expect_member(&h, fd, "interfaces", "name", "w0", "state", "down");
+	done(&h, fd, "'method':'interface.set','name':'w0','mtu':1400,'up':true");
+	expect_member(&h, fd, "interfaces", "name", "w0", "state", "up");
+	assert_int_equal(strata_iface_by_name(h.stack, "w0")->mtu, 1400);
+	ask_refused(&h, fd, "'method':'interface.set','name':'w0'", "bad_request", "`up` or `mtu`");
+	ask_refused(&h, fd, "'method':'interface.set','name':'w0','mtu':1", "invalid", "mtu");
+	assert_int_equal(strata_iface_by_name(h.stack, "w0")->mtu, 1400);
+	finish(&h, fd);
+}
+
+static void a_client_that_hangs_up_before_its_answer_is_no_harm(void **state)
+{
+	static const char request[] =
+		"{\"v\":1,\"method\":\"module.disable\",\"name\":\"udp\"}\n"
+		"{\"v\":1,\"method\":\"module.enable\",\"name\":\"udp\"}\n";
+	struct house h;
+	int fd, i;
+
+	(void)state;
+	house_open(&h, house_network);
+	for (i = 0; i < 30; i++) {
+		fd = client(&h);
+		say(fd, request);
+		if (i % 3 == 1)
+			shutdown(fd, SHUT_WR);
+		if (i % 3 == 2)
+			strata_loop_turn(h.stack, 0);
+		if (i % 3 != 1)
+			close(fd);
+		settle(&h);
+		if (i % 3 == 1) {	/* it has sent all it will, and hears both answers */
+			json_t *reply = hear(&h, fd);
+
+			json_decref(reply);
+			json_decref(hear(&h, fd));
+			expect_end(&h, fd);
+		}
+	}
+	house_close(&h);
+}
+
 static void every_refusal_says_what_and_where(void **state)
 {
 	static const struct {
@@ -219,6 +287,9 @@ int main(void)
 		cmocka_unit_test(a_route_can_be_added_and_removed),
 		cmocka_unit_test(a_neighbour_can_be_added_and_removed),
 		cmocka_unit_test(a_module_can_be_disabled_and_enabled),
+		cmocka_unit_test(a_module_can_be_loaded_and_unloaded),
+		cmocka_unit_test(an_interface_can_be_set),
+		cmocka_unit_test(a_client_that_hangs_up_before_its_answer_is_no_harm),
 		cmocka_unit_test(every_refusal_says_what_and_where),
 	};
 
