@@ -20,7 +20,8 @@
 
 const struct cli_option cli_global_options[] = {
 	{ .name = "json", .help = "JSON instead of tables" },
-	{ .name = "stack", .argument = "NAME", .help = "the stack's name (default: default)" },
+	{ .name = "stack", .argument = "NAME", .value = CLI_STACK,
+	  .help = "the stack's name (default: default)" },
 	{ .name = "run-dir", .argument = "DIR", .value = CLI_DIRECTORY,
 	  .help = "directory of its control socket\n(default " STRATA_RUNSTATEDIR "/strata/<stack name>)" },
 	{ .name = "module-path", .argument = "DIR", .value = CLI_DIRECTORY,
@@ -195,6 +196,20 @@ static const struct cli_option *short_option(const struct cli *cli, char letter)
 	return found;
 }
 
+const struct cli_option *cli_option_find(const struct cli *cli, const char *word)
+{
+	unsigned int fits;
+	const struct cli_option *option;
+
+	if (word[0] != '-' || word[1] == '\0')
+		return NULL;
+	/* Of letters in one word only the last may have a value. */
+	if (word[1] != '-')
+		return short_option(cli, word[strlen(word) - 1]);
+	option = long_option(cli, word + 2, strcspn(word + 2, "="), &fits);
+	return fits == 1 ? option : NULL;
+}
+
 static int unknown_option(const struct cli *cli, const char *arg, size_t length)
 {
 	const char *names[NAMES_MAX + 1] = { NULL }, *nearest;
@@ -245,7 +260,7 @@ static int take_value(struct reader *reader, const struct cli_option *option, co
 	return 0;
 }
 
-static int give(struct cli *cli, const struct cli_option *option, const char *value)
+int cli_give(struct cli *cli, const struct cli_option *option, const char *value)
 {
 	cli->given[cli->given_count++] = (struct cli_given){ option, value };
 	if (strcmp(option->name, "json") == 0) {
@@ -282,7 +297,7 @@ static int read_long(struct reader *reader)
 		return unknown_option(reader->cli, arg, length);
 	}
 	status = take_value(reader, option, name[length] == '=' ? name + length + 1 : NULL, &value);
-	return status != 0 || reader->lenient ? status : give(reader->cli, option, value);
+	return status != 0 || reader->lenient ? status : cli_give(reader->cli, option, value);
 }
 
 static int read_short(struct reader *reader)
@@ -300,7 +315,7 @@ static int read_short(struct reader *reader)
 		if (status != 0)
 			return status;
 		if (!reader->lenient) {
-			status = give(reader->cli, option, value);
+			status = cli_give(reader->cli, option, value);
 			if (status != 0)
 				return status;
 		}
@@ -312,7 +327,7 @@ static int read_short(struct reader *reader)
 
 /* ---- the path of subcommands ---- */
 
-static void descend(struct cli *cli, const struct cli_command *command)
+void cli_descend(struct cli *cli, const struct cli_command *command)
 {
 	size_t length = strlen(cli->name);
 
@@ -335,7 +350,7 @@ static int extend_path(struct cli *cli, const char *name, bool *taken)
 	found = cli_find(commands, name, &several);
 	if (found == NULL)
 		return unknown_command(cli, commands, name, several);
-	descend(cli, found);
+	cli_descend(cli, found);
 	*taken = true;
 	return 0;
 }
@@ -368,22 +383,29 @@ static int pass(struct reader *reader, int *operands)
 	return status;
 }
 
+int cli_prepare(struct cli *cli, int argc, char **argv)
+{
+	/* A letter of an argument gives one option at most. */
+	size_t room = 1;
+	int i;
+
+	for (i = 0; i < argc; i++)
+		room += strlen(argv[i]);
+	cli->given = calloc(room, sizeof(*cli->given));
+	if (cli->given != NULL)
+		return 0;
+	cli_error("out of memory");
+	return CLI_FAILURE;
+}
+
 int cli_read(struct cli *cli, int *argc, char **argv)
 {
 	struct reader reader = { .cli = cli, .argc = *argc, .argv = argv, .lenient = true };
 	int status;
 
-	/* A letter of an argument gives one option at most. */
-	size_t room = 1;
-	int i;
-
-	for (i = 0; i < *argc; i++)
-		room += strlen(argv[i]);
-	cli->given = calloc(room, sizeof(*cli->given));
-	if (cli->given == NULL) {
-		cli_error("out of memory");
-		return CLI_FAILURE;
-	}
+	status = cli_prepare(cli, *argc, argv);
+	if (status != 0)
+		return status;
 	status = pass(&reader, argc);
 	if (status != 0)
 		return status;

@@ -23,10 +23,10 @@ enum cli_value {
 	CLI_FILE,
 	CLI_DIRECTORY,
 	CLI_COMMAND,		/* a subcommand, for help */
-	CLI_INTERFACE,		/* of the running stack, as all down to CLI_OPTION_VALUE */
+	CLI_STACK,		/* the name of one whose socket is there */
+	CLI_INTERFACE,		/* of the running stack, as all down to CLI_OPTION */
 	CLI_MODULE,		/* running or disabled */
-	CLI_OPTION,		/* "tcp.sack" */
-	CLI_OPTION_VALUE,	/* what the option before may be set to */
+	CLI_OPTION,		/* "tcp.sack", and then what it may be set to */
 	CLI_MODULE_FILE,	/* on the module path, or a file */
 };
 
@@ -117,6 +117,12 @@ extern const struct cli_option cli_global_options[];
 /** Reads the command line into `cli`, whose commands are set. `argv` is put in order: its first `*argc` elements
  *  are the operands. Returns 0, or an exit status having told why. */
 int cli_read(struct cli *cli, int *argc, char **argv);
+/** The parts of cli_read() that completion has use for: room for the options of these arguments; an option with its
+ *  value; another step of the path; and the option that a word begins, "--name", "--name=…" or "-n". */
+int cli_prepare(struct cli *cli, int argc, char **argv);
+int cli_give(struct cli *cli, const struct cli_option *option, const char *value);
+void cli_descend(struct cli *cli, const struct cli_command *command);
+const struct cli_option *cli_option_find(const struct cli *cli, const char *word);
 /** Frees what cli_read() made. */
 void cli_forget(struct cli *cli);
 /** The command of a list that `name` means: the name, the alias, or a prefix of one alone. NULL: none, or
@@ -215,6 +221,7 @@ int cli_signal_fd(void);
 
 extern const struct cli_command cli_command_address;	/* strata_change.c */
 extern const struct cli_command cli_command_check;	/* strata_module.c */
+extern const struct cli_command cli_command_complete;	/* strata_complete.c */
 extern const struct cli_command cli_command_help;	/* strata_help.c */
 extern const struct cli_command cli_command_interface;	/* strata_change.c */
 extern const struct cli_command cli_command_module;	/* strata_module.c */

@@ -16,6 +16,7 @@ tools_strata_SOURCES = \
 	tools/strata_change.c \
 	tools/strata_cli.h \
 	tools/strata_client.c \
+	tools/strata_complete.c \
 	tools/strata_filter.c \
 	tools/strata_help.c \
 	tools/strata_module.c \
@@ -33,6 +34,12 @@ tools_strata_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(PCAP_CFLAGS)
 tools_strata_LDADD = libstrata.la $(JANSSON_LIBS) $(PCAP_LIBS)
 
 dist_man_MANS += tools/stratad.8 tools/strata.1 conf/strata.yaml.5
+# Completion asks `strata complete`, so these two have nothing of their own to say.
+bashcompdir = $(datadir)/bash-completion/completions
+dist_bashcomp_DATA = tools/completions/strata
+zshcompdir = $(datadir)/zsh/site-functions
+dist_zshcomp_DATA = tools/completions/_strata
+
 EXTRA_DIST += docs/control.md docs/demos.md tools/templates/README.md
 
 # Templates of `strata new-module`: what all projects have, and what each kind adds. The program finds them
