@@ -3,6 +3,7 @@
  * The record of a run: a line of text for each frame at each end of a link, and the same as a pcapng
  * file (draft-ietf-opsawg-pcapng, sections 4.1 to 4.3), with what became of a frame as its comment.
  */
+#include "pcapng.h"
 #include "sim_int.h"
 
 #include <errno.h>
@@ -10,11 +11,7 @@
 #include <stdlib.h>
 
 enum {
-	SECTION_HEADER = 0x0a0d0d0a, INTERFACE = 1, ENHANCED_PACKET = 6,
-	ORDER_MAGIC = 0x1a2b3c4d,
 	LINKTYPE_ETHERNET = 1, LINKTYPE_RAW = 101,
-	OPT_END = 0, OPT_COMMENT = 1, OPT_IF_NAME = 2, OPT_IF_TSRESOL = 9, OPT_FLAGS = 2,
-	INBOUND = 1, OUTBOUND = 2,
 	BLOCK_MOST = 70000, TEXT_MOST = 256,
 };
 
@@ -22,97 +19,55 @@ struct sim_record {
 	FILE *text, *pcapng;
 	uint32_t interfaces;
 	uint8_t block[BLOCK_MOST];	/* of the capture, being put together */
-	size_t length;
 };
 
-/* ---- blocks of the capture: in the byte order of this machine, which the section header tells ---- */
+/* ---- blocks of the capture ---- */
 
-static void put(struct sim_record *record, const void *bytes, size_t n)
+static struct pcapng begin(struct sim_record *record)
 {
-	if (record->length + n + 4 > sizeof(record->block))
-		return;
-	memcpy(record->block + record->length, bytes, n);
-	record->length += n;
-	while (record->length % 4 != 0)
-		record->block[record->length++] = 0;
+	return (struct pcapng){ .bytes = record->block, .room = sizeof(record->block) };
 }
 
-static void put32(struct sim_record *record, uint32_t value)
+/* One that is too long for the room is left out. */
+static void finish(struct sim_record *record, const struct pcapng *block)
 {
-	put(record, &value, sizeof(value));
-}
-
-static void put16s(struct sim_record *record, uint16_t a, uint16_t b)
-{
-	uint16_t both[2] = { a, b };
-
-	put(record, both, sizeof(both));
-}
-
-static void put_option(struct sim_record *record, uint16_t code, const void *bytes, size_t n)
-{
-	put16s(record, code, (uint16_t)n);
-	if (n != 0)
-		put(record, bytes, n);
-}
-
-static void begin(struct sim_record *record, uint32_t type)
-{
-	record->length = 0;
-	put32(record, type);
-	put32(record, 0);
-}
-
-static void finish(struct sim_record *record)
-{
-	uint32_t total = (uint32_t)record->length + 4;
-
-	memcpy(record->block + 4, &total, sizeof(total));
-	put32(record, total);
-	fwrite(record->block, 1, record->length, record->pcapng);
+	if (!block->full)
+		fwrite(block->bytes, 1, block->length, record->pcapng);
 }
 
 static void put_section(struct sim_record *record)
 {
-	begin(record, SECTION_HEADER);
-	put32(record, ORDER_MAGIC);
-	put16s(record, 1, 0);
-	put32(record, UINT32_MAX);	/* length of the section: not told */
-	put32(record, UINT32_MAX);
-	finish(record);
+	struct pcapng block = begin(record);
+
+	pcapng_section(&block, NULL, NULL);
+	finish(record, &block);
 }
 
 static void put_interface(struct sim_record *record, const char *name, uint32_t header)
 {
-	const uint8_t nanoseconds = 9;
+	const struct pcapng_interface interface = {
+		.name = name, .link_type = header != 0 ? LINKTYPE_ETHERNET : LINKTYPE_RAW,
+	};
+	struct pcapng block = begin(record);
 
-	begin(record, INTERFACE);
-	put16s(record, header != 0 ? LINKTYPE_ETHERNET : LINKTYPE_RAW, 0);
-	put32(record, 0);		/* no limit of captured bytes */
-	put_option(record, OPT_IF_NAME, name, strlen(name));
-	put_option(record, OPT_IF_TSRESOL, &nanoseconds, 1);
-	put_option(record, OPT_END, NULL, 0);
-	finish(record);
-	record->interfaces++;
+	pcapng_interface(&block, &interface);
+	finish(record, &block);
 }
 
 static void put_packet(struct sim_record *record, uint64_t now, uint32_t interface, bool out,
 		       const void *bytes, size_t length, const char *comment)
 {
-	uint32_t flags = out ? OUTBOUND : INBOUND;
+	const struct pcapng_packet packet = {
+		.interface = interface, .time = now, .length = (uint32_t)length,
+		.captured = (uint32_t)length, .out = out, .comment = comment,
+	};
+	struct pcapng block = begin(record);
+	uint8_t *at = pcapng_packet_begin(&block, &packet);
 
-	begin(record, ENHANCED_PACKET);
-	put32(record, interface);
-	put32(record, (uint32_t)(now >> 32));
-	put32(record, (uint32_t)now);
-	put32(record, (uint32_t)length);
-	put32(record, (uint32_t)length);
-	put(record, bytes, length);
-	if (comment != NULL)
-		put_option(record, OPT_COMMENT, comment, strlen(comment));
-	put_option(record, OPT_FLAGS, &flags, sizeof(flags));
-	put_option(record, OPT_END, NULL, 0);
-	finish(record);
+	if (at != NULL && length != 0)
+		memcpy(at, bytes, length);
+	pcapng_packet_end(&block, &packet);
+	finish(record, &block);
 }
 
 /* ---- files ---- */

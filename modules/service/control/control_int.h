@@ -281,4 +281,8 @@ size_t control_reload(struct control_request *request);
 /** The table `graph`: nodes, then edges. */
 void control_show_graph(struct control_page *page);
 
+/* ---- control_capture.c: frames as a pcapng file ---- */
+
+extern const struct control_stream_ops control_capture_ops;
+
 #endif

@@ -51,6 +51,15 @@ static const struct control_param interface_params[] = {
 static const struct control_param reload_params[] = {
 	{ .name = "dry_run", .type = CONTROL_BOOL },
 };
+/* Local choice for `snaplen`: the limit of libpcap's captures. */
+static const struct control_param capture_params[] = {
+	{ .name = "interfaces", .type = CONTROL_ARRAY },
+	{ .name = "filter", .type = CONTROL_OBJECT },
+	{ .name = "snaplen", .type = CONTROL_UINT, .max = 262144 },
+	{ .name = "direction", .type = CONTROL_TEXT },
+	{ .name = "count", .type = CONTROL_UINT, .min = 1, .max = INT64_MAX },
+	{ .name = "drops_only", .type = CONTROL_BOOL },
+};
 
 #define PARAMS(list) .params = list, .param_count = STRATA_COUNT(list)
 /* The first `n` of a list: what is needed to name a thing, without what it is to be like. */
@@ -79,6 +88,7 @@ static const struct control_method methods[] = {
 	{ "module.unload", .admin = true, .later = true, SOME_PARAMS(module_params, 1),
 	  .answer = control_module_unload },
 	{ "reload", .admin = true, .later = true, PARAMS(reload_params), .answer = control_reload },
+	{ "capture", .admin = true, PARAMS(capture_params), .stream = &control_capture_ops },
 	{ "stop", .answer = control_stream_stop },
 };
 
