@@ -17,6 +17,7 @@ static const struct cli_command *const commands[] = {
 	&cli_command_neighbour,
 	&cli_command_interface,
 	&cli_command_new_module,
+	&cli_command_capture,
 	&cli_command_help,
 	&cli_command_complete,
 	NULL,

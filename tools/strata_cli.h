@@ -220,6 +220,7 @@ int cli_signal_fd(void);
 /* ---- the subcommands; each file has its own ---- */
 
 extern const struct cli_command cli_command_address;	/* strata_change.c */
+extern const struct cli_command cli_command_capture;	/* strata_capture.c */
 extern const struct cli_command cli_command_check;	/* strata_module.c */
 extern const struct cli_command cli_command_complete;	/* strata_complete.c */
 extern const struct cli_command cli_command_help;	/* strata_help.c */

@@ -13,6 +13,7 @@ bin_PROGRAMS += tools/strata
 tools_strata_SOURCES = \
 	tools/strata.c \
 	tools/strata_args.c \
+	tools/strata_capture.c \
 	tools/strata_change.c \
 	tools/strata_cli.h \
 	tools/strata_client.c \

@@ -58,8 +58,9 @@ build() {
 		"$cc" "$@" -shared -I"$root/modules/$module" -o "other/modules/${module#*/}.so" \
 			"$root/modules/$module"/*.c other/libstrata.so.0 || return 1
 	done
-	"$cc" "$@" -shared -I"$root/modules/link/fault" -o other/libstrata-sim.so.0 \
-		-Wl,-soname,libstrata-sim.so.0 "$root"/tests/sim/sim*.c "$root/modules/link/fault/impair.c" \
+	"$cc" "$@" -shared -I"$root/modules/link/fault" -I"$root/modules/service/control" \
+		-o other/libstrata-sim.so.0 -Wl,-soname,libstrata-sim.so.0 "$root"/tests/sim/sim*.c \
+		"$root/modules/link/fault/impair.c" "$root/modules/service/control/pcapng.c" \
 		other/libstrata.so.0 || return 1
 	"$cc" "$@" -o other/sim "$root/tests/sim/test_faulty.c" other/libstrata-sim.so.0 other/libstrata.so.0
 }

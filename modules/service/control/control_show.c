@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <strata/inspect.h>
+#include <strata/sniff.h>
 #include <strata/trace.h>
 #include "control_int.h"
 
@@ -274,11 +275,12 @@ static void show_interfaces(struct control_page *page)
 			continue;
 		addresses = interface_addresses(iface, &total);
 		control_page_add(page,
-			json_pack("{s:s, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o}",
+			json_pack("{s:s, s:o, s:s, s:o, s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:o}",
 			"name", iface->name,
 			"index", json_number(iface->index),
 			"driver", iface->driver->name,
 			"framing", json_text(iface->framing != NULL ? iface->framing->name : NULL),
+			"link_type", (int)strata_iface_link_type(iface),
 			"mac", json_lladdr(page->stack, &iface->lladdr),
 			"state", interface_state(iface),
 			"mtu", json_number(iface->mtu),
