@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include "control_int.h"
+#include "control_trace.h"
 
 /* ---- the table ---- */
 
@@ -61,6 +62,16 @@ static const struct control_param capture_params[] = {
 	{ .name = "drops_only", .type = CONTROL_BOOL },
 };
 
+static const struct control_param trace_params[] = {
+	{ .name = "filter", .type = CONTROL_OBJECT },
+	{ .name = "interface", .type = CONTROL_TEXT },
+	{ .name = "direction", .type = CONTROL_TEXT },
+	{ .name = "modules", .type = CONTROL_ARRAY },
+	{ .name = "drops", .type = CONTROL_BOOL },
+	{ .name = "follow", .type = CONTROL_OBJECT },
+	{ .name = "count", .type = CONTROL_UINT, .min = 1, .max = INT64_MAX },
+};
+
 #define PARAMS(list) .params = list, .param_count = STRATA_COUNT(list)
 /* The first `n` of a list: what is needed to name a thing, without what it is to be like. */
 #define SOME_PARAMS(list, n) .params = list, .param_count = n
@@ -89,6 +100,7 @@ static const struct control_method methods[] = {
 	  .answer = control_module_unload },
 	{ "reload", .admin = true, .later = true, PARAMS(reload_params), .answer = control_reload },
 	{ "capture", .admin = true, PARAMS(capture_params), .stream = &control_capture_ops },
+	{ "trace", .admin = true, PARAMS(trace_params), .stream = &control_trace_ops },
 	{ "stop", .answer = control_stream_stop },
 };
 

@@ -17,6 +17,9 @@ modules_control_la_SOURCES = \
 	modules/service/control/control_reply.c \
 	modules/service/control/control_show.c \
 	modules/service/control/control_stream.c \
+	modules/service/control/control_trace.c \
+	modules/service/control/control_trace.h \
+	modules/service/control/control_trace_want.c \
 	modules/service/control/pcapng.c \
 	modules/service/control/pcapng.h
 modules_control_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
