@@ -16,6 +16,7 @@ static const struct cli_command *const commands[] = {
 	&cli_command_route,
 	&cli_command_neighbour,
 	&cli_command_interface,
+	&cli_command_trace,
 	&cli_command_new_module,
 	&cli_command_capture,
 	&cli_command_help,

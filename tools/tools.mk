@@ -29,6 +29,7 @@ tools_strata_SOURCES = \
 	tools/strata_show.h \
 	tools/strata_show_tables.c \
 	tools/strata_table.c \
+	tools/strata_trace.c \
 	tools/strata_watch.c
 tools_strata_CPPFLAGS = $(tool_cppflags)
 tools_strata_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(PCAP_CFLAGS)
