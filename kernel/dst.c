@@ -280,9 +280,8 @@ static __attribute__((cold, noinline)) void trace_way(const struct way *way,
 	strata_trace_fields(&way->k->self, NULL, STRATA_FIELDS(STRATA_FIELD_ADDR("to", way->to),
 			    STRATA_FIELD_TEXT("kind", kinds[way->kind]),
 			    STRATA_FIELD_ROUTE("route", way->route),
-			    STRATA_FIELD_TEXT("interface", way->iface->name),
-			    STRATA_FIELD_ADDR("source", src), STRATA_FIELD_UINT("mtu", dst->mtu),
-			    STRATA_FIELD_NEIGH("neighbour", dst->neigh)), "way looked up");
+			    STRATA_FIELD_TEXT("by", way->route == NULL ? way->iface->name : NULL),
+			    STRATA_FIELD_ADDR("source", src), STRATA_FIELD_UINT("mtu", dst->mtu)), "%s", "");
 }
 
 int strata_route_output(struct strata_stack *stack, const struct strata_addr *to,

@@ -224,7 +224,7 @@ void trace_frame(struct kernel *k, struct strata_pkt *pkt, const char *how)
 	static const char *const checksums[] = {
 		[STRATA_CSUM_NONE] = NULL,
 		[STRATA_CSUM_VERIFIED] = "found good by the device",
-		[STRATA_CSUM_PARTIAL] = "left to the device",
+		[STRATA_CSUM_PARTIAL] = "left open",
 	};
 	const char *checksum = pkt->csum < STRATA_COUNT(checksums) ? checksums[pkt->csum] : NULL;
 	const uint32_t length = strata_pkt_length(pkt);

@@ -365,8 +365,9 @@ static void put_text(struct out *o, const struct strata_trace_record *record)
 		put(o, "DROP %s", record->drop);
 	else
 		put_fields_line(o, record->fields);
+	/* A text that goes on with an arrow needs no colon. */
 	if (o->used != begin && record->text[0] != '\0')
-		put(o, ": ");
+		put(o, strncmp(record->text, "→", sizeof("→") - 1) == 0 ? " " : ": ");
 	put_safe(o, record->text, STRATA_TRACE_TEXT);
 	if (o->full)
 		o->used = trace_whole(o->buf, o->used);

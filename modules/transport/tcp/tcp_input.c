@@ -399,7 +399,8 @@ static enum tcp_step check_ack(struct tcp_sock *tp, struct tcp_segment *seg)
 		tcp_ack_old(tp, seg);
 	else
 		tcp_ack(tp, seg);
-	if (strata_tracing(tp->sock.stack))
+	/* Data that acknowledges nothing new says so with its text alone. */
+	if (strata_tracing(tp->sock.stack) && (tp->snd_una != una || seg->length == 0))
 		tcp_trace_ack(tp, seg, una);
 	tcp_schedule(tp);
 	return fin_acked(tp);

@@ -64,7 +64,7 @@ void tcp_trace_ack(const struct tcp_sock *tp, const struct tcp_segment *seg, uin
 			    STRATA_FIELD_UINT("wnd", tp->snd_wnd), STRATA_FIELD_UINT("cwnd", tp->cc.cwnd),
 			    STRATA_FIELD_TIME("srtt", tp->cc.srtt),
 			    STRATA_FIELD_TEXT("phase", phase_name(tp))),
-			    tp->snd_una != una ? "%u bytes acknowledged" : "nothing new acknowledged",
+			    tp->snd_una != una ? "%u acknowledged" : "nothing new acknowledged",
 			    tp->snd_una - una);
 }
 
@@ -75,7 +75,7 @@ void tcp_trace_text(const struct tcp_sock *tp, uint32_t length, uint32_t before)
 	strata_trace_fields(tp->sock.transport, NULL, STRATA_FIELDS(
 			    STRATA_FIELD_SIZE("data", length), STRATA_FIELD_UINT("rcv_nxt", tp->rcv_nxt),
 			    STRATA_FIELD_UINT("holes", tp->ooo_ranges)),
-			    "%s", in_order ? "in order → receive queue" : "out of order: kept");
+			    "%s", in_order ? "→ receive queue" : "out of order, kept");
 }
 
 /* Why bytes that were sent before go again. */
