@@ -17,10 +17,19 @@
 
 static const struct strata_option stack_options[] = {
 	{ .name = "memory", .type = STRATA_OPT_SIZE, .min = 256 << 10, .max = UINT64_MAX,
-	  .offset = offsetof(struct stack_settings, memory), .runtime = true },
+	  .offset = offsetof(struct stack_settings, memory), .runtime = true, .unit = "bytes",
+	  .help = "Most memory that the stack may hold; 0: no limit of its own." },
 	{ .name = "sockets", .type = STRATA_OPT_UINT, .min = 1, .max = 1 << 20,
-	  .offset = offsetof(struct stack_settings, sockets), .runtime = true },
-	{ .name = "name", .type = STRATA_OPT_STRING },
+	  .offset = offsetof(struct stack_settings, sockets), .runtime = true, .unit = "sockets",
+	  .help = "Most sockets at a time." },
+	{ .name = "name", .type = STRATA_OPT_STRING, .help = "Names the run directory." },
+};
+
+/* Where a module has no option of that name, and for the stack, "log" is the level of its log. */
+static const char *const log_choices[] = { "error", "warning", "info", "debug", NULL };
+static const struct strata_option log_option = {
+	.name = "log", .type = STRATA_OPT_CHOICE, .choices = log_choices, .runtime = true,
+	.help = "Least severe kind of line that is logged.",
 };
 
 static int set_level(struct kernel *k, struct module *m, const char *value,
@@ -203,6 +212,68 @@ int strata_option_get(struct strata_stack *stack, const char *name, char *buf, s
 	}
 	const struct strata_option *option = option_find(&t.schema, t.option);
 	return option != NULL ? option_format(k, option, t.config, buf, size) : -ENOENT;
+}
+
+/* ---- looking at all of them ---- */
+
+/* Local choice: longest value that is shown whole. */
+#define VALUE_SIZE 1024
+
+struct option_walk {
+	struct kernel *k;
+	void (*each)(void *ctx, const struct strata_option_view *view);
+	void *ctx;
+};
+
+static void walk_schema(const struct option_walk *walk, struct strata_option_view *view,
+			const struct strata_option *options, size_t count, const void *config)
+{
+	char value[VALUE_SIZE];
+	for (size_t i = 0; i < count; i++) {
+		view->option = &options[i];
+		view->value = value;
+		if (option_format(walk->k, &options[i], config, value, sizeof(value)) < 0)
+			value[0] = '\0';
+		walk->each(walk->ctx, view);
+	}
+}
+
+static void walk_level(const struct option_walk *walk, struct strata_option_view *view, uint8_t level)
+{
+	view->option = &log_option;
+	view->value = config_log_level_name(level);
+	walk->each(walk->ctx, view);
+}
+
+void strata_inspect_options(struct strata_stack *stack,
+			    void (*each)(void *ctx, const struct strata_option_view *view), void *ctx)
+{
+	struct kernel *k = kernel_of(stack);
+	const struct option_walk walk = { .k = k, .each = each, .ctx = ctx };
+	struct strata_option_view view = { .owner = "stack", .of = "stack" };
+	/* All but the name, which is no setting of the structure. */
+	walk_schema(&walk, &view, stack_options, STRATA_COUNT(stack_options) - 1, &k->settings);
+	view.option = &stack_options[STRATA_COUNT(stack_options) - 1];
+	view.value = k->settings.name;
+	each(ctx, &view);
+	walk_level(&walk, &view, k->settings.log_level);
+	view.of = "module";
+	for (struct module *m = registry_walk(k, NULL); m != NULL; m = registry_walk(k, m)) {
+		const struct strata_module *module = m->pub.module;
+		const struct option_schema schema = { module->options, module->option_count,
+						      module->config_size, "the module" };
+		view.owner = m->pub.name;
+		walk_schema(&walk, &view, module->options, module->option_count, m->pub.config);
+		if (option_find(&schema, "log") == NULL)
+			walk_level(&walk, &view, m->pub.log_level);
+	}
+	view.of = "interface";
+	for (struct strata_iface *i = strata_iface_next(stack, NULL); i != NULL;
+	     i = strata_iface_next(stack, i)) {
+		view.owner = i->name;
+		walk_schema(&walk, &view, i->driver->module->iface_options,
+			    i->driver->module->iface_option_count, i->config);
+	}
 }
 
 /* ---- the end in good order ---- */

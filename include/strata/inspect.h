@@ -54,6 +54,19 @@ STRATA_API void strata_inspect_groups(struct strata_stack *stack,
 				      void (*each)(void *ctx, const struct strata_group_view *view),
 				      void *ctx);
 
+/** An option with the value it has now. */
+struct strata_option_view {
+	const char *owner;	/**< "stack", or a module's or interface's name: strata_option_get() takes
+				 *   "owner.name" */
+	const char *of;		/**< "stack", "module", "interface" */
+	const struct strata_option *option;	/**< `log` is among them, as a choice of levels */
+	const char *value;	/**< as a manifest writes it; "": unset */
+};
+/** The stack's options, then those of modules in order of start, running or not, then interfaces'. */
+STRATA_API void strata_inspect_options(struct strata_stack *stack,
+				       void (*each)(void *ctx, const struct strata_option_view *view),
+				       void *ctx);
+
 /** "REACHABLE", … */
 STRATA_API const char *strata_neigh_state_name(enum strata_neigh_state state);
 /** `*host` the name of the run directory of the stack, for services. Borrowed. */

@@ -409,6 +409,40 @@ static void show_sockets(struct control_page *page)
 	strata_inspect_sockets(page->stack, add_socket, page);
 }
 
+/* ---- options ---- */
+
+static void add_option(void *ctx, const struct strata_option_view *view)
+{
+	static const char *const types[] = {	/* as `strata module info` names them */
+		[STRATA_OPT_BOOL] = "bool", [STRATA_OPT_UINT] = "number", [STRATA_OPT_SIZE] = "size",
+		[STRATA_OPT_TIME] = "time", [STRATA_OPT_STRING] = "text", [STRATA_OPT_CHOICE] = "choice",
+		[STRATA_OPT_PREFIX] = "prefix", [STRATA_OPT_LLADDR] = "mac", [STRATA_OPT_LIST] = "list",
+		[STRATA_OPT_MODULE] = "module", [STRATA_OPT_CHANCE] = "chance",
+	};
+	const struct strata_option *option = view->option;
+	struct control_page *page = ctx;
+	bool interface;
+
+	if (!control_page_wants(page))
+		return;
+	interface = strcmp(view->of, "interface") == 0;
+	control_page_add(page, json_pack("{s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:b, s:o}",
+		"module", json_text(interface ? NULL : view->owner),
+		"interface", json_text(interface ? view->owner : NULL),
+		"option", option->name,
+		"type", option->type < STRATA_COUNT(types) ? types[option->type] : "?",
+		"value", json_text(view->value),
+		"default", json_text(option->fallback),
+		"unit", json_text(option->unit),
+		"runtime", (int)option->runtime,
+		"help", json_text(option->help)));
+}
+
+static void show_options(struct control_page *page)
+{
+	strata_inspect_options(page->stack, add_option, page);
+}
+
 /* ---- the stack itself ---- */
 
 static void show_version(struct control_page *page)
@@ -435,6 +469,7 @@ static const struct {
 	{ "neighbours", show_neighbours },
 	{ "sockets", show_sockets },
 	{ "groups", show_groups },
+	{ "options", show_options },
 	{ "counters", show_counters },
 	{ "drops", show_drops },
 	{ "graph", control_show_graph },

@@ -76,6 +76,70 @@ static void an_option_can_be_read_and_set(void **state)
 	finish(&h, fd);
 }
 
+static void every_option_is_shown_with_its_value(void **state)
+{
+	static const struct {
+		const char *module, *interface, *option, *value, *fallback;
+		bool runtime;
+	} expected[] = {
+		{ "stack", NULL, "log", "warning", NULL, true },
+		{ "stack", NULL, "name", "default", NULL, false },
+		{ "tcp", NULL, "sack", "false", "true", true },
+		{ "tcp", NULL, "congestion", "newreno", "cubic", true },
+		{ "udp", NULL, "log", "debug", NULL, true },
+		{ "control", NULL, "group", NULL, NULL, false },
+		{ NULL, "w0", "medium", "ethernet", "ethernet", false },
+	};
+	json_t *table = json_array(), *page, *entry;
+	char members[96];
+	size_t i, j, seen = 0;
+	struct house h;
+	int fd;
+
+	(void)state;
+	house_open(&h, house_network);
+	fd = client(&h);
+	done(&h, fd, "'method':'option.set','name':'stack.log','value':'warning'");
+	done(&h, fd, "'method':'option.set','name':'udp.log','value':'debug'");
+	done(&h, fd, "'method':'option.set','name':'tcp.sack','value':'off'");
+	do {
+		snprintf(members, sizeof(members), "'method':'show','what':'options','from':%zu",
+			 json_array_size(table));
+		page = ask_ok(&h, fd, members);
+		assert_int_equal(json_array_extend(table, page), 0);
+		j = json_array_size(page);
+		json_decref(page);
+	} while (j != 0);
+	json_array_foreach(table, i, entry) {
+		const char *module = json_string_value(json_object_get(entry, "module"));
+		const char *interface = json_string_value(json_object_get(entry, "interface"));
+
+		assert_true((module == NULL) != (interface == NULL));
+		for (j = 0; j < STRATA_COUNT(expected); j++) {
+			const char *value = json_string_value(json_object_get(entry, "value"));
+			const char *fallback = json_string_value(json_object_get(entry, "default"));
+
+			if (strcmp(json_string_value(json_object_get(entry, "option")), expected[j].option) != 0 ||
+			    (module != NULL ? expected[j].module == NULL ||
+			     strcmp(module, expected[j].module) != 0 : expected[j].interface == NULL ||
+			     strcmp(interface, expected[j].interface) != 0))
+				continue;
+			assert_int_equal(value == NULL, expected[j].value == NULL);
+			assert_int_equal(fallback == NULL, expected[j].fallback == NULL);
+			if (value != NULL)
+				assert_string_equal(value, expected[j].value);
+			if (fallback != NULL)
+				assert_string_equal(fallback, expected[j].fallback);
+			assert_int_equal(json_is_true(json_object_get(entry, "runtime")),
+					 expected[j].runtime);
+			seen++;
+		}
+	}
+	assert_int_equal(seen, STRATA_COUNT(expected));
+	json_decref(table);
+	finish(&h, fd);
+}
+
 static void an_address_can_be_added_and_removed(void **state)
 {
 	struct house h;
@@ -283,6 +347,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_option_can_be_read_and_set),
+		cmocka_unit_test(every_option_is_shown_with_its_value),
 		cmocka_unit_test(an_address_can_be_added_and_removed),
 		cmocka_unit_test(a_route_can_be_added_and_removed),
 		cmocka_unit_test(a_neighbour_can_be_added_and_removed),
