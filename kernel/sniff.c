@@ -104,12 +104,14 @@ void strata_iface_set_sniffer(struct strata_iface *iface, strata_sniff_fn *fn, v
 
 uint16_t strata_iface_link_type(const struct strata_iface *iface)
 {
-	uint16_t type;
+	const struct strata_link_ops *ops;
 
 	if (iface->framing == NULL)
 		return STRATA_LINK_TYPE_RAW;
-	type = iface->framing->module->link->link_type;
-	return type != 0 ? type : STRATA_LINK_TYPE_USER0;
+	ops = iface->framing->module->link;
+	if (ops->link_type != 0)
+		return ops->link_type;
+	return ops->header_size != 0 ? STRATA_LINK_TYPE_USER0 : STRATA_LINK_TYPE_RAW;
 }
 
 /* ---- what is seen ---- */

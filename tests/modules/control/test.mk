@@ -8,6 +8,13 @@ tests_modules_control_test_access_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_modules_control_test_access_LDFLAGS = $(test_ldflags)
 tests_modules_control_test_access_LDADD = $(test_libs) $(JANSSON_LIBS)
 
+test_programs += tests/modules/control/test_capture
+tests_modules_control_test_capture_SOURCES = tests/modules/control/test_capture.c $(control_house)
+tests_modules_control_test_capture_CPPFLAGS = $(test_cppflags)
+tests_modules_control_test_capture_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(PCAP_CFLAGS)
+tests_modules_control_test_capture_LDFLAGS = $(test_ldflags)
+tests_modules_control_test_capture_LDADD = $(test_libs) $(JANSSON_LIBS) $(PCAP_LIBS)
+
 test_programs += tests/modules/control/test_change
 tests_modules_control_test_change_SOURCES = tests/modules/control/test_change.c $(control_house)
 tests_modules_control_test_change_CPPFLAGS = $(test_cppflags)
