@@ -19,6 +19,7 @@ static const struct cli_command *const commands[] = {
 	&cli_command_trace,
 	&cli_command_new_module,
 	&cli_command_capture,
+	&cli_command_graph,
 	&cli_command_help,
 	&cli_command_complete,
 	NULL,

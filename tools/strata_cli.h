@@ -223,6 +223,7 @@ extern const struct cli_command cli_command_address;	/* strata_change.c */
 extern const struct cli_command cli_command_capture;	/* strata_capture.c */
 extern const struct cli_command cli_command_check;	/* strata_module.c */
 extern const struct cli_command cli_command_complete;	/* strata_complete.c */
+extern const struct cli_command cli_command_graph;	/* strata_graph.c */
 extern const struct cli_command cli_command_help;	/* strata_help.c */
 extern const struct cli_command cli_command_interface;	/* strata_change.c */
 extern const struct cli_command cli_command_module;	/* strata_module.c */

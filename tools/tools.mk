@@ -15,10 +15,16 @@ tools_strata_SOURCES = \
 	tools/strata_args.c \
 	tools/strata_capture.c \
 	tools/strata_change.c \
+	tools/strata_canvas.c \
+	tools/strata_canvas.h \
 	tools/strata_cli.h \
 	tools/strata_client.c \
 	tools/strata_complete.c \
 	tools/strata_filter.c \
+	tools/strata_graph.c \
+	tools/strata_graph.h \
+	tools/strata_graph_dot.c \
+	tools/strata_graph_text.c \
 	tools/strata_help.c \
 	tools/strata_module.c \
 	tools/strata_reload.c \
@@ -33,8 +39,9 @@ tools_strata_SOURCES = \
 	tools/strata_watch.c
 tools_strata_CPPFLAGS = $(tool_cppflags)
 tools_strata_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(PCAP_CFLAGS)
-tools_strata_LDADD = libstrata.la $(JANSSON_LIBS) $(PCAP_LIBS)
+tools_strata_LDADD = libstrata.la $(JANSSON_LIBS) $(PCAP_LIBS) -lm
 
+dist_man_MANS += tools/strata-graph.1
 dist_man_MANS += tools/stratad.8 tools/strata.1 conf/strata.yaml.5
 # Completion asks `strata complete`, so these two have nothing of their own to say.
 bashcompdir = $(datadir)/bash-completion/completions
