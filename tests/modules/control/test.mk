@@ -47,3 +47,10 @@ tests_modules_control_test_graph_CPPFLAGS = $(test_cppflags)
 tests_modules_control_test_graph_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_modules_control_test_graph_LDFLAGS = $(test_ldflags)
 tests_modules_control_test_graph_LDADD = $(test_libs) $(JANSSON_LIBS)
+
+test_programs += tests/modules/control/test_stream
+tests_modules_control_test_stream_SOURCES = tests/modules/control/test_stream.c $(control_house)
+tests_modules_control_test_stream_CPPFLAGS = $(test_cppflags)
+tests_modules_control_test_stream_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_modules_control_test_stream_LDFLAGS = $(test_ldflags)
+tests_modules_control_test_stream_LDADD = $(test_libs) $(JANSSON_LIBS)
