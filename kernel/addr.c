@@ -15,6 +15,7 @@
 struct own_addr {
 	struct strata_ifaddr pub;	/* first: modules hold a pointer to it */
 	struct own_addr *hash_next;
+	bool claimed;			/* by the manifest */
 };
 
 struct addr_table {
@@ -387,13 +388,14 @@ static bool prefix_shared(const struct strata_ifaddr *ifaddr)
 	return false;
 }
 
-static void remove_ifaddr(struct kernel *k, struct strata_ifaddr *ifaddr)
+/* `stays`: it is about to be added elsewhere, and what is bound to it does not notice. */
+static void remove_ifaddr(struct kernel *k, struct strata_ifaddr *ifaddr, bool stays)
 {
 	struct strata_route route;
 
 	/* While it is still ours: a goodbye may be sent from it. */
 	tell(k, ifaddr, false);
-	if (k->sockets != NULL)
+	if (k->sockets != NULL && !stays)
 		socket_address_gone(k, &ifaddr->prefix.addr, EADDRNOTAVAIL);
 	if (k->routes != NULL && connected_route(ifaddr, &route) && !prefix_shared(ifaddr))
 		strata_route_remove(&k->pub, &route);
@@ -410,15 +412,47 @@ int strata_ifaddr_remove(struct strata_iface *iface, const struct strata_addr *a
 	if (ifaddr == NULL || ifaddr->iface != iface)
 		return -EADDRNOTAVAIL;
 	kernel_enter(k);
-	remove_ifaddr(k, ifaddr);
+	remove_ifaddr(k, ifaddr, false);
 	kernel_leave(k);
 	return 0;
+}
+
+int addr_move(struct strata_ifaddr *ifaddr, struct strata_iface *to, uint8_t bits)
+{
+	struct strata_iface *from = ifaddr->iface;
+	struct kernel *k = kernel_of(from->stack);
+	const struct strata_prefix before = ifaddr->prefix;
+	const bool claimed = addr_is_claimed(ifaddr);
+	struct strata_prefix after = before;
+	int result;
+
+	after.bits = bits;
+	kernel_enter(k);
+	remove_ifaddr(k, ifaddr, true);
+	result = strata_ifaddr_add(to, &after);
+	if (result < 0 && strata_ifaddr_add(from, &before) < 0)
+		socket_address_gone(k, &before.addr, EADDRNOTAVAIL);
+	ifaddr = strata_ifaddr_find(&k->pub, &before.addr);
+	if (ifaddr != NULL && claimed)
+		addr_claim(ifaddr);
+	kernel_leave(k);
+	return result;
+}
+
+void addr_claim(struct strata_ifaddr *ifaddr)
+{
+	((struct own_addr *)ifaddr)->claimed = true;
+}
+
+bool addr_is_claimed(const struct strata_ifaddr *ifaddr)
+{
+	return ((const struct own_addr *)ifaddr)->claimed;
 }
 
 void addr_iface_removed(struct kernel *k, struct strata_iface *iface)
 {
 	while (k->addrs != NULL && iface_of(iface)->addrs != NULL)
-		remove_ifaddr(k, iface_of(iface)->addrs);
+		remove_ifaddr(k, iface_of(iface)->addrs, false);
 }
 
 void strata_ifaddr_set_state(struct strata_ifaddr *ifaddr, enum strata_ifaddr_state state)

@@ -23,6 +23,8 @@ enum neigh_place {
 
 struct iface {
 	struct strata_iface pub;	/* first: modules hold a pointer to it */
+	uint8_t fate;			/* plan.h: of the plan in hand */
+	struct strata_iface *twin;	/* … what the other kernel has of that name; NULL: nothing */
 	struct iface *upper;		/* stands on this one; NULL: none */
 	bool opened;
 	bool dirty;			/* in the table's list of drivers to flush */
@@ -115,6 +117,13 @@ enum strata_addr_class addr_class(struct kernel *k, const struct strata_addr *ad
 /* Removes the interface's addresses, telling everyone concerned. */
 void addr_iface_removed(struct kernel *k, struct strata_iface *iface);
 
+/* Takes the address to another interface, or makes its prefix another, without ending what is bound to it.
+ * Returns 0, or -errno with all as it was. */
+int addr_move(struct strata_ifaddr *ifaddr, struct strata_iface *to, uint8_t bits);
+/* The manifest has it: it goes when that has it no more. */
+void addr_claim(struct strata_ifaddr *ifaddr);
+bool addr_is_claimed(const struct strata_ifaddr *ifaddr);
+
 /* ---- group.c ---- */
 
 bool group_joined(struct kernel *k, const struct strata_iface *iface, const struct strata_addr *group);
@@ -128,6 +137,12 @@ void group_replay(struct kernel *k, struct strata_instance *network);
  * whether one leads through an interface that is down. Good until a route changes. */
 const struct strata_route *route_lookup(struct kernel *k, const struct strata_addr *to,
 					const struct strata_iface *bound, bool *down);
+
+/* The manifest has the route. */
+void route_claim(struct kernel *k, const struct strata_route *route);
+/* Walks all of them; none may come or go meanwhile. */
+void route_each(struct kernel *k,
+		void (*each)(void *ctx, const struct strata_route *route, bool claimed), void *ctx);
 
 /* ---- neigh.c ---- */
 

@@ -45,6 +45,18 @@ size_t option_field_size(const struct strata_option *option);
 int option_format(struct kernel *k, const struct strata_option *option, const void *config,
 		  char *buf, size_t size);
 
+/* ---- from structure to structure (option_copy.c) ---- */
+
+/* Whether the values point to memory of their own. */
+bool option_owns_memory(const struct strata_option *option);
+bool option_equal(const struct strata_option *option, const void *a, const void *b);
+/* A structure like `from` in one block, `*out` as option_fill() makes it. Returns 0 or -ENOMEM. */
+int option_copy_all(struct kernel *k, const struct option_schema *schema, const void *from,
+		    void **out);
+/* Copies one value; `*owned` as option_parse() makes it. Returns 0 or -ENOMEM with nothing changed. */
+int option_copy(struct kernel *k, const struct strata_option *option, const void *from, void *to,
+		void **owned);
+
 /* "02:00:00:00:00:01". Returns 0 or -EINVAL. */
 int option_parse_lladdr(const char *text, struct strata_lladdr *out);
 

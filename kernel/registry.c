@@ -197,6 +197,19 @@ void registry_remove(struct kernel *k, struct module *m)
 	module_bury(k, m);
 }
 
+void registry_place_before(struct kernel *k, struct module *m, struct module *other)
+{
+	struct module **link = &k->registry->modules;
+	while (*link != m)
+		link = &(*link)->next;
+	*link = m->next;
+	link = &k->registry->modules;
+	while (*link != other)
+		link = &(*link)->next;
+	m->next = other;
+	*link = m;
+}
+
 void registry_fini(struct kernel *k)
 {
 	struct registry *r = k->registry;

@@ -23,6 +23,8 @@ struct module {
 	bool bound;			/* found by kind: not disabled */
 	bool by_hand;			/* loaded while the stack ran: no manifest has it */
 	uint8_t mark;			/* of the walk that orders */
+	uint8_t fate;			/* plan.h: of the plan in hand */
+	struct module *twin;		/* … what the other kernel has of that name; NULL: nothing, no plan */
 };
 
 #define NETWORK_BUCKETS 16
@@ -80,9 +82,11 @@ void registry_remove(struct kernel *k, struct module *m);
 int registry_order(struct kernel *k, struct strata_error *error);
 /* Takes what is not in the list out of the order. Cannot fail. */
 void registry_reorder(struct kernel *k);
-/* A module like `wanted`, which another kernel has, with its file (which that loses, whatever happens), without its
+/* A module like `wanted`, which another kernel has, with its file, which that loses, without its
  * configuration; at the end of the list, in no order. NULL: no memory. */
 struct module *registry_adopt(struct kernel *k, struct module *wanted);
+/* The last of the list goes in front of `other`. */
+void registry_place_before(struct kernel *k, struct module *m, struct module *other);
 /* The manifest is about to go: forgets the entries. */
 void registry_forget_config(struct kernel *k);
 
@@ -108,5 +112,15 @@ bool registry_dependency_ends(const struct strata_dependency *dependency);
 /* ---- while the stack runs (toggle.c) ---- */
 
 void toggle_forget(struct kernel *k, struct module *m);
+/* A network module is about to stop: its sockets end, what was learnt for it is forgotten. */
+void toggle_leave_network(struct kernel *k, struct module *m);
+/* One has started: it is told of what there is, and addresses that went with it come back. */
+void toggle_join_network(struct kernel *k, struct module *m);
+/* The addresses that nobody can read without `m` go, and come back with it; without memory they only go. */
+void toggle_save_addresses(struct kernel *k, struct module *m);
+/* The same, for good, of one that has stopped. */
+void toggle_drop_addresses(struct kernel *k, struct module *m);
+/* Modules have come or gone. */
+void toggle_tell_services(struct kernel *k);
 
 #endif

@@ -43,7 +43,7 @@ static uint8_t level_of(const struct loading *l, const char *name, bool *own)
 	return level;
 }
 
-/* Takes the file over, also when it fails. */
+/* Takes the file over, unless it fails. */
 static int add_module(const struct loading *l, const struct config_module *entry, const char *name,
 		      struct strata_module_file *file)
 {
@@ -52,10 +52,8 @@ static int add_module(const struct loading *l, const struct config_module *entry
 	const struct strata_module *module = strata_module_of(file);
 	struct module **end = &r->modules;
 	struct module *m = strata_alloc(stack, sizeof(*m));
-	if (m == NULL) {
-		loader_close(file);
+	if (m == NULL)
 		goto out_memory;
-	}
 	m->file = file;
 	m->entry = entry;
 	m->pub.stack = stack;
@@ -68,6 +66,7 @@ static int add_module(const struct loading *l, const struct config_module *entry
 	m->owned = strata_alloc(stack, (module->option_count + 1) * sizeof(void *));
 	if (m->pub.name == NULL || m->pub.counters == NULL || m->pub.drops == NULL ||
 	    m->owned == NULL) {
+		m->file = NULL;
 		module_free(l->k, m);
 		goto out_memory;
 	}
@@ -80,6 +79,15 @@ static int add_module(const struct loading *l, const struct config_module *entry
 out_memory:
 	strata_error_add(l->error, "module \"%s\": out of memory", name);
 	return -ENOMEM;
+}
+
+static int take_file(const struct loading *l, const struct config_module *entry, const char *name,
+		     struct strata_module_file *file)
+{
+	int result = add_module(l, entry, name, file);
+	if (result < 0)
+		loader_close(file);
+	return result;
 }
 
 static int load_entry(const struct loading *l, const struct config_module *entry)
@@ -95,7 +103,7 @@ static int load_entry(const struct loading *l, const struct config_module *entry
 	};
 	if (loader_open(&request, &file, l->error) < 0)
 		return -EINVAL;
-	return add_module(l, entry, entry->name, file);
+	return take_file(l, entry, entry->name, file);
 }
 
 /* What the manifest says of a module of that name; NULL: nothing. */
@@ -122,7 +130,7 @@ static int load_implied(const struct loading *l, const char *name)
 		return -ENOENT;
 	if (loader_open(&request, &file, l->error) < 0)
 		return -EINVAL;
-	return add_module(l, NULL, name, file);
+	return take_file(l, NULL, name, file);
 }
 
 /* Services that the program wants, unless the manifest speaks of them or there are none. */
@@ -224,9 +232,11 @@ static const char *named_by_option(const struct module *m, const struct strata_o
 						option->name);
 	*node = value != NULL ? value : m->entry != NULL ? m->entry->name_node : NULL;
 	if (m->entry == NULL && m->pub.config != NULL) {
-		/* It has run for a while; its manifest is gone. */
+		/* It has run for a while; its manifest is gone. A plan says what it is going to name. */
+		const struct module *said = m->twin != NULL &&
+			m->twin->pub.module == m->pub.module ? m->twin : m;
 		const char *name;
-		memcpy(&name, (const char *)m->pub.config + option->offset, sizeof(name));
+		memcpy(&name, (const char *)said->pub.config + option->offset, sizeof(name));
 		return name;
 	}
 	if (value == NULL)
@@ -574,8 +584,6 @@ struct module *registry_adopt(struct kernel *k, struct module *wanted)
 	struct loading l = { .k = k, .error = &error };
 	struct module **end = &k->registry->modules;
 	if (add_module(&l, NULL, wanted->pub.name, wanted->file) < 0) {
-		/* It has closed the file. */
-		wanted->file = NULL;
 		strata_error_clear(&error);
 		return NULL;
 	}

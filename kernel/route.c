@@ -16,6 +16,7 @@ struct route {
 	struct strata_route pub;	/* first; `congestion` is our copy */
 	struct route *next;		/* hash chain; the same prefix by metric, then age */
 	char *congestion;
+	bool claimed;			/* the manifest has it */
 	bool found;			/* the interface was found from `via`, and is found again */
 	uint32_t generation;		/* of the stack when it was found last */
 };
@@ -414,6 +415,40 @@ void route_iface_removed(struct kernel *k, struct strata_iface *iface)
 	walk(k, survives, iface);
 	walk(k, found_anew, NULL);
 	strata_generation_bump(&k->pub);
+}
+
+void route_claim(struct kernel *k, const struct strata_route *route)
+{
+	struct route_family *family = find_family(k, route->to.addr.family);
+	struct route_length *length = family != NULL ? &family->lengths[route->to.bits] : NULL;
+	struct route *r = length != NULL && length->buckets != NULL ?
+		*bucket(length, &route->to.addr) : NULL;
+
+	for (; r != NULL; r = r->next)
+		if (same_route(&r->pub, route))
+			r->claimed = true;
+}
+
+struct tour {
+	void (*each)(void *ctx, const struct strata_route *route, bool claimed);
+	void *ctx;
+};
+
+static bool tour_one(struct kernel *k, struct route *route, void *ctx)
+{
+	const struct tour *tour = ctx;
+
+	refresh(k, route);
+	tour->each(tour->ctx, &route->pub, route->claimed);
+	return true;
+}
+
+void route_each(struct kernel *k,
+		void (*each)(void *ctx, const struct strata_route *route, bool claimed), void *ctx)
+{
+	struct tour tour = { .each = each, .ctx = ctx };
+
+	walk(k, tour_one, &tour);
 }
 
 struct inspection {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "create.h"
 #include "iface.h"
 #include "origin.h"
 #include "registry.h"
@@ -31,16 +32,6 @@ static const struct {
 	{ iface_init, iface_fini },	{ addr_init, addr_fini },	{ group_init, group_fini },
 	{ route_init, route_fini },	{ neigh_init, neigh_fini },	{ flow_init, flow_fini },
 	{ port_init, port_fini },	{ socket_init, socket_fini },
-};
-
-/* What creation carries from step to step. */
-struct creation {
-	struct kernel *k;
-	const struct strata_config *given;
-	struct manifest *manifest;
-	struct config config;
-	struct strata_error *error;
-	bool incomplete;		/* a module could not be loaded, which has been told */
 };
 
 #define node_fault(c, node, ...) manifest_fault((c)->manifest, (node), (c)->error, __VA_ARGS__)
@@ -478,7 +469,9 @@ static int add_addresses(struct creation *c)
 	for (struct config_iface *i = c->config.ifaces; i != NULL; i = i->next) {
 		for (uint32_t n = 0; i->prefixes != NULL && n < i->addresses->count; n++) {
 			int result = strata_ifaddr_add(i->iface, &i->prefixes[n]);
-			if (result < 0)
+			if (result == 0)
+				addr_claim(strata_ifaddr_find(&c->k->pub, &i->prefixes[n].addr));
+			else
 				return start_fault(c, nth(i->addresses, n), result,
 						   "address %s could not be added",
 						   nth(i->addresses, n)->text);
@@ -491,7 +484,9 @@ static int add_routes(struct creation *c)
 {
 	for (struct config_route *r = c->config.routes; r != NULL; r = r->next) {
 		int result = strata_route_add(&c->k->pub, &r->made);
-		if (result < 0)
+		if (result == 0)
+			route_claim(c->k, &r->made);
+		else
 			return start_fault(c, r->node, result, "route to %s could not be added",
 					   r->to->text);
 	}
@@ -562,15 +557,32 @@ static struct manifest *read_manifest(const struct strata_config *given, struct 
 				  error);
 }
 
+int creation_check(struct creation *c)
+{
+	int result;
+	c->manifest = read_manifest(c->given, c->error);
+	if (c->manifest == NULL)
+		return -EINVAL;
+	result = config_read(c->manifest, &c->config, c->error);
+	if (result == 0)
+		result = kernel_make(c);
+	if (result == 0)
+		result = check_all(c);
+	return result;
+}
+
+void creation_end(struct creation *c)
+{
+	if (c->k != NULL) {
+		registry_forget_config(c->k);
+		strata_stack_destroy(&c->k->pub);
+	}
+	manifest_free(c->manifest);
+}
+
 static int create(struct creation *c)
 {
-	int result = config_read(c->manifest, &c->config, c->error);
-	if (result < 0)
-		return result;
-	result = kernel_make(c);
-	if (result < 0)
-		return result;
-	result = check_all(c);
+	int result = creation_check(c);
 	if (result == 0 && !c->given->check_only) {
 		result = origin_keep_manifest(c->k, &c->config);
 		if (result < 0)
@@ -578,11 +590,6 @@ static int create(struct creation *c)
 	}
 	if (result == 0 && !c->given->check_only)
 		result = start_all(c);
-	registry_forget_config(c->k);
-	if (result < 0 || c->given->check_only) {
-		strata_stack_destroy(&c->k->pub);
-		c->k = NULL;
-	}
 	return result;
 }
 
@@ -592,11 +599,13 @@ int strata_stack_create(const struct strata_config *config, struct strata_stack 
 	struct strata_error own = { 0 };
 	struct creation c = { .given = config, .error = &own };
 	*stack = NULL;
-	c.manifest = read_manifest(config, &own);
-	int result = c.manifest != NULL ? create(&c) : -EINVAL;
-	manifest_free(c.manifest);
-	error_move(result < 0 ? error : NULL, &own);
-	if (result == 0 && c.k != NULL)
+	int result = create(&c);
+	if (result == 0 && !config->check_only) {
 		*stack = &c.k->pub;
+		registry_forget_config(c.k);
+		c.k = NULL;
+	}
+	creation_end(&c);
+	error_move(result < 0 ? error : NULL, &own);
 	return result;
 }

@@ -18,6 +18,7 @@ struct saved_addr {
 	struct saved_addr *next;	/* in the order they had */
 	uint32_t iface;			/* index */
 	struct strata_prefix prefix;
+	bool claimed;			/* the manifest has it */
 };
 
 void toggle_forget(struct kernel *k, struct module *m)
@@ -85,6 +86,7 @@ static int save_addresses(struct kernel *k, struct module *m, uint16_t family)
 			}
 			saved->iface = iface->index;
 			saved->prefix = a->prefix;
+			saved->claimed = addr_is_claimed(a);
 			*end = saved;
 			end = &saved->next;
 		}
@@ -100,6 +102,8 @@ static void restore_addresses(struct kernel *k, struct module *m)
 	for (const struct saved_addr *saved = m->saved; saved != NULL; saved = saved->next) {
 		struct strata_iface *iface = strata_iface_by_index(&k->pub, saved->iface);
 		int result = iface != NULL ? strata_ifaddr_add(iface, &saved->prefix) : 0;
+		if (iface != NULL && result == 0 && saved->claimed)
+			addr_claim(strata_ifaddr_find(&k->pub, &saved->prefix.addr));
 		if (result < 0)
 			strata_log(&k->pub, NULL, STRATA_LOG_ERROR,
 				   "module %s: an address of %s could not be put back: %s",
@@ -108,7 +112,7 @@ static void restore_addresses(struct kernel *k, struct module *m)
 	toggle_forget(k, m);
 }
 
-static void leave_network(struct kernel *k, struct module *m)
+void toggle_leave_network(struct kernel *k, struct module *m)
 {
 	const struct strata_network_ops *ops = m->pub.module->network;
 	socket_network_gone(k, &m->pub);
@@ -121,7 +125,7 @@ static void leave_network(struct kernel *k, struct module *m)
 }
 
 /* Tells a network module that came late of what there is. */
-static void join_network(struct kernel *k, struct module *m)
+void toggle_join_network(struct kernel *k, struct module *m)
 {
 	const struct strata_network_ops *ops = m->pub.module->network;
 	struct strata_iface *iface;
@@ -139,6 +143,29 @@ static void join_network(struct kernel *k, struct module *m)
 	restore_addresses(k, m);
 }
 
+void toggle_drop_addresses(struct kernel *k, struct module *m)
+{
+	uint16_t family = kind_of(m) == STRATA_NETWORK ? sole_family(k, m) : 0;
+	struct strata_iface *iface;
+	for (iface = strata_iface_next(&k->pub, NULL); family != 0 && iface != NULL;
+	     iface = strata_iface_next(&k->pub, iface)) {
+		struct strata_ifaddr *a = strata_ifaddr_first(iface);
+		while (a != NULL) {
+			struct strata_ifaddr *next = a->next;
+			if (a->prefix.addr.family == family)
+				strata_ifaddr_remove(iface, &a->prefix.addr);
+			a = next;
+		}
+	}
+}
+
+void toggle_save_addresses(struct kernel *k, struct module *m)
+{
+	uint16_t family = kind_of(m) == STRATA_NETWORK ? sole_family(k, m) : 0;
+	if (family != 0 && save_addresses(k, m, family) < 0)
+		toggle_drop_addresses(k, m);
+}
+
 static int disable(struct kernel *k, struct module *m, struct strata_error *error)
 {
 	int result = check_users(k, m, error);
@@ -150,7 +177,7 @@ static int disable(struct kernel *k, struct module *m, struct strata_error *erro
 			strata_error_add(error, "module \"%s\": out of memory", m->pub.name);
 			return -ENOMEM;
 		}
-		leave_network(k, m);
+		toggle_leave_network(k, m);
 	}
 	m->bound = false;
 	registry_stop_one(k, m);
@@ -176,7 +203,7 @@ static int enable(struct kernel *k, struct module *m, struct strata_error *error
 		return result;
 	m->bound = true;
 	if (kind_of(m) == STRATA_NETWORK)
-		join_network(k, m);
+		toggle_join_network(k, m);
 	strata_generation_bump(&k->pub);
 	return 0;
 }
@@ -192,7 +219,7 @@ static void absent(struct kernel *k, const char *name, struct strata_error *erro
 			 text_nearest_hint(&nearest, hint));
 }
 
-static void tell_services(struct kernel *k)
+void toggle_tell_services(struct kernel *k)
 {
 	struct strata_instance *s;
 	for (s = registry_next(k, STRATA_SERVICE, NULL); s != NULL;
@@ -294,7 +321,7 @@ static int toggle(struct strata_stack *stack, const char *name, bool on, struct 
 	result = m == NULL ? enable_absent(k, name, error) : on ? enable(k, m, error) :
 		disable(k, m, error);
 	if (result == 0)
-		tell_services(k);
+		toggle_tell_services(k);
 	live_end(k);
 	if (result == 0)
 		strata_log(stack, NULL, STRATA_LOG_INFO, "module %s: %s", name,
@@ -389,7 +416,7 @@ int strata_module_load(struct strata_stack *stack, const char *name, const char 
 		return result;
 	result = load(k, name, file, number, options, error);
 	if (result == 0)
-		tell_services(k);
+		toggle_tell_services(k);
 	live_end(k);
 	if (result == 0)
 		strata_log(stack, NULL, STRATA_LOG_INFO, "module %s: loaded", name);
@@ -410,7 +437,7 @@ int strata_module_unload(struct strata_stack *stack, const char *name, struct st
 	result = m->pub.running ? disable(k, m, error) : check_users(k, m, error);
 	if (result == 0) {
 		registry_remove(k, m);
-		tell_services(k);
+		toggle_tell_services(k);
 	}
 	live_end(k);
 	if (result == 0)

@@ -102,6 +102,12 @@ tests_kernel_test_registry_CPPFLAGS = $(test_cppflags)
 tests_kernel_test_registry_LDFLAGS = $(test_ldflags)
 tests_kernel_test_registry_LDADD = $(test_libs)
 
+test_programs += tests/kernel/test_reload
+tests_kernel_test_reload_SOURCES = tests/kernel/test_reload.c $(made)
+tests_kernel_test_reload_CPPFLAGS = $(test_cppflags)
+tests_kernel_test_reload_LDFLAGS = $(test_ldflags)
+tests_kernel_test_reload_LDADD = $(test_libs)
+
 test_programs += tests/kernel/test_toggle
 tests_kernel_test_toggle_SOURCES = tests/kernel/test_toggle.c
 tests_kernel_test_toggle_CPPFLAGS = $(test_cppflags)

@@ -319,12 +319,21 @@ static void fault_close(struct strata_iface *iface)
 	strata_free(iface->stack, fault);
 }
 
+/* The device is the interface below, which has an MTU of its own. */
+static int fault_mtu_changed(struct strata_iface *iface, struct strata_error *error)
+{
+	(void)iface;
+	(void)error;
+	return 0;
+}
+
 static const struct strata_link_ops fault_ops = {
 	.lower = fault_lower,
 	.lower_input = fault_lower_input,
 	.open = fault_open,
 	.close = fault_close,
 	.xmit = fault_xmit,
+	.mtu_changed = fault_mtu_changed,
 	.option_changed = fault_option_changed,
 	.mtu_min = 68,			/* RFC 791 3.2 */
 	.mtu_max = STRATA_PKT_MAX,

@@ -56,10 +56,19 @@ static void loopback_xmit(struct strata_iface *iface, struct strata_pkt *pkt)
 	strata_iface_enqueue_loop(iface, pkt);
 }
 
+/* There is no device to tell. */
+static int loopback_mtu_changed(struct strata_iface *iface, struct strata_error *error)
+{
+	(void)iface;
+	(void)error;
+	return 0;
+}
+
 static const struct strata_link_ops loopback_ops = {
 	.open = loopback_open,
 	.close = loopback_close,
 	.xmit = loopback_xmit,
+	.mtu_changed = loopback_mtu_changed,
 	.mtu_default = STRATA_PKT_MAX,
 	.mtu_min = 68,			/* RFC 791 3.2: every module forwards 68 octets uncut */
 	.mtu_max = STRATA_PKT_MAX,

@@ -274,12 +274,21 @@ static const struct strata_dependency tap_depends[] = {
 	{ .name = NULL },
 };
 
+static int tap_mtu_changed(struct strata_iface *iface, struct strata_error *error)
+{
+	struct tap *tap = iface->state;
+
+	/* A device that is gone gets it when it is back. */
+	return tap->fd >= 0 ? tap_host_set_mtu(tap, error) : 0;
+}
+
 static const struct strata_link_ops tap_ops = {
 	.framing = "ethernet",
 	.validate = tap_host_validate,
 	.open = tap_open,
 	.close = tap_close,
 	.xmit = tap_xmit,
+	.mtu_changed = tap_mtu_changed,
 	.cuts = tap_cuts,
 	.mtu_default = 1500,
 	.mtu_min = 68,			/* RFC 791 3.2 */

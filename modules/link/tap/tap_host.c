@@ -394,6 +394,24 @@ int tap_host_open(struct tap *tap, struct strata_error *error)
 	return result;
 }
 
+int tap_host_set_mtu(struct tap *tap, struct strata_error *error)
+{
+	char buf[TAP_REQUEST_SIZE];
+	struct nlmsghdr *request;
+	struct ifinfomsg *info;
+	int result;
+
+	memset(buf, 0, sizeof(buf));
+	request = mnl_nlmsg_put_header(buf);
+	request->nlmsg_type = RTM_NEWLINK;
+	info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
+	info->ifi_family = AF_UNSPEC;
+	info->ifi_index = (int)tap->ifindex;
+	mnl_attr_put_u32(request, IFLA_MTU, tap->iface->mtu);
+	result = tap_request(request);
+	return result < 0 ? tap_fail(tap, error, "its MTU cannot be changed", result) : 0;
+}
+
 /* ---- link events ---- */
 
 void tap_host_monitor_open(struct tap *tap)

@@ -131,6 +131,8 @@ int tap_host_validate(const struct strata_iface *iface, struct strata_error *err
 /** Opens (or makes) the device, sets it up and gives the host its address. Returns 0 with tap->fd, or
  *  -errno with a sentence and nothing left open. */
 int tap_host_open(struct tap *tap, struct strata_error *error);
+/** Gives the host's end the interface's MTU. Returns 0 or -errno with a sentence. */
+int tap_host_set_mtu(struct tap *tap, struct strata_error *error);
 /** Whether the host's end is up, as far as can be seen from here: a device that was moved to another
  *  namespace is taken to be. */
 bool tap_host_up(const struct tap *tap);

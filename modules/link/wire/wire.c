@@ -364,12 +364,21 @@ static const struct strata_dependency wire_depends[] = {
 	{ .name = NULL },
 };
 
+/* The frames are the embedder's: there is no device to tell. */
+static int wire_mtu_changed(struct strata_iface *iface, struct strata_error *error)
+{
+	(void)iface;
+	(void)error;
+	return 0;
+}
+
 static const struct strata_link_ops wire_ops = {
 	.choose_framing = wire_choose_framing,
 	.validate = wire_validate,
 	.open = wire_open,
 	.close = wire_close,
 	.xmit = wire_xmit,
+	.mtu_changed = wire_mtu_changed,
 	.mtu_default = 1500,
 	.mtu_min = 68,			/* RFC 791 3.2 */
 	.mtu_max = STRATA_PKT_MAX,

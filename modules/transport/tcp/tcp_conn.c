@@ -384,10 +384,13 @@ static void enter_closed(struct tcp_sock *tp)
 	tp->snd_una = tp->snd_nxt = tp->snd_end;
 	tp->sock.shutdown = 3;
 	tp->ack_pending = tp->ack_now = false;
-	if (tcp_ownerless(tp))
+	if (tcp_ownerless(tp)) {
+		/* It is freed after the batch; its port is another's at once. */
+		strata_port_release(stack, &tp->sock.port);
 		tcp_bury(tp);
-	else
+	} else {
 		tcp_events(tp, 0);
+	}
 }
 
 /* RFC 9293 3.3.2, figure 5, with the ways to CLOSED by reset and abort: where each state may lead. */
