@@ -313,10 +313,9 @@ static void offer_all(struct line *line)
 		for (i = line->cli.depth; i > 0; i--)
 			offer_option_names(line, line->cli.path[i - 1]->options);
 		offer_option_names(line, cli_global_options);
-	} else if (command == NULL) {
-		offer_commands(line, line->cli.commands);
-	} else if (command->verbs != NULL) {
-		offer_commands(line, command->verbs);
+	} else if (command == NULL || command->verbs != NULL) {
+		if (line->argc == 0)
+			offer_commands(line, command != NULL ? command->verbs : line->cli.commands);
 	} else if (command->words != NULL) {
 		offer_words(line, command);
 	} else if (command->most < 0 || line->argc < command->most) {

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* `strata --help` and `strata help`: made of what the subcommands' own tables say. */
+#include <ctype.h>
 #include <string.h>
 #include "strata_cli.h"
 
 /* Columns that names and options have before their help. */
 #define NAME_WIDTH 18
+/* Columns of the usage, after its indentation. */
+#define USAGE_WIDTH 76
 
 void cli_operands(const struct cli_command *command, char *buf, size_t size)
 {
@@ -77,15 +80,33 @@ static void print_lines(const char *title, const char *text)
 	}
 }
 
+/* The usage, broken between words where it is long. */
 static void print_usage(const struct cli *cli, const struct cli_command *command)
 {
-	char operands[256];
+	const char *word = command->verb_word != NULL ? command->verb_word : "verb";
+	char line[512], upper[32] = "", *at = line;
+	size_t length, k;
 
-	cli_operands(command, operands, sizeof(operands));
-	printf("usage: strata [OPTION...] %s", cli->name);
+	length = (size_t)snprintf(line, sizeof(line), "strata [OPTION...] %s", cli->name);
+	for (k = 0; word[k] != '\0' && k + 1 < sizeof(upper); k++)
+		upper[k] = (char)toupper((unsigned char)word[k]);
 	if (command->verbs != NULL)
-		printf(" %s", command->run != NULL ? "[VERB]" : command->verb_word != NULL ? "TABLE" : "VERB");
-	printf("%s%s\n", operands[0] != '\0' ? " " : "", operands);
+		length += (size_t)snprintf(line + length, sizeof(line) - length, command->run != NULL ? " [%s]" : " %s",
+					   upper);
+	line[length++] = ' ';
+	cli_operands(command, line + length, sizeof(line) - length);
+	if (line[length] == '\0')
+		line[length - 1] = '\0';
+	printf("usage: ");
+	while (strlen(at) > USAGE_WIDTH) {
+		for (k = USAGE_WIDTH; k > 0 && !(at[k] == ' ' && (at[k + 1] == '[' || at[k - 1] == ']')); k--)
+			continue;
+		if (k == 0)
+			break;
+		printf("%.*s\n              ", (int)k, at);
+		at += k + 1;
+	}
+	puts(at);
 }
 
 static void help_command(const struct cli *cli)

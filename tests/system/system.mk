@@ -1,5 +1,5 @@
 # System tests: the daemon against Linux and real programs.
-EXTRA_DIST += tests/system/lib.sh tests/system/skeleton
+EXTRA_DIST += tests/system/complete.bash tests/system/complete.zsh tests/system/lib.sh tests/system/skeleton
 
 check_PROGRAMS += tests/system/stream tests/system/opener
 tests_system_stream_SOURCES = tests/system/stream.c
@@ -11,6 +11,8 @@ test_scripts += \
 test_scripts += tests/system/graph.sh
 quick_scripts += tests/system/graph.sh
 quick_scripts += tests/system/disable.sh tests/system/test_cli.sh tests/system/traffic.sh
+test_scripts += tests/system/test_help.sh tests/system/test_strata.sh
+quick_scripts += tests/system/test_strata.sh
 
 # Both ends of measured transfers: over the host's sockets, and over a stack's.
 check_PROGRAMS += tests/system/flow tests/system/flow_strata
