@@ -69,7 +69,7 @@ shows() {
 
 # json CODE: runs Perl with the JSON of out in $_; json_lines CODE: with that of its lines in @_.
 json() { perl -MJSON::PP -0777 -ne "\$_ = decode_json(\$_); $1" out; }
-json_lines() { perl -MJSON::PP -e "local \@ARGV = 'out'; \@_ = map { decode_json(\$_) } <>; $1"; }
+json_lines() { perl -MJSON::PP -e "@ARGV = ('out'); @_ = map { decode_json(\$_) } <>; $1"; }
 
 # ---- tables ----
 
