@@ -343,15 +343,40 @@ static lt_dlhandle ltdl_open(const char *path)
 	return handle;
 }
 
+/* "/proc/self/fd" with the file's identity, two bytes a bit, and the descriptor. */
+#define IDENTITY_BITS 128
+#define BY_FD_SIZE (2 * IDENTITY_BITS + 48)
+
+/* A path to the open file that no other file ever has. The dynamic loader remembers each name that a loaded
+ * object was asked for by, and a descriptor's number comes again: so the name says which file it is, in
+ * slashes and dots that mean nothing in a path. */
+static int name_by_fd(int fd, char path[BY_FD_SIZE])
+{
+	uint64_t identity[2];
+	struct stat st;
+	char *end = path + sprintf(path, "/proc/self/fd");
+	if (fstat(fd, &st) < 0)
+		return -1;
+	identity[0] = st.st_dev;
+	identity[1] = st.st_ino;
+	for (unsigned int bit = 0; bit < IDENTITY_BITS; bit++) {
+		*end++ = '/';
+		*end++ = (identity[bit / 64] >> bit % 64 & 1) != 0 ? '.' : '/';
+	}
+	sprintf(end, "/%d", fd);
+	return 0;
+}
+
 /* Maps the module. By its path, so that debuggers find it; by the descriptor that was checked,
  * where trust depends on it, or where libltdl would take a built-in module of that name instead. */
 static int map_file(struct opening *o, struct strata_module_file *file)
 {
-	char by_fd[32];
+	char by_fd[BY_FD_SIZE];
 	const char *path = o->path;
 	bool keep = o->request->trust_check || preloaded_name(o->base) != NULL;
 	if (keep) {
-		snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d", file->fd);
+		if (name_by_fd(file->fd, by_fd) < 0)
+			return refuse(o, "cannot be read: %s", strerror(errno));
 		path = by_fd;
 	}
 	/* All symbols now (libltdl binds them when they are first called), and a diagnosis. */
@@ -536,8 +561,8 @@ void loader_end(void)
 
 /* ---- without a stack ---- */
 
-struct strata_module_file *strata_module_open(const char *file, const char *module_path,
-					      struct strata_error *error)
+static struct strata_module_file *open_alone(const char *file, const char *module_path,
+					     bool trust_check, struct strata_error *error)
 {
 	char where[NAME_SIZE];
 	struct strata_module_file *opened = NULL;
@@ -545,6 +570,7 @@ struct strata_module_file *strata_module_open(const char *file, const char *modu
 		.where = where,
 		.file = file,
 		.module_path = module_path,
+		.trust_check = trust_check,
 	};
 	snprintf(where, sizeof(where), "module \"%.200s\"", file);
 	if (loader_begin(error) < 0)
@@ -555,6 +581,18 @@ struct strata_module_file *strata_module_open(const char *file, const char *modu
 	}
 	opened->counted = true;
 	return opened;
+}
+
+struct strata_module_file *strata_module_open(const char *file, const char *module_path,
+					      struct strata_error *error)
+{
+	return open_alone(file, module_path, false, error);
+}
+
+struct strata_module_file *strata_module_open_trusted(const char *file, const char *module_path,
+						      struct strata_error *error)
+{
+	return open_alone(file, module_path, true, error);
 }
 
 const struct strata_module *strata_module_of(const struct strata_module_file *file)

@@ -116,6 +116,11 @@ STRATA_API int strata_module_enable(struct strata_stack *stack, const char *name
 struct strata_module_file;
 STRATA_API struct strata_module_file *strata_module_open(const char *file, const char *module_path,
 							 struct strata_error *error);
+/** The same, refusing a file that another user could have changed, as strata_config.trust_check does: for
+ *  whoever runs with more rights than the file's author may have. */
+STRATA_API struct strata_module_file *strata_module_open_trusted(const char *file,
+								 const char *module_path,
+								 struct strata_error *error);
 STRATA_API const struct strata_module *strata_module_of(const struct strata_module_file *file);
 STRATA_API const char *strata_module_path(const struct strata_module_file *file);
 STRATA_API void strata_module_close(struct strata_module_file *file);

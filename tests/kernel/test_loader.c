@@ -569,6 +569,30 @@ static void stacks_in_one_process_do_not_disturb_each_other(void **state)
 	}
 }
 
+/* The dynamic loader keeps every name that a loaded object was asked for by, and the number of a descriptor
+ * that was closed comes again. */
+static void a_trusted_module_is_not_taken_for_another(void **state)
+{
+	struct strata_module_file *low, *again, *mid;
+	struct strata_error error = { 0 };
+
+	(void)state;
+	low = strata_module_open_trusted("mod_low", made_directory(), &error);
+	if (low == NULL) {
+		strata_error_clear(&error);
+		skip();
+	}
+	again = strata_module_open_trusted("mod_low", made_directory(), &error);
+	assert_non_null(again);
+	strata_module_close(again);
+	mid = strata_module_open_trusted("mod_mid", made_directory(), &error);
+	if (mid == NULL)
+		fail_msg("%s", strata_error_text(&error));
+	assert_string_equal(strata_module_of(mid)->name, "mod_mid");
+	strata_module_close(mid);
+	strata_module_close(low);
+}
+
 int main(void)
 {
 #define SHELVED(test) cmocka_unit_test_setup_teardown(test, shelf_open, shelf_close)
@@ -588,6 +612,7 @@ int main(void)
 		SHELVED(trusts_what_only_root_or_the_owner_could_have_changed),
 		SHELVED(distrusts_what_belongs_to_another_user),
 		cmocka_unit_test(two_trusted_modules_at_once_are_two_modules),
+		cmocka_unit_test(a_trusted_module_is_not_taken_for_another),
 		cmocka_unit_test(a_descriptor_can_be_read_without_a_stack),
 		SHELVED(modules_are_listed_sorted_and_once),
 		cmocka_unit_test(the_default_path_begins_with_the_build_tree),
