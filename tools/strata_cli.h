@@ -242,4 +242,8 @@ extern const struct cli_command cli_command_trace;	/* strata_trace.c */
 /** Shows a table as `strata show WHAT …` does, for a verb that is another name of it. */
 int cli_show_table(const struct cli *cli, const char *what, int argc, char **argv);
 
+/* ---- verbs that have files of their own ---- */
+
+extern const struct cli_command kit_command;		/* kit/kit.c: module test */
+
 #endif
