@@ -54,3 +54,17 @@ tests_modules_control_test_stream_CPPFLAGS = $(test_cppflags)
 tests_modules_control_test_stream_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_modules_control_test_stream_LDFLAGS = $(test_ldflags)
 tests_modules_control_test_stream_LDADD = $(test_libs) $(JANSSON_LIBS)
+
+test_programs += tests/modules/control/test_flood
+tests_modules_control_test_flood_SOURCES = tests/modules/control/test_flood.c $(control_house)
+tests_modules_control_test_flood_CPPFLAGS = $(test_cppflags)
+tests_modules_control_test_flood_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_modules_control_test_flood_LDFLAGS = $(test_ldflags)
+tests_modules_control_test_flood_LDADD = $(test_libs) $(JANSSON_LIBS)
+
+test_programs += tests/modules/control/test_mutate
+tests_modules_control_test_mutate_SOURCES = tests/modules/control/test_mutate.c $(control_house)
+tests_modules_control_test_mutate_CPPFLAGS = $(test_cppflags)
+tests_modules_control_test_mutate_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_modules_control_test_mutate_LDFLAGS = $(test_ldflags)
+tests_modules_control_test_mutate_LDADD = $(test_libs) $(JANSSON_LIBS)
