@@ -20,6 +20,7 @@ static const struct cli_command *const commands[] = {
 	&cli_command_new_module,
 	&cli_command_capture,
 	&cli_command_graph,
+	&cli_command_top,
 	&cli_command_help,
 	&cli_command_complete,
 	NULL,

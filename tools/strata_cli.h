@@ -237,6 +237,7 @@ extern const struct cli_command cli_command_reload;	/* strata_reload.c */
 extern const struct cli_command cli_command_route;	/* strata_change.c */
 extern const struct cli_command cli_command_new_module;	/* strata_new.c */
 extern const struct cli_command cli_command_show;	/* strata_show.c */
+extern const struct cli_command cli_command_top;	/* strata_top.c */
 extern const struct cli_command cli_command_trace;	/* strata_trace.c */
 
 /** Shows a table as `strata show WHAT …` does, for a verb that is another name of it. */
