@@ -629,8 +629,9 @@ static enum strata_verdict carry(struct strata_iface *iface, struct strata_pkt *
 	return STRATA_ACCEPTED;
 }
 
-/* To the framing, or past it. Consumes. */
-static enum strata_verdict walk_up(struct strata_iface *iface, struct strata_pkt *pkt)
+/* To the framing, or past it. Consumes. Called from two places, of which one is on every packet's way. */
+static inline __attribute__((always_inline)) enum strata_verdict walk_up(struct strata_iface *iface,
+									 struct strata_pkt *pkt)
 {
 	const struct strata_link_ops *framing = framing_ops(iface);
 	enum strata_verdict verdict;

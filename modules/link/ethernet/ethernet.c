@@ -154,6 +154,17 @@ static int ethernet_check(const struct strata_iface *iface, const struct strata_
 	return -1;
 }
 
+/* By value, so that the header of a frame that nobody traces can stay in registers. */
+static __attribute__((cold, noinline)) void trace_header(struct strata_instance *self,
+							 struct strata_pkt *pkt,
+							 struct ethernet_header h)
+{
+	strata_trace_fields(self, pkt, STRATA_FIELDS(STRATA_FIELD_LLADDR("src", &h.src),
+			    STRATA_FIELD_LLADDR("dst", &h.dst), STRATA_FIELD_HEX("type", h.type, 4),
+			    STRATA_FIELD_SIZE("length", strata_pkt_length(pkt)),
+			    STRATA_FIELD_FLAGS("tags", h.tags != 0, "tagged")), "%s", "");
+}
+
 static enum strata_verdict ethernet_input(struct strata_instance *self, struct strata_iface *iface,
 					  struct strata_pkt *pkt)
 {
@@ -164,10 +175,8 @@ static enum strata_verdict ethernet_input(struct strata_instance *self, struct s
 	if (ethernet_parse(pkt, &h, &reason) != 0)
 		return strata_drop(self, pkt, reason);
 	pkt->link_offset = (uint16_t)strata_pkt_headroom(pkt);
-	strata_trace_fields(self, pkt, STRATA_FIELDS(STRATA_FIELD_LLADDR("src", &h.src),
-			    STRATA_FIELD_LLADDR("dst", &h.dst), STRATA_FIELD_HEX("type", h.type, 4),
-			    STRATA_FIELD_SIZE("length", strata_pkt_length(pkt)),
-			    STRATA_FIELD_FLAGS("tags", h.tags != 0, "tagged")), "%s", "");
+	if (strata_tracing(self->stack))
+		trace_header(self, pkt, h);
 	strata_count(self, ETHERNET_IN_TAGGED, h.tags);
 	if (ethernet_check(iface, pkt, &h, &reason) != 0)
 		return strata_drop(self, pkt, reason);
