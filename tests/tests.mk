@@ -19,6 +19,7 @@ include tests/modules/ipv4/test.mk
 include tests/modules/icmp/test.mk
 include tests/modules/tcp/test.mk
 include tests/modules/tcp/scen.mk
+include tests/modules/trace/test.mk
 include tests/modules/udp/test.mk
 include tests/modules/newreno/test.mk
 include tests/modules/cubic/test.mk
