@@ -293,8 +293,7 @@ static int run_capture(struct capture *capture, const struct cli *cli, json_t *r
 		return CLI_FAILURE;
 	}
 	signal(SIGPIPE, SIG_IGN);	/* it is told as an error of write(2) */
-	if (capture->fd != STDOUT_FILENO || !capture->regular)
-		fprintf(stderr, "capturing to %s; Ctrl-C ends it\n", capture->path);
+	fprintf(stderr, "capturing to %s; Ctrl-C ends it\n", capture->path);
 	outcome = run_stream(capture);
 	return end(capture, outcome);
 }

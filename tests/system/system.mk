@@ -19,3 +19,6 @@ check_PROGRAMS += tests/system/flow tests/system/flow_strata
 tests_system_flow_SOURCES = tests/system/flow.c tests/system/flow.h
 tests_system_flow_strata_SOURCES = tests/system/flow_strata.c tests/system/flow.h
 tests_system_flow_strata_LDADD = libstrata.la
+
+# What the capture of the real daemon is to other programs.
+test_scripts += tests/system/capture.sh
