@@ -16,7 +16,9 @@ exampledir = $(docdir)/examples
 dist_example_DATA = \
 	examples/Makefile examples/README.md examples/example.h examples/ping.c examples/sim-two-hosts.c \
 	examples/tcp-client.c examples/tcp-loopback.c examples/udp-client.c
-skeletondir = $(docdir)/examples/skeleton
-dist_skeleton_DATA = \
-	examples/skeleton/Makefile examples/skeleton/README.md examples/skeleton/skeleton.c \
-	examples/skeleton/skeleton.yaml examples/skeleton/skeleton_drops.def
+# What docs/write-a-module.md makes, a project of its own.
+rudpdir = $(docdir)/examples/rudp
+dist_rudp_DATA = \
+	examples/rudp/.gitignore examples/rudp/Makefile.am examples/rudp/README.md examples/rudp/configure.ac \
+	examples/rudp/rudp.c examples/rudp/rudp.yaml examples/rudp/rudp_counters.def examples/rudp/rudp_drops.def \
+	examples/rudp/strata-rudp.7 examples/rudp/test_rudp.c

@@ -1,5 +1,5 @@
 # System tests: the daemon against Linux and real programs.
-EXTRA_DIST += tests/system/complete.bash tests/system/complete.zsh tests/system/lib.sh tests/system/skeleton
+EXTRA_DIST += tests/system/complete.bash tests/system/complete.zsh tests/system/lib.sh
 
 check_PROGRAMS += tests/system/stream tests/system/opener
 tests_system_stream_SOURCES = tests/system/stream.c
