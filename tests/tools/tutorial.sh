@@ -8,7 +8,7 @@ trap 'rm -rf "$dir"' EXIT
 mkdir "$dir/blocks" && cd "$dir" || exit 1
 
 check 'a project is written as the tutorial does' "$abs_top_builddir/tools/strata" new-module rudp --kind transport \
-	--number 253 --author 'Ann Author'
+	--number 253 --author 'Ann Author' --module-path "$abs_top_builddir/modules/.libs"
 check 'the tutorial is taken apart' awk -v dir=blocks -f "$abs_top_srcdir/tests/tools/blocks.awk" \
 	"$abs_top_srcdir/docs/write-a-module.md"
 for block in blocks/*.name; do
