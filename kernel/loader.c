@@ -343,13 +343,13 @@ static lt_dlhandle ltdl_open(const char *path)
 	return handle;
 }
 
-/* "/proc/self/fd" with the file's identity, two bytes a bit, and the descriptor. */
+/* "/proc/self/fd" with the file's identity, a step a bit, and the descriptor. */
 #define IDENTITY_BITS 128
-#define BY_FD_SIZE (2 * IDENTITY_BITS + 48)
+#define BY_FD_SIZE (IDENTITY_BITS * sizeof("/../fd") + 48)
 
 /* A path to the open file that no other file ever has. The dynamic loader remembers each name that a loaded
  * object was asked for by, and a descriptor's number comes again: so the name says which file it is, in
- * slashes and dots that mean nothing in a path. */
+ * steps that lead nowhere. (Not in slashes: libltdl makes several of them one.) */
 static int name_by_fd(int fd, char path[BY_FD_SIZE])
 {
 	uint64_t identity[2];
@@ -359,10 +359,8 @@ static int name_by_fd(int fd, char path[BY_FD_SIZE])
 		return -1;
 	identity[0] = st.st_dev;
 	identity[1] = st.st_ino;
-	for (unsigned int bit = 0; bit < IDENTITY_BITS; bit++) {
-		*end++ = '/';
-		*end++ = (identity[bit / 64] >> bit % 64 & 1) != 0 ? '.' : '/';
-	}
+	for (unsigned int bit = 0; bit < IDENTITY_BITS; bit++)
+		end = stpcpy(end, (identity[bit / 64] >> bit % 64 & 1) != 0 ? "/../fd" : "/.");
 	sprintf(end, "/%d", fd);
 	return 0;
 }

@@ -33,8 +33,6 @@
 #define MMAP_THRESHOLD (32 * 1024)
 /* Local choice: ms that a trace waits for its reader before it loses lines. */
 #define TRACE_PATIENCE 50
-/* A manifest is at most 1 MiB; what SIGHUP compares is not kept beyond that. */
-#define MANIFEST_MAX ((size_t)1 << 20)
 
 /** The command line. */
 struct options {
@@ -51,8 +49,8 @@ struct daemon {
 	const struct options *options;
 	struct strata_stack *stack;
 	struct strata_watch signals;
-	char *manifest;		/* its text when the stack was made, to tell whether it changed */
-	size_t manifest_length;
+	struct strata_call reload;	/* of a SIGHUP, when the stack is at rest */
+	const char *manager;	/* the service manager's socket; NULL: none */
 	unsigned int terminations;	/* SIGTERM and SIGINT received */
 	uint64_t trace_lost;	/* steps not printed since the reader stopped reading */
 };
@@ -344,59 +342,54 @@ static int exit_status(int result)
 	return result == -EINVAL ? EXIT_BAD_MANIFEST : EXIT_FAILURE;
 }
 
-/* Text of the manifest; NULL when it cannot be read, which the stack tells better. */
-static char *read_manifest(const char *path, size_t *length)
-{
-	char *text = malloc(MANIFEST_MAX);
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	ssize_t n;
-
-	*length = 0;
-	if (fd < 0 || text == NULL)
-		goto out_none;
-	while (*length < MANIFEST_MAX &&
-	       (n = read(fd, text + *length, MANIFEST_MAX - *length)) > 0)
-		*length += (size_t)n;
-	close(fd);
-	if (*length != 0) {
-		char *fit = realloc(text, *length);
-
-		return fit != NULL ? fit : text;
-	}
-	free(text);
-	return NULL;
-out_none:
-	if (fd >= 0)
-		close(fd);
-	free(text);
-	return NULL;
-}
-
 /* ---- signals ---- */
 
-/* SIGHUP: the manifest is validated again. What a running stack cannot take over yet is told. */
-static void look_at_manifest(struct daemon *daemon)
+static uint64_t monotonic(void)
 {
-	struct strata_stack *stack = daemon->stack;
-	size_t length;
-	char *text = read_manifest(daemon->options->manifest, &length);
-	bool same = text != NULL && daemon->manifest != NULL && length == daemon->manifest_length &&
-		    memcmp(text, daemon->manifest, length) == 0;
+	struct timespec now;
 
-	free(text);
-	if (same) {
-		strata_log(stack, NULL, STRATA_LOG_INFO, "%s has not changed",
-			   daemon->options->manifest);
-		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * STRATA_SEC + (uint64_t)now.tv_nsec;
+}
+
+/* What the kernel's steps of a reload look like to a person who reads the log. */
+static void log_change(void *ctx, const struct strata_change *change)
+{
+	const struct daemon *daemon = ctx;
+	bool values = change->from != NULL || change->to != NULL;
+
+	strata_log(daemon->stack, NULL, STRATA_LOG_INFO, "reload: %s %s %s%s%s%s%s%s%s%s",
+		   strata_change_action_name(change->action), strata_change_what_name(change->what),
+		   change->name, change->field != NULL ? "." : "",
+		   change->field != NULL ? change->field : "", values ? ": " : "",
+		   change->from != NULL ? change->from : "", values ? " → " : "",
+		   change->to != NULL ? change->to : "", change->ending != 0 ? " (connections end)" : "");
+}
+
+/* Tells the service manager that a reload has begun; sd_notify(3) wants the time of it. */
+static void notify_reloading(const struct daemon *daemon)
+{
+	char state[64];
+
+	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%llu",
+		 (unsigned long long)(monotonic() / STRATA_US));
+	notify_manager(daemon->manager, state);
+}
+
+/* SIGHUP: the stack becomes what the manifest says now, or stays what it is. The stack is at rest. */
+static void reload(struct strata_stack *stack, struct strata_call *call)
+{
+	struct daemon *daemon = strata_container_of(call, struct daemon, reload);
+	struct strata_error error = { 0 };
+
+	notify_reloading(daemon);
+	if (strata_reload(stack, false, log_change, daemon, &error) < 0) {
+		fputs(strata_error_text(&error), stderr);
+		strata_log(stack, NULL, STRATA_LOG_ERROR, "%s could not be taken over; the stack goes on as it "
+			   "is", daemon->options->manifest);
 	}
-	if (check_manifest(daemon->options) < 0) {
-		strata_log(stack, NULL, STRATA_LOG_ERROR, "%s has faults; the stack goes on as it is",
-			   daemon->options->manifest);
-		return;
-	}
-	strata_log(stack, NULL, STRATA_LOG_WARNING,
-		   "%s has changed and is valid; it takes effect when stratad is started again",
-		   daemon->options->manifest);
+	strata_error_clear(&error);
+	notify_manager(daemon->manager, "READY=1");
 }
 
 static void signal_ready(struct strata_stack *stack, struct strata_watch *watch, uint32_t events)
@@ -407,7 +400,7 @@ static void signal_ready(struct strata_stack *stack, struct strata_watch *watch,
 	(void)events;
 	while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGHUP) {
-			look_at_manifest(daemon);
+			strata_call_later(stack, &daemon->reload);
 			continue;
 		}
 		daemon->terminations++;
@@ -430,14 +423,6 @@ static int open_signals(void)
 }
 
 /* ---- running ---- */
-
-static uint64_t monotonic(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * STRATA_SEC + (uint64_t)now.tv_nsec;
-}
 
 /* Lets connections end in good order; a second signal does not wait for them. */
 static void drain(struct daemon *daemon)
@@ -483,7 +468,7 @@ static int run(struct daemon *daemon, const char *manager)
 static int serve(const struct options *options, const char *manager)
 {
 	struct strata_config config = stack_config(options);
-	struct daemon daemon = { .options = options };
+	struct daemon daemon = { .options = options, .manager = manager, .reload.run = reload };
 	struct strata_error error = { 0 };
 	int fd, result, status;
 
@@ -492,7 +477,6 @@ static int serve(const struct options *options, const char *manager)
 		fprintf(stderr, "stratad: signals cannot be caught: %s\n", strerror(errno));
 		return EXIT_FAILURE;
 	}
-	daemon.manifest = read_manifest(options->manifest, &daemon.manifest_length);
 	result = strata_stack_create(&config, &daemon.stack, &error);
 	if (error.count != 0)
 		fputs(strata_error_text(&error), stderr);
@@ -509,10 +493,10 @@ static int serve(const struct options *options, const char *manager)
 	} else {
 		status = run(&daemon, manager);
 		strata_watch_remove(daemon.stack, &daemon.signals);
+		strata_call_cancel(daemon.stack, &daemon.reload);
 	}
 	strata_stack_destroy(daemon.stack);
 out_close:
-	free(daemon.manifest);
 	close(fd);
 	return status;
 }

@@ -131,14 +131,14 @@ says err 'another stratad' 'and says why'
 check 'the first one still answers' "$strata" --run-dir run show version
 
 kill -HUP "$stratad_pid"
-check 'SIGHUP with the same manifest changes nothing' eventually 5 grep -q 'has not changed' daemon.err
+check 'SIGHUP with the same manifest changes nothing' eventually 5 grep -q 'says what runs already' daemon.err
 cp good.yaml kept.yaml
-printf '# a comment\n' >>good.yaml
+sed 's/^strata: 1$/&\nstack:\n  sockets: 1000/' kept.yaml >good.yaml
 kill -HUP "$stratad_pid"
-check 'SIGHUP with another one says what it takes' eventually 5 grep -q 'started again' daemon.err
+check 'SIGHUP with another one takes it over' eventually 5 grep -q 'stack.sockets: 65536 → 1000' daemon.err
 cp bad.yaml good.yaml
 kill -HUP "$stratad_pid"
-check 'SIGHUP with a bad one keeps the old one' eventually 5 grep -q 'has faults' daemon.err
+check 'SIGHUP with a bad one keeps the old one' eventually 5 grep -q 'goes on as it is' daemon.err
 cp kept.yaml good.yaml
 kill -PIPE "$stratad_pid"
 check 'SIGPIPE does no harm' "$strata" --run-dir run show version
