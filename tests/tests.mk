@@ -29,6 +29,7 @@ include tests/modules/echo/test.mk
 include tests/modules/steady/test.mk
 include tests/modules/malformed/test.mk
 
+include tests/kit/kit.mk
 include tests/tools/tools.mk
 include tests/sweep/sweep.mk
 include tests/system/system.mk

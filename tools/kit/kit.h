@@ -223,6 +223,8 @@ void kit_view_take(const struct kit_rig *rig, struct kit_view *view);
 /* Whether both saw the same; `why` receives the first difference. */
 bool kit_view_same(const struct kit_view *a, const struct kit_view *b, char why[200]);
 uint64_t kit_view_drops(const struct kit_view *view);
+/* Whether the subject counted nothing, nobody dropped anything, and nothing was sent. */
+bool kit_view_idle(const struct kit_view *before, const struct kit_view *after);
 
 /* ---- packets (kit_packet.c) ---- */
 

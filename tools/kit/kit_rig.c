@@ -587,3 +587,14 @@ uint64_t kit_view_drops(const struct kit_view *view)
 			drops += view->values[i].value;
 	return drops;
 }
+
+bool kit_view_idle(const struct kit_view *before, const struct kit_view *after)
+{
+	size_t i;
+
+	for (i = 0; i < after->count; i++)
+		if ((after->values[i].own || after->values[i].drop) &&
+		    after->values[i].value != before->values[i].value)
+			return false;
+	return before->frames == after->frames;
+}
