@@ -19,3 +19,4 @@ tools_strata_SOURCES += \
 tools_strata_CPPFLAGS += -I$(top_srcdir)/tools
 tools_strata_CFLAGS += $(ELF_CFLAGS)
 tools_strata_LDADD += $(ELF_LIBS)
+dist_man_MANS += tools/kit/strata-module-test.1
