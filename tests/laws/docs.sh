@@ -52,4 +52,61 @@ empty 'every page that another refers to exists' "$(
 		file=$(echo "$reference" | sed 's/(\(.\))/.\1/')
 		[ -n "$(find docs tools conf modules tests/sim -name "$file")" ] || echo "$reference"
 	done)"
+
+# ---- what is installed has a page, and the page is sound ----
+
+strata=$abs_top_builddir/tools/strata
+pages=$(find docs tools conf modules tests/sim -name '*.[1-8]' | sort)
+
+if command -v mandoc >/dev/null; then
+	# shellcheck disable=SC2086
+	empty 'mandoc has nothing against the pages, but that they have no date' "$(
+		mandoc -T lint -W warning $pages 2>&1 | grep -v 'missing date')"
+else
+	skip 'mandoc has nothing against the pages' 'mandoc is not installed'
+fi
+empty 'every module has a page of its own' "$(
+	for module in modules/*/*/module.mk; do
+		name=$(basename "$(dirname "$module")")
+		[ -f "$(dirname "$module")/strata-$name.7" ] || echo "$name"
+	done)"
+empty 'every installed program has a page of its own' "$(
+	sed -n 's/^s\{0,1\}bin_PROGRAMS += //p' tools/*.mk | tr ' ' '\n' | while read -r program; do
+		find tools -name "$(basename "$program").[18]" | grep -q . || echo "$program"
+	done)"
+
+# said PATTERN: whether a page of strata(1) or of one of its subcommands has it.
+plain_pages=$(sed 's/\\-/-/g; s/\\f[A-Z]//g; s/"//g' tools/strata*.1)
+said() { printf '%s\n' "$plain_pages" | grep -qE -e "$1"; }
+
+empty 'every subcommand, verb and option of strata is in its pages' "$(
+	"$strata" complete -- '' | cut -f 1 | while read -r name; do
+		said "(^|[ |])$name([ ,|(]|$)" || echo "$name"
+		"$strata" complete -- "$name" -- | cut -f 1 | while read -r option; do
+			said "$option([ ,)]|$)" || echo "$name $option"
+		done
+		"$strata" complete -- help "$name" '' | cut -f 1 | while read -r verb; do
+			said "(^|[ |])$verb([ ,|]|$)" || echo "$name $verb"
+			"$strata" complete -- "$name" "$verb" -- | cut -f 1 | while read -r option; do
+				said "$option([ ,)]|$)" || echo "$name $verb $option"
+			done
+		done
+	done)"
+
+# ---- both ways ----
+
+empty 'the pages have no option that strata does not' "$(
+	options=$({
+		"$strata" complete -- --
+		"$strata" complete -- '' | cut -f 1 | while read -r name; do
+			"$strata" complete -- "$name" --
+			"$strata" complete -- help "$name" '' | cut -f 1 | while read -r verb; do
+				"$strata" complete -- "$name" "$verb" --
+			done
+		done
+	} | cut -f 1 | sort -u)
+	printf '%s\n' "$plain_pages" | grep -v '^\.\\"' | grep -oE -e '(^|[ ,([])--[a-z][a-z-]+' |
+		tr -d ' ,([' | sort -u | while read -r option; do
+		printf '%s\n' "$options" | grep -qxF -e "$option" || echo "$option"
+	done)"
 finish
