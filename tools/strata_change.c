@@ -528,8 +528,8 @@ const struct cli_command cli_command_module_disable = {
 	.least = 1,
 	.most = 1,
 	.value = CLI_MODULE,
-	.help = "Its counters and options are kept for when it is enabled again. Refused while other modules\n"
-		"stand on it, which are named.",
+	.help = "Its counters and options are kept for when it is enabled again. Refused while an interface or\n"
+		"another module needs it by name; these are named.",
 	.examples = "strata module disable udp\n"
 		    "strata reload --dry-run        # what would bring it back",
 };
@@ -553,7 +553,7 @@ const struct cli_command cli_command_module_unload = {
 	.least = 1,
 	.most = 1,
 	.value = CLI_MODULE,
-	.help = "Its options and counters go too. Refused while other modules stand on it.",
+	.help = "Its options and counters go too. Refused while an interface or another module needs it by name.",
 	.examples = "strata module unload rudp\n"
 		    "strata module disable rudp     # to stop it only",
 };

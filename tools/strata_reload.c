@@ -54,7 +54,7 @@ static void add_value(struct cli_table *table, const json_t *change)
 		       why != NULL ? why : "");
 }
 
-static void print_changes(const json_t *changes)
+static void print_changes(const json_t *changes, json_int_t omitted)
 {
 	static const struct cli_column columns[] = {
 		{ " ", false }, { "WHAT", false }, { "NAME", false }, { "ACTION", false }, { "ENDS", true },
@@ -78,6 +78,8 @@ static void print_changes(const json_t *changes)
 		add_value(table, change);
 	}
 	cli_table_print(table, "nothing to change");
+	if (omitted != 0)
+		printf("and %lld more\n", (long long)omitted);
 }
 
 static void add_end(struct cli_table *table, const json_t *end)
@@ -88,7 +90,7 @@ static void add_end(struct cli_table *table, const json_t *end)
 		       (long long)json_integer_value(json_object_get(end, "port")));
 }
 
-/* The connections that would end, or did. */
+/* The connections that would end, or did; of many only some are listed. */
 static void print_sockets(const json_t *changes, bool applied)
 {
 	static const struct cli_column columns[] = {
@@ -129,7 +131,7 @@ static int run_reload(const struct cli *cli, int argc, char **argv)
 		return CLI_FAILURE;
 	if (cli->json)
 		return cli_print_json(result);
-	print_changes(changes);
+	print_changes(changes, json_integer_value(json_object_get(result, "omitted")));
 	print_sockets(changes, !dry_run);
 	json_decref(result);
 	return 0;

@@ -280,6 +280,69 @@ refused 'answers this very request'
 gives 1 module enable udb
 refused 'udb'
 
+gives 1 module load tpc
+refused 'did you mean "tcp"?'
+gives 1 module load tcp
+refused 'is there already'
+gives 1 module disable tap
+refused 'needed by interface "st0"'
+gives 0 module unload newreno
+silent
+gives 1 module unload newreno
+refused 'newreno'
+gives 0 module load newreno
+silent
+check 'newreno is running' sh -c "'$strata' --run-dir run show modules newreno | grep -q running"
+
+gives 0 interface set st0 mtu 1400
+silent
+check 'the MTU is another' sh -c "'$strata' --run-dir run show interfaces -b | grep -q ' 1400 '"
+gives 1 interface set st0 mtu 20
+refused 'expected at least 68'
+gives 0 interface set st0 down
+silent
+check 'it does not answer' sh -c '! ping -n -q -c 1 -W 1 192.0.2.2'
+gives 0 interface set st0 up mtu 1500
+silent
+check 'it answers again' ping -n -q -c 1 -W 5 192.0.2.2
+
+# ---- reload ----
+
+shows reload --dry-run <<'END'
+nothing to change
+END
+sed -i 's,192.0.2.2/24,192.0.2.3/24,; s,metric: 20,metric: 30,' stack.yaml
+cp stack.yaml good.yaml
+exec 5<>/dev/tcp/192.0.2.2/7
+echo hello >&5
+read -r -t 5 answer <&5
+check 'a connection that would end answers' test "$answer" = hello
+port=$(s show sockets ESTABLISHED --json | sed -n 's/.*"port": \([0-9]\{5\}\).*/\1/p')
+shows reload -n <<END
+   WHAT     NAME                                            ACTION  ENDS  VALUE
+-  address  192.0.2.2/24 on st0                             remove     1
++  address  192.0.2.3/24 on st0                             add        0
+-  route    203.0.113.0/24 via 192.0.2.7 dev st0 metric 20  remove     0
++  route    203.0.113.0/24 via 192.0.2.7 dev st0 metric 30  add        0
+
+1 socket would end:
+TRANSPORT  STATE        LOCAL        REMOTE           BY
+tcp        ESTABLISHED  192.0.2.2:7  192.0.2.1:$port  192.0.2.2/24 on st0
+END
+check 'and still does after --dry-run' sh -c 'echo again >&5 && read -r answer <&5 && test "$answer" = again'
+printf 'interfaces:\n' >>stack.yaml
+gives 1 reload
+refused 'stack.yaml:[0-9]*:[0-9]*: '
+check 'a manifest with a fault changes nothing' ping -n -q -c 1 -W 2 192.0.2.2
+cp good.yaml stack.yaml
+gives 0 reload --json
+check '  and tells it as JSON' json '$_->{applied} or die; @{$_->{changes}} >= 2 or die "few changes"'
+check 'the manifest is what runs' ping -n -q -c 1 -W 2 192.0.2.3
+exec 5>&-
+shows reload <<'END'
+nothing to change
+END
+
 # ---- names from the running stack ----
 
 check 'completion knows interfaces' test "$(s complete -- --run-dir run show interfaces '' | cut -f 1)" = st0
