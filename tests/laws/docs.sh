@@ -76,7 +76,7 @@ empty 'every installed program has a page of its own' "$(
 	done)"
 
 # said PATTERN: whether a page of strata(1) or of one of its subcommands has it.
-plain_pages=$(sed 's/\\-/-/g; s/\\f[A-Z]//g; s/"//g' tools/strata*.1)
+plain_pages=$(sed 's/\\-/-/g; s/\\f[A-Z]//g; s/"//g' $(find tools -name "strata*.1" | sort))
 said() { printf '%s\n' "$plain_pages" | grep -qE -e "$1"; }
 
 empty 'every subcommand, verb and option of strata is in its pages' "$(
@@ -105,7 +105,7 @@ empty 'the pages have no option that strata does not' "$(
 			done
 		done
 	} | cut -f 1 | sort -u)
-	printf '%s\n' "$plain_pages" | grep -v '^\.\\"' | grep -oE -e '(^|[ ,([])--[a-z][a-z-]+' |
+	printf '%s\n' "$plain_pages" | grep -ve '^\.\\"' -e 'gdb ' | grep -oE -e '(^|[ ,([])--[a-z][a-z-]+' |
 		tr -d ' ,([' | sort -u | while read -r option; do
 		printf '%s\n' "$options" | grep -qxF -e "$option" || echo "$option"
 	done)"
