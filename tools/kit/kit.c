@@ -116,7 +116,7 @@ static bool concerns(const struct kit *kit, const struct kit_check *check)
 	       (check->kinds & 1u << kit->subject->kind) != 0;
 }
 
-/* Makes one check, or says why not. False: it is not for this kind of module, and was not asked for. */
+/* Makes one check, or says why not. False: it cannot be for this module, and was not asked for. */
 static bool make_check(struct kit *kit, const struct kit_check *check)
 {
 	bool known = check->raw || is_known(kit);
@@ -127,11 +127,11 @@ static bool make_check(struct kit *kit, const struct kit_check *check)
 			 strata_kind_name((enum strata_kind)kit->subject->kind));
 		return kit->only != NULL;
 	}
-	if (!known)
-		kit_skip(kit, "the module cannot be opened, see load");
-	else
+	if (known)
 		kit_child_run(kit, check);
-	return true;
+	else
+		kit_skip(kit, "the module cannot be opened, see load");
+	return known || kit->only != NULL;
 }
 
 static int run_checks(struct kit *kit)

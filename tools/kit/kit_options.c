@@ -132,7 +132,8 @@ static void check_default(struct kit *kit, const struct strata_option *option, b
 
 	if (option->fallback == NULL || option->type == STRATA_OPT_LIST)
 		return;
-	snprintf(line, sizeof(line), "      %s: %s\n", option->name, option->fallback);
+	snprintf(line, sizeof(line), option->type == STRATA_OPT_STRING ? "      %s: \"%s\"\n" :
+		 "      %s: %s\n", option->name, option->fallback);
 	kit_step(kit, "option \"%s\" is given its default %s", option->name, option->fallback);
 	if (kit_rig_open(kit, &rig, &(struct kit_setup){ .check = true, .options = iface ? NULL : line,
 							 .iface_options = iface ? line : NULL }) < 0)
@@ -295,24 +296,81 @@ void kit_check_values(struct kit *kit)
 
 /* ---- the least and the greatest ---- */
 
-static void must_start(struct kit *kit, const struct strata_option *option, bool iface, const char *value)
+/* The least or greatest value of a number, as in a manifest. */
+static void write_bound(const struct strata_option *option, bool greatest, char value[VALUE_MOST])
 {
-	char why[200];
+	uint64_t bound = greatest ? option->max : option->min;
+	bool time = option->type == STRATA_OPT_TIME && bound != 0;
+
+	if (time)
+		bound = greatest ? bound / STRATA_US : (bound + STRATA_US - 1) / STRATA_US;
+	snprintf(value, VALUE_MOST, "%" PRIu64 "%s", bound, time ? "us" : "");
+}
+
+/* Numbers of a module may have to fit each other: whether it starts with all at that end. */
+static bool starts_with_all(struct kit *kit, bool iface, bool greatest)
+{
+	struct table table = table_of(kit, iface);
+	char *lines = NULL, value[VALUE_MOST];
+	size_t size, i;
+	FILE *out = open_memstream(&lines, &size);
+	struct kit_rig rig;
+	int result;
+
+	if (out == NULL)
+		abort();
+	for (i = 0; i < table.count; i++) {
+		if (!is_number(&table.options[i]) || table.options[i].max == 0)
+			continue;
+		write_bound(&table.options[i], greatest, value);
+		fprintf(out, "      %s: %s\n", table.options[i].name, value);
+	}
+	fclose(out);
+	result = kit_rig_open(kit, &rig, &(struct kit_setup){ .options = iface ? NULL : lines,
+							      .iface_options = iface ? lines : NULL });
+	kit_rig_close(&rig);
+	free(lines);
+	return result >= 0 || result == -ENOMEM || result == -ENOBUFS;
+}
+
+static bool starts(struct kit *kit, const struct strata_option *option, bool iface, const char *value,
+		   char why[200])
+{
 	int result;
 
 	kit_step(kit, "it starts with option \"%s\" at %s", option->name, value);
 	result = try_value(kit, option, iface, value, false, why);
 	if (result >= 0 || result == -ENOMEM || result == -ENOBUFS)
-		return;
-	kit_fault(kit, option->name, "narrow .min, .max or .choices to what it can be started with",
-		  "option \"%s\" may be %s, and the module does not start with it: %s", option->name, value,
-		  why[0] != '\0' ? why : strerror(-result));
+		return true;
+	if (why[0] == '\0')
+		snprintf(why, 200, "%s", strerror(-result));
+	return false;
+}
+
+static void must_start(struct kit *kit, const struct strata_option *option, bool iface, const char *value)
+{
+	char why[200];
+
+	if (!starts(kit, option, iface, value, why))
+		kit_fault(kit, option->name, "take away the choices that it cannot be started with",
+			  "option \"%s\" may be %s, and the module does not start with it: %s", option->name,
+			  value, why);
+}
+
+static void must_start_bound(struct kit *kit, const struct strata_option *option, bool iface, bool greatest)
+{
+	char value[VALUE_MOST], why[200];
+
+	write_bound(option, greatest, value);
+	if (!starts(kit, option, iface, value, why) && !starts_with_all(kit, iface, greatest))
+		kit_fault(kit, option->name, "narrow .min and .max to what it can be started with",
+			  "option \"%s\" may be %s, and the module does not start with it: %s", option->name,
+			  value, why);
 }
 
 static unsigned int start_all(struct kit *kit, bool iface)
 {
 	struct table table = table_of(kit, iface);
-	char value[VALUE_MOST];
 	unsigned int n = 0;
 	size_t i, j;
 
@@ -323,15 +381,8 @@ static unsigned int start_all(struct kit *kit, bool iface)
 			must_start(kit, option, iface, option->choices[j]);
 		for (j = 0; option->type == STRATA_OPT_BOOL && j < 2; j++, n++)
 			must_start(kit, option, iface, j == 0 ? "false" : "true");
-		for (j = 0; is_number(option) && option->max != 0 && j < 2; j++, n++) {
-			uint64_t bound = j == 0 ? option->min : option->max;
-			bool time = option->type == STRATA_OPT_TIME && bound != 0;
-
-			if (time)
-				bound = j == 0 ? (bound + STRATA_US - 1) / STRATA_US : bound / STRATA_US;
-			snprintf(value, sizeof(value), "%" PRIu64 "%s", bound, time ? "us" : "");
-			must_start(kit, option, iface, value);
-		}
+		for (j = 0; is_number(option) && option->max != 0 && j < 2; j++, n++)
+			must_start_bound(kit, option, iface, j != 0);
 	}
 	return n;
 }
@@ -366,8 +417,8 @@ static bool get(struct running *r, char buf[256])
 	return result == 0;
 }
 
-/* A value that it must take, and then have. */
-static void set_good(struct running *r, const char *value, char now[256])
+/* A value that it takes, and then has, or refuses since it does not fit another. Returns whether it took it. */
+static bool set_good(struct running *r, const char *value, char now[256])
 {
 	struct strata_error error = { 0 };
 	char before[256];
@@ -375,7 +426,7 @@ static void set_good(struct running *r, const char *value, char now[256])
 
 	now[0] = '\0';
 	if (!get(r, before))
-		return;
+		return false;
 	kit_step(r->kit, "%s is set to %s", r->name, value);
 	result = strata_option_set(r->rig.stack, r->name, value, &error);
 	strata_run(r->rig.stack, r->rig.env.now);
@@ -385,11 +436,8 @@ static void set_good(struct running *r, const char *value, char now[256])
 	if (result >= 0 && r->option->type == STRATA_OPT_UINT && strcmp(now, value) != 0)
 		kit_fault(r->kit, r->name, "leave self->config alone: the kernel keeps it; or refuse the value "
 			  "in option_changed()", "was set to %s, and is %s", value, now);
-	if (result < 0 && result != -ENOMEM && result != -ENOBUFS)
-		kit_remark(r->kit, r->name, "narrow .min and .max, if it never takes it",
-			   "refuses %s, which its schema allows: %.*s", value,
-			   (int)strcspn(strata_error_text(&error), "\n"), strata_error_text(&error));
 	strata_error_clear(&error);
+	return result >= 0;
 }
 
 static void set_bad(struct running *r, const char *value)
@@ -418,12 +466,13 @@ static void set_number(struct running *r)
 	bool time = option->type == STRATA_OPT_TIME;
 	uint64_t unit = time ? STRATA_US : 1;
 	char value[VALUE_MOST], least[256], most[256];
+	bool both;
 
-	snprintf(value, sizeof(value), "%" PRIu64 "%s", (option->min + unit - 1) / unit, time ? "us" : "");
-	set_good(r, value, least);
-	snprintf(value, sizeof(value), "%" PRIu64 "%s", option->max / unit, time ? "us" : "");
-	set_good(r, value, most);
-	if (option->max / unit > option->min / unit + 1 && strcmp(least, most) == 0)
+	write_bound(option, false, value);
+	both = set_good(r, value, least);
+	write_bound(option, true, value);
+	both &= set_good(r, value, most);
+	if (both && option->max / unit > option->min / unit + 1 && strcmp(least, most) == 0)
 		kit_remark(r->kit, r->name, "", "is %s whether it is set to the least or the greatest value",
 			   most);
 	if (option->max < UINT64_MAX - unit) {

@@ -181,6 +181,8 @@ int kit_report_end(struct kit_report *report)
 	json_t *module = json_null();
 
 	if (report->json == NULL) {
+		if (!subject->known && kit->only == NULL)
+			puts("  the rest is for a module that can be opened");
 		printf("%u ok, %u failed, %u skipped; seed %llu\n", report->ok, report->failed,
 		       report->skipped, (unsigned long long)kit->seed);
 		return status;
