@@ -14,6 +14,12 @@ EXTRA_DIST += bench/run bench/lossy bench/README.md
 bench: all bench/udp_packets$(EXEEXT) bench/idle_connections$(EXEEXT) bench/attack_cost$(EXEEXT)
 	$(srcdir)/bench/run $(abs_top_builddir)
 
+# What the trace costs while nobody listens: builds a second tree without its steps.
+EXTRA_DIST += bench/trace_cost
+.PHONY: bench-trace
+bench-trace: all bench/udp_packets$(EXEEXT)
+	$(srcdir)/bench/trace_cost $(abs_top_builddir)
+
 # Against Linux on a lossy path; hours at the full size, see bench/README.md for smaller ones.
 .PHONY: lossy
 lossy: all tests/system/flow$(EXEEXT) tests/system/flow_strata$(EXEEXT)
