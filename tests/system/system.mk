@@ -8,6 +8,8 @@ tests_system_opener_SOURCES = tests/system/opener.c
 test_scripts += \
 	tests/system/bulk.sh tests/system/disable.sh tests/system/handshake.sh tests/system/lossy.sh tests/system/test_cli.sh \
 	tests/system/test_demos.sh tests/system/test_fault.sh tests/system/test_tap.sh tests/system/traffic.sh
+test_scripts += tests/system/trace.sh
+quick_scripts += tests/system/trace.sh
 test_scripts += tests/system/graph.sh tests/system/top.sh
 quick_scripts += tests/system/graph.sh tests/system/top.sh
 test_scripts += tests/system/reload.sh
