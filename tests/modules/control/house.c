@@ -63,6 +63,7 @@ void house_open(struct house *h, const char *manifest)
 	snprintf(h->path, sizeof(h->path), "%s/control.sock", h->directory);
 	if (house_start(h, manifest, &error) < 0)
 		fail_msg("%s", strata_error_text(&error));
+	strata_error_clear(&error);	/* what was only remarked */
 }
 
 void house_close(struct house *h)
