@@ -45,9 +45,7 @@ tools_strata_CPPFLAGS = $(tool_cppflags)
 tools_strata_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(PCAP_CFLAGS)
 tools_strata_LDADD = libstrata.la $(JANSSON_LIBS) $(PCAP_LIBS) $(NCURSES_LIBS) -lm
 
-dist_man_MANS += tools/strata-graph.1 tools/strata-top.1 tools/strata-trace.1
-dist_man_MANS += tools/strata-graph.1 tools/strata-top.1
-dist_man_MANS += tools/strata-capture.1
+dist_man_MANS += tools/strata-capture.1 tools/strata-graph.1 tools/strata-top.1 tools/strata-trace.1
 dist_man_MANS += tools/stratad.8 tools/strata.1 conf/strata.yaml.5
 # Completion asks `strata complete`, so these two have nothing of their own to say.
 bashcompdir = $(datadir)/bash-completion/completions
