@@ -17,6 +17,7 @@ include tests/modules/wire/test.mk
 include tests/modules/arp/test.mk
 include tests/modules/ipv4/test.mk
 include tests/modules/icmp/test.mk
+include tests/modules/metrics/test.mk
 include tests/modules/tcp/test.mk
 include tests/modules/tcp/scen.mk
 include tests/modules/trace/test.mk
