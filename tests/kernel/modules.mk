@@ -108,6 +108,12 @@ tests_kernel_test_reload_CPPFLAGS = $(test_cppflags)
 tests_kernel_test_reload_LDFLAGS = $(test_ldflags)
 tests_kernel_test_reload_LDADD = $(test_libs)
 
+test_programs += tests/kernel/test_live
+tests_kernel_test_live_SOURCES = tests/kernel/test_live.c
+tests_kernel_test_live_CPPFLAGS = $(test_cppflags)
+tests_kernel_test_live_LDFLAGS = $(test_ldflags)
+tests_kernel_test_live_LDADD = $(test_libs)
+
 test_programs += tests/kernel/test_toggle
 tests_kernel_test_toggle_SOURCES = tests/kernel/test_toggle.c
 tests_kernel_test_toggle_CPPFLAGS = $(test_cppflags)

@@ -102,6 +102,35 @@ static void tcp_abort_flow(struct strata_flow *flow, int error)
 	}
 }
 
+/* The stack is going to end: nobody listens any more, a connection ends behind what is queued. */
+static void tcp_drain_flow(struct strata_flow *flow)
+{
+	struct tcp_sock *tp;
+
+	if (flow->kind != TCP_FLOW_SOCKET)
+		return;
+	tp = strata_container_of(flow, struct tcp_sock, sock.flow);
+	tp->cork = tp->more = false;
+	tcp_shutdown(&tp->sock, tp->state == TCP_LISTEN ? SHUT_RDWR : SHUT_WR);
+}
+
+/* The module is unloaded: whoever uses it takes another. */
+static void tcp_algorithm_gone(struct strata_flow *flow, struct strata_instance *algorithm)
+{
+	struct tcp_sock *tp;
+
+	if (flow->kind != TCP_FLOW_SOCKET)
+		return;
+	tp = strata_container_of(flow, struct tcp_sock, sock.flow);
+	if (tp->extra != NULL && tp->extra->algorithm == algorithm)
+		tp->extra->algorithm = NULL;
+	if (tp->cc.algorithm != algorithm)
+		return;
+	/* It has been stopped: nothing of it is called, and another one, if there is any, goes on from this window. */
+	tp->cc.algorithm = NULL;
+	tcp_congestion_begin(tp);
+}
+
 static void stop_flow(struct strata_flow *flow, void *ctx)
 {
 	(void)ctx;
@@ -312,7 +341,7 @@ static const struct strata_transport_ops transport = {
 	.option_changed = tcp_option_changed,
 	.describe = tcp_describe,
 	.abort = tcp_abort_flow,
-	.drain = tcp_drain,
+	.drain = tcp_drain_flow,
 	.algorithm_gone = tcp_algorithm_gone,
 };
 

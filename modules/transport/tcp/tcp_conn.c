@@ -153,22 +153,6 @@ void tcp_congestion_end(struct tcp_sock *tp)
 	tp->cc.algorithm = NULL;
 }
 
-void tcp_algorithm_gone(struct strata_flow *flow, struct strata_instance *algorithm)
-{
-	struct tcp_sock *tp;
-
-	if (flow->kind != TCP_FLOW_SOCKET)
-		return;
-	tp = strata_container_of(flow, struct tcp_sock, sock.flow);
-	if (tp->extra != NULL && tp->extra->algorithm == algorithm)
-		tp->extra->algorithm = NULL;
-	if (tp->cc.algorithm != algorithm)
-		return;
-	/* It has been stopped: nothing of it is called, and another one, if there is any, goes on from this window. */
-	tp->cc.algorithm = NULL;
-	tcp_congestion_begin(tp);
-}
-
 /* ---- readiness and deferred work ---- */
 
 static uint32_t level_events(const struct tcp_sock *tp)

@@ -996,9 +996,5 @@ int tcp_ioctl(struct strata_socket *sock, unsigned long request, int *value);
 int tcp_setsockopt(struct strata_socket *sock, int name, const void *value, socklen_t length);
 int tcp_getsockopt(struct strata_socket *sock, int name, void *value, socklen_t *length);
 void tcp_option_changed(struct strata_socket *sock, int name);
-/* The stack is going to end: stops listening, and ends a connection behind what is queued. */
-void tcp_drain(struct strata_flow *flow);
-/* The module is unloaded: whoever uses it takes another. */
-void tcp_algorithm_gone(struct strata_flow *flow, struct strata_instance *algorithm);
 
 #endif

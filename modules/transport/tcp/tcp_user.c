@@ -450,25 +450,6 @@ void tcp_close(struct strata_socket *sock)
 		close_connection(tp);
 }
 
-static struct tcp_sock *sock_of_flow(struct strata_flow *flow)
-{
-	return strata_container_of(flow, struct tcp_sock, sock.flow);
-}
-
-void tcp_drain(struct strata_flow *flow)
-{
-	struct tcp_sock *tp;
-
-	if (flow->kind != TCP_FLOW_SOCKET)
-		return;
-	tp = sock_of_flow(flow);
-	tp->cork = tp->more = false;
-	if (tp->state == TCP_LISTEN)
-		tcp_shutdown(&tp->sock, SHUT_RDWR);
-	else
-		tcp_shutdown(&tp->sock, SHUT_WR);
-}
-
 /* ---- queues ---- */
 
 int tcp_ioctl(struct strata_socket *sock, unsigned long request, int *value)
