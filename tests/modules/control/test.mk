@@ -68,3 +68,10 @@ tests_modules_control_test_mutate_CPPFLAGS = $(test_cppflags)
 tests_modules_control_test_mutate_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_modules_control_test_mutate_LDFLAGS = $(test_ldflags)
 tests_modules_control_test_mutate_LDADD = $(test_libs) $(JANSSON_LIBS)
+
+test_programs += tests/modules/control/test_trace
+tests_modules_control_test_trace_SOURCES = tests/modules/control/test_trace.c $(control_house)
+tests_modules_control_test_trace_CPPFLAGS = $(test_cppflags)
+tests_modules_control_test_trace_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_modules_control_test_trace_LDFLAGS = $(test_ldflags)
+tests_modules_control_test_trace_LDADD = $(test_libs) $(JANSSON_LIBS)
