@@ -10,8 +10,8 @@ test_scripts += \
 	tests/system/test_demos.sh tests/system/test_fault.sh tests/system/test_tap.sh tests/system/traffic.sh
 test_scripts += tests/system/trace.sh
 quick_scripts += tests/system/trace.sh
-test_scripts += tests/system/graph.sh tests/system/top.sh
-quick_scripts += tests/system/graph.sh tests/system/top.sh
+test_scripts += tests/system/graph.sh tests/system/metrics.sh tests/system/top.sh
+quick_scripts += tests/system/graph.sh tests/system/metrics.sh tests/system/top.sh
 test_scripts += tests/system/reload.sh
 quick_scripts += tests/system/reload.sh
 quick_scripts += tests/system/disable.sh tests/system/test_cli.sh tests/system/traffic.sh
