@@ -13,7 +13,7 @@
 /* Spaces between columns. */
 #define GAP 2
 /* Local choice: a last column that is left fewer columns than this is not wrapped. */
-#define WRAP_LEAST 20
+#define WRAP_LEAST 16
 
 struct cell {
 	char *text;
