@@ -302,6 +302,35 @@ static void what_goes_to_many_is_refused(struct strata_sim *sim, unsigned int sc
 		strata_sim_fault(sim, "send says %zd", ends[0].refused);
 }
 
+/* With data on its way, in a socket that is closed and in one that is not. The simulation faults a stack that
+ * keeps memory when it is destroyed. */
+static void the_module_may_go_and_come_back(struct strata_sim *sim, unsigned int scale)
+{
+	struct end ends[2];
+
+	(void)scale;
+	if (build(sim, NULL, &bad, ends) == NULL)
+		return;
+	strata_notify(ends[1].stack, ends[1].s, NULL, NULL);
+	say(&ends[0], 2, PORT, 30);
+	strata_close(ends[0].stack, ends[0].s);
+	open_socket(&ends[0], PORT + 1);
+	say(&ends[0], 2, PORT, 30);
+	strata_sim_run(sim, 20 * STRATA_MS, NULL, NULL);
+	if (strata_module_disable(ends[0].stack, "rudp", NULL) < 0)
+		strata_sim_fault(sim, "it could not be disabled");
+	say(&ends[0], 2, PORT, 1);
+	if (ends[0].refused != -ENETDOWN)
+		strata_sim_fault(sim, "send says %zd", ends[0].refused);
+	strata_close(ends[0].stack, ends[0].s);
+	if (strata_module_enable(ends[0].stack, "rudp", NULL) < 0)
+		strata_sim_fault(sim, "it could not be enabled");
+	open_socket(&ends[0], PORT);
+	say(&ends[0], 2, PORT, 30);
+	strata_sim_run(sim, 60 * STRATA_SEC, NULL, NULL);
+	expect(&ends[0], "in_acks", counter(&ends[0], "in_acks") >= 30, 1);
+}
+
 /* One datagram, one acknowledgement: what the tutorial looks at. */
 static void hello(struct strata_sim *sim, unsigned int scale)
 {
@@ -332,6 +361,7 @@ static const struct strata_sim_case cases[] = {
 	{ "a_reader_that_sleeps_loses_nothing", a_reader_that_sleeps_loses_nothing, 1 },
 	{ "one_long_silent_is_remembered_by_neither", one_long_silent_is_remembered_by_neither, 3 },
 	{ "what_goes_to_many_is_refused", what_goes_to_many_is_refused, 1 },
+	{ "the_module_may_go_and_come_back", the_module_may_go_and_come_back, 3 },
 	{ NULL, NULL, 0 },
 };
 
