@@ -367,7 +367,8 @@ static void rudp_measured(struct rudp_peer *peer, uint64_t rtt)
 	peer->srtt = (7 * peer->srtt + rtt) / 8;
 }
 
-/* Time to wait for the acknowledgement of what was sent `tries` times: doubled each time (5.5). */
+/* Time to wait for the acknowledgement of what was sent `tries` times: doubled each time (5.5). Of the
+ * limits the upper one wins. */
 static uint64_t rudp_timeout(const struct rudp_peer *peer, uint32_t tries)
 {
 	const struct rudp_config *config = rudp_config(peer->socket);
@@ -892,24 +893,10 @@ static void rudp_abort(struct strata_flow *flow, int error)
 
 /* ---- life of the module ---- */
 
-/* Options that fit each by itself may not fit together. */
-static int rudp_option_changed(struct strata_instance *self, const struct strata_option *option)
-{
-	const struct rudp_config *config = self->config;
-
-	(void)option;
-	return config->rto_min <= config->rto_max ? 0 : -EINVAL;
-}
-
 static int rudp_start(struct strata_instance *self, struct strata_error *error)
 {
-	struct rudp_state *state;
+	struct rudp_state *state = strata_alloc(self->stack, sizeof(*state));
 
-	if (rudp_option_changed(self, NULL) < 0) {
-		strata_error_add(error, "%s: expected an rto_min that is not above rto_max", self->name);
-		return -EINVAL;
-	}
-	state = strata_alloc(self->stack, sizeof(*state));
 	if (state != NULL)
 		state->peers = strata_cache_create(self->stack, "rudp peers", sizeof(struct rudp_peer));
 	if (state == NULL || state->peers == NULL) {
@@ -972,6 +959,5 @@ STRATA_MODULE(rudp) = {
 	.drop_count = STRATA_COUNT(rudp_drops),
 	.start = rudp_start,
 	.stop = rudp_stop,
-	.option_changed = rudp_option_changed,
 	.transport = &rudp_ops,
 };
