@@ -119,8 +119,11 @@ static void cycles_under_a_transfer(const char *module, unsigned int count)
 
 static void ten_thousand_cycles_of_udp_lose_no_byte_of_a_transfer_and_no_memory(void **state)
 {
+	const char *sanitizers = getenv("STRATA_TEST_SANITIZERS");
+
 	(void)state;
-	cycles_under_a_transfer("udp", 10000);
+	/* Sanitizers make each cost ten times as much, and see a leak in one. */
+	cycles_under_a_transfer("udp", sanitizers != NULL && strcmp(sanitizers, "yes") == 0 ? 2000 : 10000);
 }
 
 static void cycles_of_icmp_lose_no_byte_of_a_transfer_and_no_memory(void **state)

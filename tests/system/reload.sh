@@ -136,4 +136,26 @@ if [ $status = 0 ] && [ $(($(date +%s) - began)) -lt 3 ]; then pass 'a second SI
 	fail 'a second SIGTERM ends it at once' "status $status"
 fi
 kill "$sleeper" 2>/dev/null
+
+# Without authority: what needs none is taken over, the rest is undone. Over its own socket, control goes last.
+write_manifest >manifest.yaml
+if [ "$(id -u nobody 2>/dev/null)" ] && chmod 755 "$work" && stratad_start manifest.yaml --user nobody; then
+	cp manifest.yaml good.yaml
+	printf '  - name: st1\n    driver: tap\n    addresses: [198.51.100.2/24]\n' >>manifest.yaml
+	check 'a device that may not be opened undoes the reload' reloads 'the reload was undone'
+	check 'with a sentence' told 'interface st1: /dev/net/tun:'
+	sed 's/- name: udp$/&\n    enabled: false/' good.yaml >manifest.yaml
+	check 'what needs no authority is taken over' reloads 'remove module udp'
+	sed -i 's/^modules:/&\n  - name: control\n    enabled: false/' manifest.yaml
+	check 'a reload over its socket takes control away and is answered' \
+		sh -c "'$strata' --run-dir '$work/run' reload | grep -q 'control.*remove'"
+	check 'the socket is gone' test ! -e run/control.sock
+	check 'the stack answers' pings
+	sed -i '/^modules:/{n;N;d}' manifest.yaml
+	check 'control comes back with the manifest' reloads 'add module control'
+	check 'and is asked' says modules
+	end
+else
+	skip 'a daemon without authority' 'there is no user nobody here'
+fi
 finish
