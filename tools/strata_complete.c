@@ -92,33 +92,54 @@ static void offer_stacks(const struct line *line)
 		closedir(dir);
 }
 
-/* The name of an entry of the table `options` as `option set` takes it; "" for one of an interface. */
+/* The name of an entry of the table `options` as `option set` takes it. */
 static const char *full_name(const json_t *entry, char *buf, size_t size)
 {
-	const char *module = json_string_value(json_object_get(entry, "module"));
+	const char *owner = json_string_value(json_object_get(entry, "module"));
 	const char *name = json_string_value(json_object_get(entry, "option"));
 
-	snprintf(buf, size, "%s%s%s", module != NULL && name != NULL ? module : "",
-		 module != NULL && name != NULL ? "." : "", module != NULL && name != NULL ? name : "");
+	if (owner == NULL)
+		owner = json_string_value(json_object_get(entry, "interface"));
+	buf[0] = '\0';
+	if (owner != NULL && name != NULL)
+		snprintf(buf, size, "%s.%s", owner, name);
 	return buf;
+}
+
+/* The words that an option of a module takes, from the module's file. */
+static void offer_choices(const struct line *line, const char *module, const char *name)
+{
+	struct strata_error error = { 0 };
+	struct strata_module_file *file = strata_module_open(module, line->cli.module_path, &error);
+	const struct strata_module *descriptor = file != NULL ? strata_module_of(file) : NULL;
+	size_t i;
+
+	for (i = 0; descriptor != NULL && i < descriptor->option_count; i++) {
+		const struct strata_option *option = &descriptor->options[i];
+		const char *const *choice = option->type == STRATA_OPT_CHOICE ? option->choices : NULL;
+
+		for (; strcmp(option->name, name) == 0 && choice != NULL && *choice != NULL; choice++)
+			offer(line, *choice, NULL);
+	}
+	if (file != NULL)
+		strata_module_close(file);
+	strata_error_clear(&error);
 }
 
 /* What an option may be set to, as far as its type tells. */
 static void offer_values_of(const struct line *line, const json_t *entry)
 {
 	const char *type = json_string_value(json_object_get(entry, "type"));
-	json_t *choice;
-	size_t i;
+	const char *module = json_string_value(json_object_get(entry, "module"));
 
 	if (type != NULL && strcmp(type, "bool") == 0) {
 		offer(line, "true", NULL);
 		offer(line, "false", NULL);
-		return;
-	}
-	json_array_foreach(json_object_get(entry, "choices"), i, choice)
-		offer(line, json_string_value(choice), NULL);
-	if (i == 0)
+	} else if (type != NULL && strcmp(type, "choice") == 0 && module != NULL) {
+		offer_choices(line, module, json_string_value(json_object_get(entry, "option")));
+	} else {
 		offer(line, json_string_value(json_object_get(entry, "default")), "the default");
+	}
 }
 
 static void offer_options(const struct line *line)

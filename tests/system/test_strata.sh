@@ -347,6 +347,11 @@ END
 
 check 'completion knows interfaces' test "$(s complete -- --run-dir run show interfaces '' | cut -f 1)" = st0
 check 'and modules' test "$(s complete -- --run-dir=run show counters ne | cut -f 1)" = newreno
+check 'and options' test "$(s complete -- --run-dir run option get tcp.dsack_u | cut -f 1)" = tcp.dsack_undo
+check 'and those of interfaces' test "$(s complete -- --run-dir run option get st0.off | cut -f 1)" = st0.offload
+check 'and what they may be set to' test \
+	"$(s complete -- --run-dir run option set tcp.sack '' | cut -f 1 | tr '\n' ' ')" = 'true false '
+check 'by name where there are several' sh -c "'$strata' complete -- --run-dir run option set arp.defend '' | grep -q '^yield'"
 
 end
 finish
