@@ -195,5 +195,12 @@ check "each ping is on dev0, with its fate: $((100 - received)) lost" test \
 	-eq $((100 - received)) -a "$received" -lt 100
 check "$received are on st0" test \
 	"$(count fault.pcapng -Y 'frame.interface_name=="st0" && icmp.type==8')" -eq "$received"
+taken last.pcapng icmp
+ping -q -c 3 -i 0.02 -W 1 192.0.2.2 >/dev/null
 end
+wait "$taken_pid"
+status=$?
+check 'a stack that ends has sent all, and is told' sh -c \
+	"test $status -eq 1 && grep -q 'the stack ended the capture' last.pcapng.err"
+check 'with its statistics' sh -c "capinfos last.pcapng | grep -q 'Number of stat entries = 1'"
 finish

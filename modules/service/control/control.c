@@ -318,9 +318,15 @@ out_free:
 static void control_stop(struct strata_instance *self)
 {
 	struct control *control = self->state;
+	struct control_client *client;
 
-	while (control->clients != NULL)
-		control_client_close(control->clients);
+	while ((client = control->clients) != NULL) {
+		/* What its stream has left, as far as it takes that at once. */
+		control_stream_finish(client, "the service ends");
+		if (client->out_length == 0)
+			control_stream_flush(client);
+		control_client_close(client);
+	}
 	strata_timer_stop(self->stack, &control->pause);
 	strata_watch_remove(self->stack, &control->listener);
 	close(control->listener.fd);
