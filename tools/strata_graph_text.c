@@ -38,8 +38,6 @@ struct layer {
 	bool hangs;			/* joined to the rail above instead of the one below */
 };
 
-#define RAILS 64
-
 struct drawing {
 	const struct graph *graph;
 	struct canvas canvas;
@@ -47,8 +45,8 @@ struct drawing {
 	struct rail {
 		size_t row;
 		const char *title;
-	} rails[RAILS];			/* more are drawn without a title */
-	size_t rail_count;
+	} *rails;
+	size_t rail_count, rail_room;
 };
 
 static bool is_kind(const struct graph_node *node, const char *kind)
@@ -195,13 +193,24 @@ static void idle_box(const struct graph *graph, const struct graph_node *node, s
 
 /* ---- drawing ---- */
 
-/* Draws a rail at the next row, on which lines may end. */
+/* Makes a rail of the next row, on which lines may end. */
 static void draw_rail(struct drawing *d, const char *title)
 {
+	struct rail *rails = d->rails;
+
+	if (d->rail_count == d->rail_room) {
+		d->rail_room += 32;
+		rails = realloc(d->rails, d->rail_room * sizeof(*rails));
+	}
+	if (rails == NULL) {
+		d->rail_room = d->rail_count;
+		d->canvas.failed = true;
+		return;
+	}
+	d->rails = rails;
 	/* Only its place is taken; it is drawn when the picture's width is known. */
 	canvas_put(&d->canvas, d->row, 0, GLYPH_TRUNK_BRANCH, LOOK_KERNEL);
-	if (d->rail_count < RAILS)
-		d->rails[d->rail_count++] = (struct rail){ d->row, title };
+	d->rails[d->rail_count++] = (struct rail){ d->row, title };
 	d->row++;
 }
 
@@ -484,6 +493,7 @@ bool graph_print_text(const struct graph *graph, const struct graph_style *style
 		print_rest(graph, to);
 	}
 	canvas_fini(&d.canvas);
+	free(d.rails);
 	free(boxes);
 	return made;
 }

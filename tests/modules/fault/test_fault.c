@@ -5,6 +5,8 @@
  */
 #include "fixture.h"
 
+#include <strata/inspect.h>
+
 #define HEAD "strata: 1\nmodules:\n  - name: wire\n  - name: fault\n  - name: ethernet\n  - name: arp\n" \
 	"  - name: ipv4\n  - name: icmp\n  - name: udp\ninterfaces:\n"
 #define WIRE "  - name: w0\n    driver: wire\n    mac: 02:00:00:00:00:02\n"
@@ -70,6 +72,43 @@ static void without_options_packets_pass_at_once(void **state)
 	send_one(fx, s);
 	expect_udp(.sport = 7, .dport = 9, .text = "hello");
 	assert_true(f0->counters.rx_packets >= 1 && fx->iface->counters.rx_packets >= 1);
+	fx_close(fx);
+}
+
+struct packets {
+	const char *name;
+	uint64_t rx, tx;
+};
+
+static void find_packets(void *ctx, const struct strata_module_view *view)
+{
+	struct packets *packets = ctx;
+
+	if (strcmp(view->instance->name, packets->name) == 0) {
+		packets->rx = view->rx_packets;
+		packets->tx = view->tx_packets;
+	}
+}
+
+static void framing_counts_a_packet_of_two_interfaces_once(void **state)
+{
+	struct fixture *fx = settled(open_faulty(""));
+	struct packets before = { .name = "ethernet" }, now = before, wire = { .name = "wire" };
+	int s = udp_on(7);
+
+	(void)state;
+	strata_inspect_modules(fx->stack, find_packets, &before);
+	rx_udp(.dport = 7, .text = "in");
+	assert_int_equal(readable(fx, s), 1);
+	send_one(fx, s);
+	expect_udp(.sport = 7, .dport = 9, .text = "hello");
+	strata_inspect_modules(fx->stack, find_packets, &now);
+	assert_int_equal(now.rx - before.rx, 1);
+	assert_int_equal(now.tx - before.tx, 1);
+	strata_inspect_modules(fx->stack, find_packets, &wire);
+	assert_int_equal(wire.rx, fx->iface->counters.rx_packets);
+	assert_int_equal(wire.tx, fx->iface->counters.tx_packets);
+	assert_true(wire.rx >= 1 && wire.tx >= 1);
 	fx_close(fx);
 }
 
@@ -409,6 +448,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_options_packets_pass_at_once),
+		cmocka_unit_test(framing_counts_a_packet_of_two_interfaces_once),
 		cmocka_unit_test(what_is_lost_has_its_reason),
 		cmocka_unit_test(losses_are_as_many_as_asked_for_and_follow_the_seed),
 		cmocka_unit_test(bursts_lose_what_is_in_them),
