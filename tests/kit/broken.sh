@@ -62,7 +62,7 @@ found undone start-memory 'a start that failed left 1 blocks'
 found kept fuzz 'were never given back'
 found twice fuzz 'touched memory that it had given back'
 found vanish fuzz 'a packet is gone and nothing tells'
-found exit fuzz 'ended the process with status 0'
+found exit fuzz 'ended the process with status'
 found loop fuzz 'did not come to an end within 1 s' --timeout 1
 found short truncated 'went beyond the end of a packet'
 found linear fragments 'another result in fragments'
