@@ -83,6 +83,9 @@ struct strata_socket {
 	uint64_t max_pacing_rate;	/**< SO_MAX_PACING_RATE, bytes a second; 0: no limit */
 };
 
+/** One detail of an entry: `text`, or where that is NULL `value`. Names end in their unit (`rtt_us`). */
+typedef void strata_detail_fn(void *ctx, const char *name, const char *text, uint64_t value);
+
 struct strata_transport_ops {
 	int type;			/**< SOCK_STREAM or SOCK_DGRAM */
 	/** Bytes of the transport's socket structure; 0: has no sockets. */
@@ -148,6 +151,9 @@ struct strata_transport_ops {
 	void (*drain)(struct strata_flow *flow);
 	/** A congestion module is unloaded: the flow must not keep its pointer. NULL: keeps none. */
 	void (*algorithm_gone)(struct strata_flow *flow, struct strata_instance *algorithm);
+	/** What people ask about an entry beyond describe(): timers, windows, estimates, each under the name that
+	 *  its protocol gives it. NULL: nothing. */
+	void (*details)(const struct strata_flow *flow, strata_detail_fn *each, void *ctx);
 };
 
 /* ---- for transports ---- */

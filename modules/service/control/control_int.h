@@ -237,6 +237,10 @@ struct control_page {
 	uint64_t index;		/* entry the walk has come to */
 	uint64_t count;		/* entries written */
 	uint64_t next;		/* first entry that found no room; 0: all are written */
+	/* Of sockets: which are wanted (NULL, 0: all), and whether with all that is known of them. */
+	const char *transport, *state;
+	uint16_t port;
+	bool details;
 };
 
 /** True when the walk's next entry is to be added: it counts the entry either way. */
@@ -244,10 +248,17 @@ bool control_page_wants(struct control_page *page);
 /** Adds an entry; takes over the reference. NULL: memory is short, the page ends here. */
 void control_page_add(struct control_page *page, json_t *entry);
 
-/** A socket as the table of that name has it. */
-json_t *control_socket_entry(struct strata_stack *stack, const struct strata_socket_view *view);
 /** The method `show`. */
 size_t control_answer_show(struct control_request *request);
+
+/* ---- control_sockets.c: the table `sockets` ---- */
+
+/** A socket as the table has it. */
+json_t *control_socket_entry(struct strata_stack *stack, const struct strata_socket_view *view);
+void control_show_sockets(struct control_page *page);
+/** Takes the parameters that only this table has. Returns 0, or the length of a refusal. */
+size_t control_sockets_filter(struct control_request *request, const char *what,
+			      struct control_page *page);
 
 /* ---- control_change.c: options, addresses, routes, neighbours ---- */
 

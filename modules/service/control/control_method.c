@@ -12,6 +12,10 @@
 static const struct control_param show_params[] = {
 	{ .name = "what", .type = CONTROL_TEXT, .required = true },
 	{ .name = "from", .type = CONTROL_UINT, .max = INT64_MAX },
+	{ .name = "transport", .type = CONTROL_TEXT },
+	{ .name = "state", .type = CONTROL_TEXT },
+	{ .name = "port", .type = CONTROL_UINT, .min = 1, .max = UINT16_MAX },
+	{ .name = "details", .type = CONTROL_BOOL },
 };
 static const struct control_param option_get_params[] = {
 	{ .name = "name", .type = CONTROL_TEXT, .required = true },

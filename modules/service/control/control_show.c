@@ -5,7 +5,7 @@
 #include <strata/inspect.h>
 #include <strata/sniff.h>
 #include <strata/trace.h>
-#include "control_int.h"
+#include "control_json.h"
 
 /* Room kept for what follows the entries of a page: `],"next":18446744073709551615}\n`. */
 #define REPLY_TAIL 64
@@ -14,32 +14,9 @@
 
 /* ---- parts ---- */
 
-/* null for no text, and for bytes that are none. */
-static json_t *json_text(const char *text)
-{
-	json_t *string = text != NULL && text[0] != '\0' ? json_string(text) : NULL;
-
-	return string != NULL ? string : json_null();
-}
-
-static json_t *json_number(uint64_t value)
-{
-	return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
-}
-
-static json_t *json_addr(struct strata_stack *stack, const struct strata_addr *addr)
-{
-	return strata_addr_is_set(addr) ? json_string(strata_addr_text(stack, addr)) : json_null();
-}
-
 static json_t *json_lladdr(struct strata_stack *stack, const struct strata_lladdr *lladdr)
 {
 	return lladdr->length != 0 ? json_string(strata_lladdr_text(stack, lladdr)) : json_null();
-}
-
-static json_t *json_iface(const struct strata_iface *iface)
-{
-	return iface != NULL ? json_string(iface->name) : json_null();
 }
 
 static json_t *json_prefix(struct strata_stack *stack, const struct strata_prefix *prefix)
@@ -370,45 +347,6 @@ static void show_groups(struct control_page *page)
 	strata_inspect_groups(page->stack, add_group, page);
 }
 
-/* ---- sockets ---- */
-
-static json_t *json_end(struct strata_stack *stack, const struct strata_addr *addr, uint16_t port)
-{
-	return json_pack("{s:o, s:i}", "address", json_addr(stack, addr), "port", (int)port);
-}
-
-json_t *control_socket_entry(struct strata_stack *stack, const struct strata_socket_view *view)
-{
-	static const struct strata_flow unbound;
-	const struct strata_flow *flow = view->flow != NULL ? view->flow : &unbound;
-	const struct strata_flow_key *key = &flow->key;
-
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-		"transport", view->transport->name,
-		"number", json_number(view->transport->number),
-		"fd", view->fd >= 0 ? json_integer(view->fd) : json_null(),
-		"state", json_text(view->state),
-		"local", json_end(stack, &key->local, key->local_port),
-		"remote", strata_addr_is_set(&key->remote) ?
-			json_end(stack, &key->remote, key->remote_port) : json_null(),
-		"interface", json_iface(flow->iface),
-		"rx_queue", json_number(view->rx_queue),
-		"tx_queue", json_number(view->tx_queue));
-}
-
-static void add_socket(void *ctx, const struct strata_socket_view *view)
-{
-	struct control_page *page = ctx;
-
-	if (control_page_wants(page))
-		control_page_add(page, control_socket_entry(page->stack, view));
-}
-
-static void show_sockets(struct control_page *page)
-{
-	strata_inspect_sockets(page->stack, add_socket, page);
-}
-
 /* ---- options ---- */
 
 static void add_option(void *ctx, const struct strata_option_view *view)
@@ -467,7 +405,7 @@ static const struct {
 	{ "addresses", show_addresses },
 	{ "routes", show_routes },
 	{ "neighbours", show_neighbours },
-	{ "sockets", show_sockets },
+	{ "sockets", control_show_sockets },
 	{ "groups", show_groups },
 	{ "options", show_options },
 	{ "counters", show_counters },
@@ -516,7 +454,10 @@ size_t control_answer_show(struct control_request *request)
 	};
 	const char *what = control_text(request, "what");
 	char *out = request->out;
+	size_t refused = control_sockets_filter(request, what, &page);
 
+	if (refused != 0)
+		return refused;
 	out[page.length++] = '{';
 	page.length += control_put_id(out + page.length, page.room - page.length, request->id);
 	page.length += (size_t)snprintf(out + page.length, page.room - page.length,

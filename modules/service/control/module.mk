@@ -12,10 +12,12 @@ modules_control_la_SOURCES = \
 	modules/service/control/control_filter.h \
 	modules/service/control/control_graph.c \
 	modules/service/control/control_int.h \
+	modules/service/control/control_json.h \
 	modules/service/control/control_method.c \
 	modules/service/control/control_modules.c \
 	modules/service/control/control_reply.c \
 	modules/service/control/control_show.c \
+	modules/service/control/control_sockets.c \
 	modules/service/control/control_stream.c \
 	modules/service/control/control_trace.c \
 	modules/service/control/control_trace.h \

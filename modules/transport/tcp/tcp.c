@@ -340,6 +340,7 @@ static const struct strata_transport_ops transport = {
 	.ioctl = tcp_ioctl,
 	.option_changed = tcp_option_changed,
 	.describe = tcp_describe,
+	.details = tcp_details,
 	.abort = tcp_abort_flow,
 	.drain = tcp_drain_flow,
 	.algorithm_gone = tcp_algorithm_gone,

@@ -307,7 +307,7 @@ static void info_receive(const struct tcp_sock *tp, struct tcp_info *info)
 	info->tcpi_data_segs_in = tp->data_segs_in;
 }
 
-static struct tcp_info get_info(const struct tcp_sock *tp)
+struct tcp_info tcp_info_of(const struct tcp_sock *tp)
 {
 	struct tcp_info info = { 0 };
 
@@ -364,7 +364,7 @@ int tcp_getsockopt(struct strata_socket *sock, int name, void *value, socklen_t 
 
 	switch (name) {
 	case TCP_INFO:
-		info = get_info(tp);
+		info = tcp_info_of(tp);
 		return put(value, length, &info, sizeof(info));
 	case TCP_CONGESTION:
 		return get_congestion(tp, value, length);

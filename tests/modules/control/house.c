@@ -39,11 +39,12 @@ static void house_log(void *ctx, enum strata_log_level level, const char *module
 	(void)line;
 }
 
-int house_start(struct house *h, const char *manifest, struct strata_error *error)
+static int start(struct house *h, const char *manifest, const char *file, struct strata_error *error)
 {
 	const struct strata_env env = { .ctx = h, .now = house_now, .log = house_log };
 	const struct strata_config config = {
 		.manifest_text = manifest,
+		.manifest_file = file,
 		.module_path = fx_module_path(),
 		.env = &env,
 		.run_dir = h->directory,
@@ -52,15 +53,33 @@ int house_start(struct house *h, const char *manifest, struct strata_error *erro
 	return strata_stack_create(&config, &h->stack, error);
 }
 
-void house_open(struct house *h, const char *manifest)
+int house_start(struct house *h, const char *manifest, struct strata_error *error)
 {
-	struct strata_error error = { 0 };
+	return start(h, manifest, NULL, error);
+}
 
+void house_make(struct house *h)
+{
 	memset(h, 0, sizeof(*h));
 	h->now = 1000 * STRATA_SEC;
 	strcpy(h->directory, "/tmp/strata-control-XXXXXX");
 	assert_non_null(mkdtemp(h->directory));
 	snprintf(h->path, sizeof(h->path), "%s/control.sock", h->directory);
+}
+
+void house_open_file(struct house *h, const char *path)
+{
+	struct strata_error error = { 0 };
+
+	if (start(h, NULL, path, &error) < 0)
+		fail_msg("%s", strata_error_text(&error));
+}
+
+void house_open(struct house *h, const char *manifest)
+{
+	struct strata_error error = { 0 };
+
+	house_make(h);
 	if (house_start(h, manifest, &error) < 0)
 		fail_msg("%s", strata_error_text(&error));
 	strata_error_clear(&error);	/* what was only remarked */

@@ -24,6 +24,10 @@ extern const char house_network[];
 
 /** Makes the stack in the directory that `h` names. Returns as strata_stack_create(). */
 int house_start(struct house *h, const char *manifest, struct strata_error *error);
+/** Makes the directory alone. */
+void house_make(struct house *h);
+/** Makes the stack of a manifest's file. */
+void house_open_file(struct house *h, const char *path);
 /** Makes the directory and the stack. */
 void house_open(struct house *h, const char *manifest);
 /** Ends it; nothing may be left of socket and directory. */

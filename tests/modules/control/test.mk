@@ -75,3 +75,10 @@ tests_modules_control_test_trace_CPPFLAGS = $(test_cppflags)
 tests_modules_control_test_trace_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_modules_control_test_trace_LDFLAGS = $(test_ldflags)
 tests_modules_control_test_trace_LDADD = $(test_libs) $(JANSSON_LIBS)
+
+test_programs += tests/modules/control/test_documented
+tests_modules_control_test_documented_SOURCES = tests/modules/control/test_documented.c $(control_house)
+tests_modules_control_test_documented_CPPFLAGS = $(test_cppflags) -DTOP_SRCDIR=\"$(abs_top_srcdir)\"
+tests_modules_control_test_documented_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_modules_control_test_documented_LDFLAGS = $(test_ldflags)
+tests_modules_control_test_documented_LDADD = $(test_libs) $(JANSSON_LIBS)
