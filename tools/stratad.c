@@ -261,6 +261,17 @@ static bool only_sockets(DIR *dir)
 	return true;
 }
 
+/* A socket that its service has given to a group stays with it. */
+static void hand_over_socket(int dir, const char *path, const char *name, const struct passwd *user)
+{
+	struct stat status;
+
+	if (fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fchownat(dir, name, user->pw_uid, status.st_gid == getegid() ? user->pw_gid : (gid_t)-1,
+		     AT_SYMLINK_NOFOLLOW) < 0)
+		fprintf(stderr, "stratad: %s/%s: %s\n", path, name, strerror(errno));
+}
+
 /* Gives the run directory and the sockets in it to the user who has to remove them in the end; one that is
  * used for other things as well is left alone. */
 static void hand_over(const char *path, const struct passwd *user)
@@ -273,11 +284,8 @@ static void hand_over(const char *path, const struct passwd *user)
 	if (only_sockets(dir) && fchown(dirfd(dir), user->pw_uid, user->pw_gid) == 0) {
 		rewinddir(dir);
 		while ((entry = readdir(dir)) != NULL)
-			if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-			    fchownat(dirfd(dir), entry->d_name, user->pw_uid, user->pw_gid,
-				     AT_SYMLINK_NOFOLLOW) < 0)
-				fprintf(stderr, "stratad: %s/%s: %s\n", path, entry->d_name,
-					strerror(errno));
+			if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+				hand_over_socket(dirfd(dir), path, entry->d_name, user);
 	}
 	closedir(dir);
 }
