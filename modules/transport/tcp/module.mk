@@ -8,6 +8,7 @@ modules_tcp_la_SOURCES = \
 	modules/transport/tcp/tcp_cookie.c \
 	modules/transport/tcp/tcp_counters.def \
 	modules/transport/tcp/tcp_details.c \
+	modules/transport/tcp/tcp_details.h \
 	modules/transport/tcp/tcp_drops.def \
 	modules/transport/tcp/tcp_ecn.c \
 	modules/transport/tcp/tcp_error.c \

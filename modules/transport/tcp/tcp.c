@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include "tcp_details.h"
 #include "tcp_int.h"
 
 /* ---- the module's life ---- */

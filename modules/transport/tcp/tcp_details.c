@@ -5,7 +5,7 @@
  */
 #include <stdio.h>
 #include <linux/tcp.h>
-#include "tcp_int.h"
+#include "tcp_details.h"
 
 /** Where details go. */
 struct details {

@@ -996,12 +996,5 @@ int tcp_ioctl(struct strata_socket *sock, unsigned long request, int *value);
 int tcp_setsockopt(struct strata_socket *sock, int name, const void *value, socklen_t length);
 int tcp_getsockopt(struct strata_socket *sock, int name, void *value, socklen_t *length);
 void tcp_option_changed(struct strata_socket *sock, int name);
-struct tcp_info;
-/* What TCP_INFO tells. */
-struct tcp_info tcp_info_of(const struct tcp_sock *tp);
-
-/* ---- tcp_details.c: what people ask about a connection ---- */
-
-void tcp_details(const struct strata_flow *flow, strata_detail_fn *each, void *ctx);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <linux/tcp.h>
+#include "tcp_details.h"
 #include "tcp_int.h"
 
 /* As Linux: MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT, MAX_TCP_SYNCNT. */
