@@ -530,6 +530,35 @@ static void tcp_may_go_and_come(void **state)
 	fx_pair_close(&pair);
 }
 
+/* Whatever allocation of a request fails, the client is answered or ended, and the next one is served. */
+static void memory_that_is_short_costs_no_more_than_a_request(void **state)
+{
+	unsigned int k, answered = 0, ended = 0;
+
+	(void)state;
+	for (k = 1; k <= 12; k++) {
+		const struct fx_config config = { .modules = METRICS_MODULES, .uncached = true };
+		struct fx_pair pair = fx_pair_open(&config, &quick, 1);
+		struct client c;
+
+		client_open(&c, pair.a);
+		assert_true(fx_join_run(pair.join, STRATA_SEC, connected, &c));
+		fx_join_run(pair.join, STRATA_SEC, done, &c);
+		fx_fail_at(pair.b, k, false);
+		say(&pair, &c, GET);
+		c.wanted = 1;
+		fx_join_run(pair.join, 30 * STRATA_SEC, done, &c);
+		assert_true(c.ended || responses(&c) == 1);
+		answered += responses(&c) == 1;
+		ended += responses(&c) == 0;
+		fx_fail_at(pair.b, 0, false);
+		client_close(&c);
+		expect_status(&pair, GET, "HTTP/1.1 200 OK\r\n");
+		fx_pair_close(&pair);
+	}
+	assert_true(answered >= 1 && ended >= 1);
+}
+
 static void a_path_that_is_none_is_refused(void **state)
 {
 	struct fixture *fx = fx_open(.modules = METRICS_MODULES, .options = "metrics.path=metrics",
@@ -559,6 +588,7 @@ int main(void)
 		T(idle_ones_are_closed_later),
 		T(one_too_many_is_refused_unless_another_is_idle),
 		T(tcp_may_go_and_come),
+		T(memory_that_is_short_costs_no_more_than_a_request),
 		T(a_path_that_is_none_is_refused),
 	};
 
