@@ -113,7 +113,9 @@ static void put_label(const struct graph *graph, const struct graph_edge *edge, 
 	char rx[8], tx[8];
 
 	fputs(" [label=\"", to);
-	if (edge->label != NULL)
+	if (strcmp(edge->binding, "requires") == 0)
+		fprintf(to, "requires%s", edge->label != NULL ? ",\\nwhere it is there" : "");
+	else if (edge->label != NULL)
 		put_string(to, edge->label);
 	else if (!edge->packets.counted)
 		put_string(to, edge->binding);

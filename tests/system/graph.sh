@@ -47,6 +47,7 @@ check 'strata graph --format dot works' graph --interval 0 --format dot
 has '"module:icmp" -> "protocols" .label="1' 'the edge bears the number'
 has '"interface:st0" -> "module:tap" .label="tap' 'and the driver its name'
 has '"module:tcp" -> "module:cubic" .label="congestion"' 'and the option its name'
+has '"module:tap" -> "module:ethernet" .label="requires"' 'and a need that it is one'
 if command -v dot >/dev/null; then
 	cp out stack.dot
 	check 'graphviz takes it without a word' test -z "$(dot -Tsvg -o dot.svg stack.dot 2>&1)"
@@ -76,6 +77,13 @@ has 'nowhere/at/all.dot' 'and is named' err
 LC_ALL=C graph --interval 0
 check 'without UTF-8 it is ASCII' test "$(LC_ALL=C grep -c '[^ -~]' out)" = 0
 has '[0-9]^|v[0-9]' 'with the same figures'
+check 'udp is disabled' "$strata" --run-dir "$work/run" module disable udp
+graph --interval 0
+has '┆ 17, disabled ┆' 'what is disabled has a dashed frame'
+check 'and no line to the kernel' test "$(grep -c '│ *tcp *│ ┆ *udp *┆' out)" = 1
+check 'the others have theirs' test "$(grep -c '^║ *1   *6 *$' out)" = 1
+graph --interval 0 --format dot
+has '^.*"module:udp" .*style="dashed"' 'for graphviz too'
 end
 
 # ---- thirty modules, one of them off ----
