@@ -34,6 +34,7 @@ modules_tcp_la_SOURCES = \
 	modules/transport/tcp/tcp_sent.c \
 	modules/transport/tcp/tcp_seq.h \
 	modules/transport/tcp/tcp_sockopt.c \
+	modules/transport/tcp/tcp_tcb.h \
 	modules/transport/tcp/tcp_time_wait.c \
 	modules/transport/tcp/tcp_timer.c \
 	modules/transport/tcp/tcp_trace.c \
