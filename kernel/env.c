@@ -64,7 +64,8 @@ static void system_free(void *ctx, void *ptr, size_t size)
 	free(ptr);
 }
 
-static void system_log(void *ctx, enum strata_log_level level, const char *module, const char *line)
+/* Returns whether the line was written. */
+static bool write_line(enum strata_log_level level, const char *module, const char *line)
 {
 	static const char *const levels[] = {
 		[STRATA_LOG_ERROR] = "error: ",
@@ -74,12 +75,17 @@ static void system_log(void *ctx, enum strata_log_level level, const char *modul
 	};
 	struct pollfd where = { .fd = STDERR_FILENO, .events = POLLOUT };
 
-	(void)ctx;
 	/* A reader that has stopped reading must not stop the stack: its line is lost. */
 	if (poll(&where, 1, 0) == 0)
-		return;
+		return false;
 	/* One call is one write: lines of several processes do not mix. */
-	dprintf(STDERR_FILENO, "%s: %s%s\n", module, levels[level], line);
+	return dprintf(STDERR_FILENO, "%s: %s%s\n", module, levels[level], line) > 0;
+}
+
+static void system_log(void *ctx, enum strata_log_level level, const char *module, const char *line)
+{
+	(void)ctx;
+	write_line(level, module, line);
 }
 
 static const struct strata_env system_env = {
@@ -94,6 +100,15 @@ static const struct strata_env system_env = {
 const struct strata_env *strata_env_system(void)
 {
 	return &system_env;
+}
+
+bool env_log(const struct strata_env *env, enum strata_log_level level, const char *module,
+	     const char *line)
+{
+	if (env->log == system_log)
+		return write_line(level, module, line);
+	env->log(env->ctx, level, module, line);
+	return true;
 }
 
 void env_complete(struct strata_env *env)

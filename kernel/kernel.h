@@ -103,6 +103,10 @@ void random_key(struct kernel *k, struct strata_hash_key *key);
 
 /* Takes what is unset from strata_env_system(), but for the clocks (env.c). */
 void env_complete(struct strata_env *env);
+/* One line to the environment's log. Returns false when it is known to be lost: the host's standard error is
+ * full, or its reader has stopped. */
+bool env_log(const struct strata_env *env, enum strata_log_level level, const char *module,
+	     const char *line);
 
 /* ---- loop (loop.c), trace and log (trace.c log.c) ---- */
 

@@ -34,6 +34,7 @@ void strata_log(struct strata_stack *stack, const struct strata_instance *self,
 		if (*line == '\0')
 			continue;
 		make_printable(line);
-		k->env.log(k->env.ctx, level, own ? "kernel" : self->name, line);
+		if (!env_log(&k->env, level, own ? "kernel" : self->name, line))
+			strata_count(&k->self, KERNEL_COUNT_LOG_LINES_LOST, 1);
 	}
 }

@@ -6,23 +6,20 @@ tests_system_stream_SOURCES = tests/system/stream.c
 tests_system_opener_SOURCES = tests/system/opener.c
 
 test_scripts += \
-	tests/system/bulk.sh tests/system/disable.sh tests/system/handshake.sh tests/system/lossy.sh tests/system/test_cli.sh \
-	tests/system/test_demos.sh tests/system/test_fault.sh tests/system/test_tap.sh tests/system/traffic.sh
-test_scripts += tests/system/trace.sh
-quick_scripts += tests/system/trace.sh
-test_scripts += tests/system/graph.sh tests/system/metrics.sh tests/system/top.sh
-quick_scripts += tests/system/graph.sh tests/system/metrics.sh tests/system/top.sh
-test_scripts += tests/system/reload.sh
-quick_scripts += tests/system/reload.sh
-quick_scripts += tests/system/disable.sh tests/system/test_cli.sh tests/system/traffic.sh
-test_scripts += tests/system/test_help.sh tests/system/test_strata.sh
-quick_scripts += tests/system/test_strata.sh
+	tests/system/bulk.sh tests/system/capture.sh tests/system/disable.sh \
+	tests/system/graph.sh tests/system/handshake.sh tests/system/log.sh \
+	tests/system/lossy.sh tests/system/metrics.sh tests/system/reload.sh \
+	tests/system/test_cli.sh tests/system/test_demos.sh tests/system/test_fault.sh \
+	tests/system/test_help.sh tests/system/test_strata.sh tests/system/test_tap.sh \
+	tests/system/top.sh tests/system/trace.sh tests/system/traffic.sh
+quick_scripts += \
+	tests/system/disable.sh tests/system/graph.sh tests/system/log.sh \
+	tests/system/metrics.sh tests/system/reload.sh tests/system/test_cli.sh \
+	tests/system/test_strata.sh tests/system/top.sh tests/system/trace.sh \
+	tests/system/traffic.sh
 
 # Both ends of measured transfers: over the host's sockets, and over a stack's.
 check_PROGRAMS += tests/system/flow tests/system/flow_strata
 tests_system_flow_SOURCES = tests/system/flow.c tests/system/flow.h
 tests_system_flow_strata_SOURCES = tests/system/flow_strata.c tests/system/flow.h
 tests_system_flow_strata_LDADD = libstrata.la
-
-# What the capture of the real daemon is to other programs.
-test_scripts += tests/system/capture.sh
