@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The command line: the path of subcommands, options on either side of it, operands in the manner of ip(8).
- * Names may be cut short while they mean one thing alone; mistakes are told with the nearest name.
+ * Names may be cut short while they mean one thing alone and change nothing; mistakes are told with the nearest.
  */
 #include <errno.h>
 #include <math.h>
@@ -73,7 +73,22 @@ const struct cli_command *cli_find(const struct cli_command *const *commands, co
 		if (!*several)
 			found = command;
 	}
-	return *several ? NULL : found;
+	if (*several || (found != NULL && found->shortest != NULL &&
+			 strncmp(name, found->shortest, strlen(found->shortest)) != 0))
+		return NULL;
+	return found;
+}
+
+/* The command of which `name` is too short a prefix; NULL: none. */
+static const struct cli_command *cut_too_short(const struct cli_command *const *commands, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (; length != 0 && *commands != NULL; commands++)
+		if ((*commands)->shortest != NULL && (strncmp((*commands)->name, name, length) == 0 ||
+		    ((*commands)->alias != NULL && strncmp((*commands)->alias, name, length) == 0)))
+			return *commands;
+	return NULL;
 }
 
 /* Tells of a name that is none of a list of commands, or several. */
@@ -82,6 +97,7 @@ static int unknown_command(const struct cli *cli, const struct cli_command *cons
 {
 	const char *what = cli->depth == 0 ? "subcommand" : cli->path[cli->depth - 1]->verb_word;
 	const char *names[NAMES_MAX + 1] = { NULL }, *nearest;
+	const struct cli_command *cut = several ? NULL : cut_too_short(commands, name);
 	char list[512], prefix[sizeof(cli->name) + 2] = "";
 	size_t count = 0, length = 0;
 
@@ -101,6 +117,9 @@ static int unknown_command(const struct cli *cli, const struct cli_command *cons
 	nearest = cli_nearest(name, names);
 	if (several)
 		cli_error("%s'%s' may mean %s", prefix, name, list);
+	else if (cut != NULL)
+		cli_error("%s'%s' is too short for '%s', which changes the stack: write it out", prefix, name,
+			  cut->name);
 	else if (nearest != NULL)
 		cli_error("%sno %s '%s', did you mean '%s'? There are %s", prefix, what, name, nearest, list);
 	else

@@ -94,6 +94,7 @@ static const struct cli_command command_option_get = {
 };
 static const struct cli_command command_option_set = {
 	.name = "set",
+	.shortest = "set",
 	.run = option_set,
 	.summary = "Change an option of the running stack",
 	.operands = "MODULE.OPTION VALUE",
@@ -157,6 +158,7 @@ static int address_show(const struct cli *cli, int argc, char **argv)
 
 static const struct cli_command command_address_add = {
 	.name = "add",
+	.shortest = "add",
 	.run = address_add,
 	.summary = "Give an interface an address",
 	WORDS(address_words),
@@ -168,6 +170,7 @@ static const struct cli_command command_address_add = {
 static const struct cli_command command_address_delete = {
 	.name = "delete",
 	.alias = "remove",
+	.shortest = "del",
 	.run = address_delete,
 	.summary = "Take an address from an interface",
 	WORDS(address_words),
@@ -246,6 +249,7 @@ static int route_show(const struct cli *cli, int argc, char **argv)
 
 static const struct cli_command command_route_add = {
 	.name = "add",
+	.shortest = "add",
 	.run = route_add,
 	.summary = "Add a route",
 	WORDS(route_words),
@@ -259,6 +263,7 @@ static const struct cli_command command_route_add = {
 static const struct cli_command command_route_delete = {
 	.name = "delete",
 	.alias = "remove",
+	.shortest = "del",
 	.run = route_delete,
 	.summary = "Remove a route",
 	WORDS(route_words),
@@ -322,6 +327,7 @@ static int neighbour_show(const struct cli *cli, int argc, char **argv)
 
 static const struct cli_command command_neighbour_add = {
 	.name = "add",
+	.shortest = "add",
 	.run = neighbour_add,
 	.summary = "Set a neighbour's link address for good",
 	WORDS(neighbour_add_words),
@@ -333,6 +339,7 @@ static const struct cli_command command_neighbour_add = {
 static const struct cli_command command_neighbour_delete = {
 	.name = "delete",
 	.alias = "remove",
+	.shortest = "del",
 	.run = neighbour_delete,
 	.summary = "Forget a neighbour",
 	WORDS(neighbour_delete_words),
@@ -396,6 +403,7 @@ static int interface_show(const struct cli *cli, int argc, char **argv)
 
 static const struct cli_command command_interface_set = {
 	.name = "set",
+	.shortest = "set",
 	.run = interface_set,
 	.summary = "Open or close an interface, or change its MTU",
 	WORDS(interface_words),
@@ -511,6 +519,7 @@ static int module_load(const struct cli *cli, int argc, char **argv)
 
 const struct cli_command cli_command_module_enable = {
 	.name = "enable",
+	.shortest = "enable",
 	.run = module_enable,
 	.summary = "Start a module that was disabled, or is not enabled in the manifest",
 	.operands = "NAME",
@@ -518,10 +527,11 @@ const struct cli_command cli_command_module_enable = {
 	.most = 1,
 	.value = CLI_MODULE,
 	.examples = "strata module enable udp\n"
-		    "strata mod en udp           # cut short",
+		    "strata show modules udp     # what became of it",
 };
 const struct cli_command cli_command_module_disable = {
 	.name = "disable",
+	.shortest = "disable",
 	.run = module_disable,
 	.summary = "Stop a module: its sockets end with an error, all else goes on",
 	.operands = "NAME",
@@ -535,6 +545,7 @@ const struct cli_command cli_command_module_disable = {
 };
 const struct cli_command cli_command_module_load = {
 	.name = "load",
+	.shortest = "load",
 	.run = module_load,
 	.summary = "Load and start a module that the manifest does not have",
 	WORDS(load_words),
@@ -547,6 +558,7 @@ const struct cli_command cli_command_module_load = {
 };
 const struct cli_command cli_command_module_unload = {
 	.name = "unload",
+	.shortest = "unload",
 	.run = module_unload,
 	.summary = "Stop a module and forget it",
 	.operands = "NAME",

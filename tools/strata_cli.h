@@ -68,6 +68,8 @@ struct cli_command {
 	enum cli_value value;	/* of the operands, where there are no words */
 	const struct cli_command *const *verbs;	/* ends with NULL; NULL: has none */
 	const char *verb_word;	/* what a verb is called in messages; NULL: "verb" */
+	/** The least that has to be written of a name that changes the stack: "del". NULL: what is clear. */
+	const char *shortest;
 	bool hidden;		/* not in the help */
 };
 
@@ -125,8 +127,8 @@ void cli_descend(struct cli *cli, const struct cli_command *command);
 const struct cli_option *cli_option_find(const struct cli *cli, const char *word);
 /** Frees what cli_read() made. */
 void cli_forget(struct cli *cli);
-/** The command of a list that `name` means: the name, the alias, or a prefix of one alone. NULL: none, or
- *  several, which `*several` tells. */
+/** The command of a list that `name` means: the name, the alias, or a prefix of one alone, which is not too short
+ *  for what it does. NULL: none, or several, which `*several` tells. */
 const struct cli_command *cli_find(const struct cli_command *const *commands, const char *name, bool *several);
 /** Reads operands by the command's words into members of `request`. Returns false having told why. */
 bool cli_words(const struct cli *cli, int argc, char **argv, json_t *request);

@@ -144,6 +144,7 @@ static const struct cli_option reload_options[] = {
 
 const struct cli_command cli_command_reload = {
 	.name = "reload",
+	.shortest = "reload",
 	.run = run_reload,
 	.summary = "Make the running stack what its manifest says now",
 	.options = reload_options,

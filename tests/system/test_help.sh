@@ -131,6 +131,10 @@ same 'show neighbors' 'show neighbours'
 same 'addr del' 'address delete'
 same 'address remove' 'address delete'
 same 'neighbor add' 'neighbour add'
+mistake 2 "'re' is too short for 'reload', which changes the stack" re
+mistake 2 "module: 'dis' is too short for 'disable'" module dis udp
+mistake 2 "address: 'rem' is too short for 'delete'" address rem 192.0.2.9/24 dev st0
+mistake 2 "option: 'se' is too short for 'set'" option se tcp.sack off
 same '--stack x show --json sockets' 'show sockets'
 same 'show -t sockets' 'show sockets'
 same 'show --watch 2 sockets' 'show sockets'
