@@ -234,7 +234,7 @@ static int start_modules(struct apply *a, bool services)
 		    c->pub.action == STRATA_ACTION_REMOVE ||
 		    (kind_of(m) == STRATA_SERVICE) != services)
 			continue;
-		if (c->pub.action == STRATA_ACTION_RESTART)
+		if (c->pub.action == STRATA_ACTION_RESTART || c->pub.action == STRATA_ACTION_CHANGE)
 			swap(a, c);
 		result = start(a, m);
 		if (result < 0)
@@ -294,7 +294,7 @@ static void put_settings(struct apply *a)
 static bool is_option_of(const struct change *c, const struct change *first)
 {
 	return c->pub.what == STRATA_CHANGE_OPTION && c->module == first->module &&
-	       c->iface == first->iface;
+	       c->iface == first->iface && !(c->module != NULL && c->flag);
 }
 
 static void *config_of(const struct change *c)
@@ -362,7 +362,7 @@ static int put_all_options(struct apply *a)
 		const struct change *o = a->plan->first;
 		while (o != c && !is_option_of(o, c))
 			o = o->next;
-		if (c->pub.what == STRATA_CHANGE_OPTION && o == c)
+		if (o == c && is_option_of(c, c))
 			result = put_options(a, c);
 	}
 	return result;
@@ -373,7 +373,7 @@ static int put_all_options(struct apply *a)
 /* The strings of the values that went; those of the new ones become the module's. */
 static void settle_option(struct kernel *k, struct change *c)
 {
-	if (c->module == NULL)
+	if (!is_option_of(c, c) || c->module == NULL)
 		return;
 	void **slot = &c->module->owned[c->option - c->module->pub.module->options];
 	strata_free(&k->pub, *slot);
@@ -392,7 +392,7 @@ static void settle_module(struct kernel *k, struct change *c)
 	}
 	if (c->old != NULL)
 		registry_remove(k, c->old);
-	if (c->pub.action != STRATA_ACTION_RESTART || c->wanted == NULL)
+	if (brings_module(c) || c->wanted == NULL)
 		goto out_config;
 	/* Strings of options that were changed one by one went with the structure. */
 	for (size_t i = 0; i < m->pub.module->option_count; i++) {
@@ -419,8 +419,7 @@ static void commit(struct apply *a)
 	apply_links_done(a);
 	remove_modules(a->k, a->plan->first);
 	for (struct change *c = a->plan->first; c != NULL; c = c->next)
-		if (c->pub.what == STRATA_CHANGE_OPTION)
-			settle_option(a->k, c);
+		settle_option(a->k, c);
 	for (const struct module *w = a->plan->wanted->k->registry->modules; w != NULL; w = w->next) {
 		struct module *m = registry_find(a->k, w->pub.name);
 		if (m != NULL)

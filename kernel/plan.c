@@ -228,13 +228,15 @@ static void why_restart(struct plan *plan, struct change *c)
 		}
 }
 
-static void option_changes(struct plan *plan, struct module *live)
+/* Of a module that `starts` all options may change: with its start, and not in place. */
+static void option_changes(struct plan *plan, struct module *live, bool starts)
 {
 	const struct strata_module *module = live->pub.module;
 	for (size_t i = 0; i < module->option_count; i++) {
 		const struct strata_option *option = &module->options[i];
 		struct change *c;
-		if (!option->runtime || option_equal(option, live->pub.config, live->twin->pub.config))
+		if ((!option->runtime && !starts) ||
+		    option_equal(option, live->pub.config, live->twin->pub.config))
 			continue;
 		c = plan_add(plan, STRATA_CHANGE_OPTION, STRATA_ACTION_CHANGE, live->pub.name);
 		if (c == NULL)
@@ -242,6 +244,7 @@ static void option_changes(struct plan *plan, struct module *live)
 		c->module = live;
 		c->wanted = live->twin;
 		c->option = option;
+		c->flag = starts;
 		c->pub.field = option->name;
 		c->pub.from = c->from;
 		c->pub.to = c->to;
@@ -277,12 +280,15 @@ static void change_of(struct plan *plan, struct module *live)
 			c->pub.field = "enabled";
 			say(c, from, "false");
 			say(c, to, "true");
+			if (wanted->pub.number != live->pub.number)
+				say(c, why, "it starts with number %u, which was %u", wanted->pub.number,
+				    live->pub.number);
 		}
-		option_changes(plan, live);
+		option_changes(plan, live, true);
 		break;
 	case FATE_STAYS:
 		if (wanted != NULL)
-			option_changes(plan, live);
+			option_changes(plan, live, false);
 		break;
 	}
 	if (wanted != NULL)

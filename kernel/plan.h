@@ -44,7 +44,7 @@ struct change {
 	struct strata_route route, route_before;
 	char congestion[64], congestion_before[64];
 	uint64_t number, number_before;	/* of a module, an MTU, a level, a setting */
-	bool flag, flag_before;
+	bool flag, flag_before;		/* of an option: it comes with the start of its module */
 	struct strata_lladdr lladdr, lladdr_before;
 	bool was_open;
 
