@@ -324,6 +324,17 @@ static bool connected_route(const struct strata_ifaddr *ifaddr, struct strata_ro
 	return true;
 }
 
+bool addr_names_host(const struct strata_address_ops *ops, const struct strata_prefix *prefix)
+{
+	struct strata_addr all, none;
+
+	/* Families and prefixes without a broadcast address (RFC 3021) use every host number. */
+	if (prefix->bits == 0 || ops->broadcast == NULL || !ops->broadcast(prefix, &all))
+		return true;
+	none = strata_addr_mask(&prefix->addr, prefix->bits);
+	return !strata_addr_equal(&prefix->addr, &all) && !strata_addr_equal(&prefix->addr, &none);
+}
+
 static int check_new(struct kernel *k, const struct strata_prefix *prefix)
 {
 	const struct strata_address_ops *ops = strata_address_ops(&k->pub, prefix->addr.family);
@@ -333,7 +344,8 @@ static int check_new(struct kernel *k, const struct strata_prefix *prefix)
 		return -EAFNOSUPPORT;
 	class = ops->classify(&prefix->addr);
 	if (prefix->bits > ops->length * 8 ||
-	    (class != STRATA_ADDR_UNICAST && class != STRATA_ADDR_LOOPBACK))
+	    (class != STRATA_ADDR_UNICAST && class != STRATA_ADDR_LOOPBACK) ||
+	    !addr_names_host(ops, prefix))
 		return -EINVAL;
 	return strata_ifaddr_find(&k->pub, &prefix->addr) != NULL ? -EEXIST : 0;
 }

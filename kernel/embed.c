@@ -159,6 +159,8 @@ static int change(struct kernel *k, const struct target *t, const struct strata_
 		strata_error_add(error, "option \"%s\": %s \"%s\" refuses \"%.64s\": %s", option->name,
 				 t->iface != NULL ? "interface" : "module",
 				 t->iface != NULL ? t->iface->name : t->module->pub.name, value,
+				 option->type == STRATA_OPT_MODULE && result == -ENOENT ?
+				 "no module of that name is running; load or enable it first" :
 				 strerror(-result));
 		return result;
 	}

@@ -122,6 +122,9 @@ void addr_iface_removed(struct kernel *k, struct strata_iface *iface);
 int addr_move(struct strata_ifaddr *ifaddr, struct strata_iface *to, uint8_t bits);
 /* The manifest has it: it goes when that has it no more. */
 void addr_claim(struct strata_ifaddr *ifaddr);
+/* Whether the address is one that a host may have: neither the prefix itself nor its broadcast address
+ * (RFC 1122 3.2.1.3: no host number of 0 or -1). */
+bool addr_names_host(const struct strata_address_ops *ops, const struct strata_prefix *prefix);
 bool addr_is_claimed(const struct strata_ifaddr *ifaddr);
 
 /* ---- group.c ---- */

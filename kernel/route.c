@@ -260,6 +260,14 @@ static struct route **place(struct route_length *length, const struct strata_rou
 	return before != NULL ? before : link;
 }
 
+/* What a path of the family has to let through at least. */
+static uint32_t least_mtu(struct kernel *k, uint16_t family)
+{
+	const struct strata_instance *net = registry_network(k, family);
+
+	return net != NULL ? net->module->network->mtu_min : 0;
+}
+
 static int check_new(struct kernel *k, const struct strata_route *route)
 {
 	const struct strata_address_ops *ops = strata_address_ops(&k->pub, route->to.addr.family);
@@ -268,6 +276,8 @@ static int check_new(struct kernel *k, const struct strata_route *route)
 		return -EAFNOSUPPORT;
 	if (route->to.bits > ops->length * 8 || route->to.addr.length != ops->length)
 		return -EINVAL;
+	if (route->mtu != 0 && route->mtu < least_mtu(k, route->to.addr.family))
+		return -ERANGE;
 	if (!strata_addr_is_set(&route->via))
 		return route->iface == NULL ? -ENETUNREACH : 0;
 	/* Through ourselves leads nowhere. */

@@ -224,6 +224,9 @@ static void check_address(struct creation *c, struct config_iface *i, uint32_t n
 	const struct config_iface *other = find_address(c, &prefix.addr, &at);
 	if (class != STRATA_ADDR_UNICAST && class != STRATA_ADDR_LOOPBACK)
 		node_fault(c, node, "expected a unicast address, found %s", node->text);
+	else if (!addr_names_host(ops, &prefix))
+		node_fault(c, node, "expected an address of a host, found %s, which is the prefix's "
+			   "own number or its broadcast address", node->text);
 	else if (other != NULL)
 		node_fault(c, node, "address %s is taken: expected it once, first found at %s",
 			   node->text,

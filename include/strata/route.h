@@ -83,7 +83,7 @@ struct strata_route {
 
 /** Adds a copy. `iface` NULL: found from `via`, and again when interfaces or addresses change. Returns 0,
  *  -EEXIST, -ENETUNREACH (no interface reaches `via`), -EINVAL (`via` is our own or no unicast address,
- *  too many bits), -EAFNOSUPPORT, -ENOMEM. */
+ *  too many bits), -ERANGE (`mtu` is less than the network module's `mtu_min`), -EAFNOSUPPORT, -ENOMEM. */
 STRATA_API int strata_route_add(struct strata_stack *stack, const struct strata_route *route);
 /** Removes the route with that prefix, via, interface (NULL: any) and metric. Returns 0 or -ESRCH. */
 STRATA_API int strata_route_remove(struct strata_stack *stack, const struct strata_route *route);

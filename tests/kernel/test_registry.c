@@ -519,6 +519,9 @@ static void tells_what_is_wrong_with_interfaces(void **state)
 		  "without its bits\n" },
 		{ "interfaces: [{name: w0, driver: wire, addresses: [224.0.0.1/24]}]\n",
 		  "m.yaml:3:51: expected a unicast address, found 224.0.0.1/24\n" },
+		{ "interfaces: [{name: w0, driver: wire, addresses: [192.0.2.255/24]}]\n",
+		  "m.yaml:3:51: expected an address of a host, found 192.0.2.255/24, which is the prefix's "
+		  "own number or its broadcast address\n" },
 		{ "interfaces: [{name: w0, driver: wire, addresses: [[a]]}]\n",
 		  "m.yaml:3:51: expected address/bits such as 192.0.2.2/24 of an enabled network "
 		  "module, found a list\n" },

@@ -132,7 +132,8 @@ size_t control_address_add(struct control_request *request)
 				    there != NULL ? there->iface->name : iface->name);
 	case -EINVAL:
 		return control_fail(request, "invalid", "address %.60s: %s", text,
-				    "it is no unicast address, or its interface carries another interface");
+				    "it is no unicast address of a host, or its interface carries another "
+				    "interface");
 	case -EAFNOSUPPORT:
 		return control_fail(request, "invalid", "address %.60s: no network module of its family "
 				    "is running", text);
@@ -205,6 +206,9 @@ size_t control_route_add(struct control_request *request)
 		refused = check_congestion(request, route.congestion);
 	if (refused != 0)
 		return refused;
+	if (strata_addr_is_set(&route.src) && strata_ifaddr_find(request->stack, &route.src) == NULL)
+		return control_fail(request, "invalid", "route to %.60s: `src`: no interface has address "
+				    "%.60s", to, control_text(request, "src"));
 	if (via == NULL && route.iface == NULL)
 		return control_fail(request, "invalid", "route to %.60s needs `via`, the gateway's address, "
 				    "or `interface`, or both", to);
@@ -221,6 +225,9 @@ size_t control_route_add(struct control_request *request)
 	case -EINVAL:
 		return control_fail(request, "invalid", "route to %.60s: %.60s is one of this stack's own "
 				    "addresses, or not one of a single host", to, via != NULL ? via : to);
+	case -ERANGE:
+		return control_fail(request, "invalid", "route to %.60s: `mtu`: %u is less than a path of its "
+				    "family has at least", to, route.mtu);
 	case -EAFNOSUPPORT:
 		return control_fail(request, "invalid", "route to %.60s: its parts are of several families, "
 				    "or of one that no running network module has", to);
@@ -283,6 +290,9 @@ size_t control_neighbour_add(struct control_request *request)
 		return control_fail(request, "invalid", "`mac`: '%.40s' is no link address of interface %s; "
 				    "write one such as 02:00:00:00:00:01", mac, iface->name);
 	result = strata_neigh_set(iface, &addr, &lladdr);
+	if (result == -ENOBUFS)
+		return control_fail(request, "failed", "neighbour %.60s: the table of neighbours is full; "
+				    "remove one", control_text(request, "address"));
 	return result < 0 ? control_fail_errno(request, result, NULL) : done(request);
 }
 
