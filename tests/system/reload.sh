@@ -137,6 +137,41 @@ if [ $status = 0 ] && [ $(($(date +%s) - began)) -lt 3 ]; then pass 'a second SI
 fi
 kill "$sleeper" 2>/dev/null
 
+# The service manager is told each step.
+manager_heard() { tr -d '\n' <notified | grep -Eqx "$1"; }
+nc -lkuU notify >notified &
+manager=$!
+eventually 5 test -S notify
+NOTIFY_SOCKET=$work/notify begin manifest.yaml
+check 'the service manager hears of being ready' eventually 5 manager_heard 'READY=1'
+check 'the same manifest changes nothing' reloads 'says what runs already'
+check 'it hears of a reload and its end' eventually 5 \
+	manager_heard 'READY=1RELOADING=1MONOTONIC_USEC=[0-9]+READY=1'
+echo 'moduels: []' >>manifest.yaml
+check 'a broken manifest is told' reloads 'goes on as it is'
+check 'also of one that was in vain' eventually 5 \
+	manager_heard 'READY=1(RELOADING=1MONOTONIC_USEC=[0-9]+READY=1){2}'
+
+# A peer that takes nothing is waited for 5 s, and reset.
+echo '4096 4096 4096' >/proc/sys/net/ipv4/tcp_rmem
+exec 6<>/dev/tcp/192.0.2.2/7
+head -c 30000 /dev/zero >&6
+stuck() { says sockets | awk '$2 == "ESTABLISHED" && $5 > 0 { found = 1 } END { exit !found }'; }
+check 'a peer takes nothing' eventually 5 stuck
+began=$(date +%s%N)
+stratad_stop
+took=$((($(date +%s%N) - began) / 1000000))
+if [ "$stratad_status" = 0 ] && [ $took -ge 4900 ] && [ $took -lt 10000 ]; then
+	pass 'a stuck peer keeps it for 5 s'
+else
+	fail 'a stuck peer keeps it for 5 s' "status $stratad_status after $took ms"
+fi
+check 'which is told' grep -q 'some connections did not end in time' stratad.log
+check 'the peer is reset' sh -c '! cat >/dev/null 2>&1' <&6
+check 'the service manager hears of the end' eventually 5 manager_heard '.*READY=1STOPPING=1'
+exec 6>&-
+kill "$manager"
+
 # Without authority: what needs none is taken over, the rest is undone. Over its own socket, control goes last.
 write_manifest >manifest.yaml
 if [ "$(id -u nobody 2>/dev/null)" ] && chmod 755 "$work" && stratad_start manifest.yaml --user nobody; then
