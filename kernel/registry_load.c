@@ -214,9 +214,9 @@ static void check_number(const struct loading *l, struct module *m)
 		if (o->entry != NULL)
 			manifest_place(l->config->manifest, o->entry->name_node, place);
 		fault_at_entry(l, node, "%s number %u (0x%04x) is taken: wanted by module \"%s\", "
-			       "first claimed by module \"%s\" at %s; give one another `number:`",
+			       "first claimed by module \"%s\"%s%s; give one another `number:`",
 			       strata_kind_name(kind_of(m)), m->pub.number, m->pub.number,
-			       m->pub.name, o->pub.name, place);
+			       m->pub.name, o->pub.name, place[0] != '\0' ? " at " : "", place);
 		m->pub.number = 0;
 		return;
 	}

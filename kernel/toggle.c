@@ -215,8 +215,8 @@ static void absent(struct kernel *k, const char *name, struct strata_error *erro
 	char hint[TEXT_HINT_SIZE];
 	for (struct module *m = registry_walk(k, NULL); m != NULL; m = registry_walk(k, m))
 		text_nearest_offer(&nearest, m->pub.name);
-	strata_error_add(error, "module \"%s\" is not in the manifest%s", name,
-			 text_nearest_hint(&nearest, hint));
+	strata_error_add(error, "module \"%s\" is not in the stack%s; a reload brings back what the "
+			 "manifest has", name, text_nearest_hint(&nearest, hint));
 }
 
 void toggle_tell_services(struct kernel *k)

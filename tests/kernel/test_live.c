@@ -182,10 +182,10 @@ static void what_cannot_be_loaded_leaves_nothing(void **state)
 	assert_int_equal(strata_module_load(fx->stack, "spare", "echo", 0, lines, &error), -EINVAL);
 	strata_error_clear(&error);
 	assert_int_equal(strata_module_load(fx->stack, "second", "udp", 0, NULL, &error), -EINVAL);
-	assert_non_null(strstr(strata_error_text(&error), "udp"));
+	assert_non_null(strstr(strata_error_text(&error), "first claimed by module \"udp\"; give"));
 	strata_error_clear(&error);
 	assert_int_equal(strata_module_unload(fx->stack, "ipv5", &error), -ENOENT);
-	assert_non_null(strstr(strata_error_text(&error), "ipv4"));
+	assert_non_null(strstr(strata_error_text(&error), "is not in the stack; did you mean \"ipv4\"?"));
 	strata_error_clear(&error);
 	assert_int_equal(strata_memory_used(fx->stack), before);
 	fx_close(fx);
