@@ -429,13 +429,23 @@ static void commit(struct apply *a)
 	toggle_tell_services(a->k);
 }
 
+/* What came and goes again leaves an order that is another than there was: what an option names may come after
+ * the module whose option it is. */
+static int order_modules(struct apply *a)
+{
+	a->order = registry_copy_order(a->k, &a->placed);
+	if (a->order == NULL)
+		return apply_sentence(a, -ENOMEM, "modules");
+	return registry_order(a->k, a->error);
+}
+
 static int all_steps(struct apply *a)
 {
 	int result = 0;
 	for (struct change *c = a->plan->first; c != NULL && result == 0; c = c->next)
 		result = prepare(a, c);
 	if (result == 0)
-		result = registry_order(a->k, a->error);
+		result = order_modules(a);
 	if (result == 0)
 		result = apply_close(a);
 	if (result == 0) {
@@ -464,10 +474,13 @@ int plan_apply(struct plan *plan)
 	struct apply a = { .k = plan->k, .plan = plan, .error = plan->error };
 	int result = all_steps(&a);
 	if (result == 0) {
+		strata_free(&plan->k->pub, a.order);
 		commit(&a);
 		return 0;
 	}
 	undo_all(&a);
+	if (a.order != NULL)
+		registry_put_order(plan->k, a.order, a.placed);
 	strata_generation_bump(&plan->k->pub);
 	toggle_tell_services(plan->k);
 	strata_error_add(plan->error, "the reload was undone: the stack is as it was before it");

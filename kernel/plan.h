@@ -86,6 +86,8 @@ struct apply {
 	struct plan *plan;
 	struct strata_error *error;
 	struct undo *last;
+	struct module **order;		/* of start, as it was; NULL: as it is */
+	size_t placed;
 };
 
 /* Makes the changes, or none of them. Returns 0 or -errno with a sentence. */

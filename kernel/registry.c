@@ -210,6 +210,26 @@ void registry_place_before(struct kernel *k, struct module *m, struct module *ot
 	*link = m;
 }
 
+struct module **registry_copy_order(struct kernel *k, size_t *count)
+{
+	const struct registry *r = k->registry;
+	struct module **copy = strata_alloc(&k->pub, (r->placed + 1) * sizeof(struct module *));
+	if (copy == NULL)
+		return NULL;
+	*count = r->placed;
+	for (size_t i = 0; i < r->placed; i++)
+		copy[i] = r->order[i];
+	return copy;
+}
+
+void registry_put_order(struct kernel *k, struct module **order, size_t count)
+{
+	struct registry *r = k->registry;
+	strata_free(&k->pub, r->order);
+	r->order = order;
+	r->placed = count;
+}
+
 void registry_fini(struct kernel *k)
 {
 	struct registry *r = k->registry;

@@ -80,6 +80,10 @@ int registry_load_more(const struct loading *l, const struct config_module *entr
 void registry_remove(struct kernel *k, struct module *m);
 /* Orders the modules in the list anew. Returns 0, -ENOMEM, or -EINVAL with what they miss. */
 int registry_order(struct kernel *k, struct strata_error *error);
+/* A copy of the order of start, with its length in `count`, or NULL: no memory. */
+struct module **registry_copy_order(struct kernel *k, size_t *count);
+/* Puts such a copy, which becomes the registry's, back. All of its modules are in the list. */
+void registry_put_order(struct kernel *k, struct module **order, size_t count);
 /* Takes what is not in the list out of the order. Cannot fail. */
 void registry_reorder(struct kernel *k);
 /* A module like `wanted`, which another kernel has, with its file, which that loses, without its
