@@ -16,7 +16,6 @@ struct route {
 	struct strata_route pub;	/* first; `congestion` is our copy */
 	struct route *next;		/* hash chain; the same prefix by metric, then age */
 	char *congestion;
-	bool claimed;			/* the manifest has it */
 	bool found;			/* the interface was found from `via`, and is found again */
 	uint32_t generation;		/* of the stack when it was found last */
 };
@@ -293,6 +292,7 @@ static int complete(struct kernel *k, struct route *route, const struct strata_r
 	route->pub.to.addr = strata_addr_mask(&asked->to.addr, asked->to.bits);
 	route->pub.to.addr.scope = 0;
 	route->pub.congestion = NULL;
+	route->pub.manifest = false;
 	route->generation = k->pub.generation;
 	if (asked->iface == NULL) {
 		route->pub.iface = strata_iface_by_index(&k->pub, asked->via.scope);
@@ -436,7 +436,7 @@ void route_claim(struct kernel *k, const struct strata_route *route)
 
 	for (; r != NULL; r = r->next)
 		if (same_route(&r->pub, route))
-			r->claimed = true;
+			r->pub.manifest = true;
 }
 
 struct tour {
@@ -449,7 +449,7 @@ static bool tour_one(struct kernel *k, struct route *route, void *ctx)
 	const struct tour *tour = ctx;
 
 	refresh(k, route);
-	tour->each(tour->ctx, &route->pub, route->claimed);
+	tour->each(tour->ctx, &route->pub, route->pub.manifest);
 	return true;
 }
 

@@ -193,6 +193,8 @@ json_t *cli_call(const struct cli *cli, json_t *request);
 /** All entries of a table of the running stack, a JSON array that the caller owns; NULL having told why. */
 json_t *cli_fetch(const struct cli *cli, const char *what);
 json_t *cli_fetch_on(struct cli_link *link, const char *what);
+/** The same by a request of one's own, which it takes over. */
+json_t *cli_fetch_by(struct cli_link *link, json_t *request);
 /** As cli_fetch(), but tells nothing and waits for no more than a second: for completion. */
 json_t *cli_fetch_quietly(const struct cli *cli, const char *what);
 

@@ -276,9 +276,14 @@ static json_t *entries_of(json_t *result)
 	return NULL;
 }
 
+json_t *cli_fetch_by(struct cli_link *link, json_t *request)
+{
+	return entries_of(cli_ask(link, request));
+}
+
 json_t *cli_fetch_on(struct cli_link *link, const char *what)
 {
-	return entries_of(cli_ask(link, json_pack("{s:s, s:s}", "method", "show", "what", what)));
+	return cli_fetch_by(link, json_pack("{s:s, s:s}", "method", "show", "what", what));
 }
 
 json_t *cli_fetch(const struct cli *cli, const char *what)

@@ -135,9 +135,12 @@ static json_t *filter(const struct cli *cli, const json_t *entries, int argc, ch
 json_t *show_entries(const struct cli *cli, struct cli_link *link, int argc, char **argv, int *status)
 {
 	const struct show_table *table = show_table_of(cli);
-	json_t *entries = cli_fetch_on(link, table->command.name), *kept;
+	json_t *request = json_pack("{s:s, s:s}", "method", "show", "what", table->command.name), *entries, *kept;
 	int i;
 
+	if (table->more != NULL && cli_option(cli, table->more) != NULL)
+		json_object_set_new(request, table->more, json_true());
+	entries = cli_fetch_by(link, request);
 	*status = entries != NULL ? 0 : CLI_FAILURE;
 	for (i = 0; *status == 0 && i < argc; i++)
 		if (!any_matches(table, entries, argv[i]))
@@ -179,21 +182,28 @@ const json_t *show_same(const struct show_table *table, const json_t *entries, c
 
 /* ---- for people ---- */
 
+void show_text(const struct show_column *column, const json_t *entry, bool exact, char *buf, size_t size)
+{
+	const json_t *value = show_member(entry, column->member);
+
+	buf[0] = '\0';
+	if (column->format != NULL)
+		column->format(entry, value, exact, buf, size);
+	else if (json_is_integer(value))
+		snprintf(buf, size, "%lld", (long long)json_integer_value(value));
+	else if (json_is_boolean(value))
+		snprintf(buf, size, "%s", json_is_true(value) ? "yes" : "no");
+	if (buf[0] == '\0')
+		snprintf(buf, size, "%s", json_is_string(value) ? json_string_value(value) : "-");
+}
+
 static void add_cell(struct cli_table *to, const struct show_column *column, const json_t *entry, bool exact)
 {
 	const json_t *value = show_member(entry, column->member);
-	char buf[512] = "";
+	char buf[512];
 
-	if (column->format != NULL)
-		column->format(entry, value, exact, buf, sizeof(buf));
-	else if (json_is_integer(value))
-		snprintf(buf, sizeof(buf), "%lld", (long long)json_integer_value(value));
-	else if (json_is_boolean(value))
-		snprintf(buf, sizeof(buf), "%s", json_is_true(value) ? "yes" : "no");
-	if (buf[0] == '\0' && json_is_string(value))
-		cli_table_add(to, json_string_value(value));
-	else
-		cli_table_add(to, buf[0] != '\0' ? buf : "-");
+	show_text(column, entry, exact, buf, sizeof(buf));
+	cli_table_add(to, buf);
 	if (column->tone != NULL)
 		cli_table_tone(to, column->tone(entry, value));
 }
@@ -231,8 +241,8 @@ void show_print(const struct cli *cli, FILE *to, const json_t *entries, const js
 	struct cli_table *out;
 	json_t *entry;
 
-	if (table->print != NULL && !watched) {
-		table->print(to, entries, exact);
+	if (table->print != NULL && !watched && (table->more == NULL || cli_option(cli, table->more) != NULL)) {
+		table->print(to, table, entries, exact);
 		return;
 	}
 	for (i = 0; i < count && made + 2 <= COLUMNS_MAX; i++) {

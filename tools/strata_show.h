@@ -32,7 +32,9 @@ struct show_table {
 	/** Whether the options keep an entry; NULL: there are none for it. */
 	bool (*keep)(const struct cli *cli, const json_t *entry);
 	/** Prints another way than as a table; NULL: as one. */
-	void (*print)(FILE *to, const json_t *entries, bool exact);
+	void (*print)(FILE *to, const struct show_table *table, const json_t *entries, bool exact);
+	/** An option, and the parameter of the request that it sets, for which print() is; NULL: always. */
+	const char *more;
 };
 
 /** The verbs of `show`: the tables. */
@@ -42,6 +44,8 @@ extern const struct cli_command *const show_verbs[];
 const json_t *show_member(const json_t *entry, const char *path);
 /** An age or a duration of milliseconds: "350 ms", "12.3 s", "4 min 10 s", "3 d 4 h". */
 void show_time(uint64_t ms, char *buf, size_t size);
+/** A cell's text, "-" where there is nothing. */
+void show_text(const struct show_column *column, const json_t *entry, bool exact, char *buf, size_t size);
 /** Bytes: "512", "1.5 MiB". */
 void show_size(double bytes, bool exact, char *buf, size_t size);
 
@@ -55,6 +59,11 @@ void show_print(const struct cli *cli, FILE *to, const json_t *entries, const js
 const struct show_table *show_table_of(const struct cli *cli);
 /** The entry of `entries` that has the same key; NULL: none. */
 const json_t *show_same(const struct show_table *table, const json_t *entries, const json_t *entry, size_t guess);
+
+/* ---- strata_show_details.c ---- */
+
+/** Prints the entries of the table `sockets` with what their transports tell of each. */
+void show_details(FILE *to, const struct show_table *table, const json_t *entries, bool exact);
 
 /* ---- strata_watch.c ---- */
 

@@ -44,13 +44,6 @@ static void format_size(const json_t *entry, const json_t *value, bool exact, ch
 		show_size((double)json_integer_value(value), exact, buf, size);
 }
 
-static void format_origin(const json_t *entry, const json_t *value, bool exact, char *buf, size_t size)
-{
-	(void)entry;
-	(void)exact;
-	snprintf(buf, size, "%s", json_is_true(value) ? "address" : "static");
-}
-
 static void format_ago(const json_t *entry, const json_t *value, bool exact, char *buf, size_t size)
 {
 	char age[64];
@@ -231,11 +224,12 @@ static void print_counters(FILE *to, const json_t *entry, bool exact)
 	cli_table_print_to(to, table, "");
 }
 
-static void print_interfaces(FILE *to, const json_t *entries, bool exact)
+static void print_interfaces(FILE *to, const struct show_table *table, const json_t *entries, bool exact)
 {
 	json_t *entry, *address;
 	size_t i, k;
 
+	(void)table;
 	if (json_array_size(entries) == 0)
 		fputs("no interfaces\n", to);
 	json_array_foreach(entries, i, entry) {
@@ -313,7 +307,7 @@ static const struct show_column routes_columns[] = {
 	{ .title = "SOURCE", .member = "source" },
 	{ .title = "METRIC", .member = "metric", .right = true },
 	{ .title = "MTU", .member = "mtu", .right = true },
-	{ .title = "ORIGIN", .member = "connected", .format = format_origin },
+	{ .title = "ORIGIN", .member = "origin" },
 };
 static const struct show_table routes = {
 	.command = {
@@ -323,8 +317,8 @@ static const struct show_table routes = {
 		.operands = "[INTERFACE|PREFIX...]",
 		.most = -1,
 		.value = CLI_INTERFACE,
-		.help = "Origin: `address` comes and goes with an interface's address, `static` is the manifest's\n"
-			"or was added.",
+		.help = "Origin: `address` comes and goes with an interface's address, `manifest` with the manifest;\n"
+			"`added` was added to the running stack, and a reload keeps it.",
 		.examples = "strata show routes\n"
 			    "strata show routes st0           # through one interface\n"
 			    "strata show routes 0.0.0.0/0     # the default route",
@@ -405,6 +399,7 @@ static const struct cli_option sockets_options[] = {
 	{ .name = "listening", .letter = 'l', .help = "those that wait for whoever comes" },
 	{ .name = "connected", .letter = 'c', .help = "those that have a remote end" },
 	{ .name = "port", .letter = 'p', .argument = "PORT", .value = CLI_NUMBER, .help = "local or remote" },
+	{ .name = "details", .letter = 'd', .help = "what the transport knows of each: times, windows, losses" },
 	{ .name = NULL },
 };
 
@@ -447,10 +442,12 @@ static const struct show_table sockets = {
 		.value = CLI_MODULE,
 		.options = sockets_options,
 		.help = "FD: the socket's number in the stack; `-` has no owner, as in TIME-WAIT. RX and TX BYTES wait\n"
-			"to be read and to be acknowledged.",
+			"to be read and to be acknowledged; of a listener, connections that wait for accept(), and\n"
+			"how many may.",
 		.examples = "strata show sockets\n"
 			    "strata show sockets -tl                # TCP's listeners\n"
 			    "strata show sockets ESTABLISHED -p 80  # connections of a port\n"
+			    "strata show sockets -cd                # round trips, windows, losses of connections\n"
 			    "strata show sockets --watch            # as they come and go",
 	},
 	COLUMNS(sockets_columns),
@@ -459,6 +456,8 @@ static const struct show_table sockets = {
 	.match = { "transport", "state" },
 	.thing = "transport or state",
 	.keep = keep_socket,
+	.print = show_details,
+	.more = "details",
 };
 
 /* ---- counters and drops ---- */
@@ -557,11 +556,12 @@ static const struct show_table options = {
 
 /* ---- the stack itself ---- */
 
-static void print_version(FILE *to, const json_t *entries, bool exact)
+static void print_version(FILE *to, const struct show_table *table, const json_t *entries, bool exact)
 {
 	const json_t *entry = json_array_get(entries, 0);
 	char memory[64], uptime[64];
 
+	(void)table;
 	show_size((double)number(entry, "memory"), exact, memory, sizeof(memory));
 	fprintf(to, "version   %s\nstack     %s\nabi       %s\nprotocol  %lld\nmemory    %s%s\n",
 		text(entry, "version"), text(entry, "stack"), text(entry, "abi"), number(entry, "protocol"), memory,

@@ -32,6 +32,7 @@ tools_strata_SOURCES = \
 	tools/strata_new.h \
 	tools/strata_new_files.c \
 	tools/strata_show.c \
+	tools/strata_show_details.c \
 	tools/strata_show.h \
 	tools/strata_show_tables.c \
 	tools/strata_table.c \

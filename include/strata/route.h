@@ -79,6 +79,7 @@ struct strata_route {
 	uint32_t mtu;			/**< 0: the interface's */
 	const char *congestion;		/**< congestion control for connections over it; NULL: default */
 	bool connected;			/**< came with an address */
+	bool manifest;			/**< the manifest has it; told, not taken by strata_route_add() */
 };
 
 /** Adds a copy. `iface` NULL: found from `via`, and again when interfaces or addresses change. Returns 0,

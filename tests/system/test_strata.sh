@@ -80,13 +80,13 @@ END
 shows show routes <<'END'
 DESTINATION     VIA        INTERFACE  SOURCE  METRIC   MTU  ORIGIN
 192.0.2.0/24    -          st0        -            0     -  address
-203.0.113.0/24  192.0.2.7  st0        -           20  1400  static
-0.0.0.0/0       192.0.2.1  st0        -            0     -  static
+203.0.113.0/24  192.0.2.7  st0        -           20  1400  manifest
+0.0.0.0/0       192.0.2.1  st0        -            0     -  manifest
 END
 shows show routes 203.0.113.0/24 192.0.2.0/24 <<'END'
 DESTINATION     VIA        INTERFACE  SOURCE  METRIC   MTU  ORIGIN
 192.0.2.0/24    -          st0        -            0     -  address
-203.0.113.0/24  192.0.2.7  st0        -           20  1400  static
+203.0.113.0/24  192.0.2.7  st0        -           20  1400  manifest
 END
 shows show groups <<'END'
 INTERFACE  GROUP      MEMBERS
@@ -227,10 +227,10 @@ gives 0 route add default dev st0 metric 9 src 192.0.2.2
 shows route <<'END'
 DESTINATION      VIA        INTERFACE  SOURCE     METRIC   MTU  ORIGIN
 192.0.2.0/24     -          st0        -               0     -  address
-198.51.100.0/24  192.0.2.1  st0        -               5  1300  static
-203.0.113.0/24   192.0.2.7  st0        -              20  1400  static
-0.0.0.0/0        192.0.2.1  st0        -               0     -  static
-0.0.0.0/0        -          st0        192.0.2.2       9     -  static
+198.51.100.0/24  192.0.2.1  st0        -               5  1300  added
+203.0.113.0/24   192.0.2.7  st0        -              20  1400  manifest
+0.0.0.0/0        192.0.2.1  st0        -               0     -  manifest
+0.0.0.0/0        -          st0        192.0.2.2       9     -  added
 END
 gives 1 route add 198.51.100.0/24 via 192.0.2.1 metric 5
 refused 'is there already'
@@ -317,6 +317,17 @@ exec 5<>/dev/tcp/192.0.2.2/7
 echo hello >&5
 read -r -t 5 answer <&5
 check 'a connection that would end answers' test "$answer" = hello
+s show sockets ESTABLISHED --details >out
+check "--details: a connection's line" grep -q \
+	'^tcp  ESTABLISHED  fd [0-9]*  rx bytes 0  tx bytes 0  192.0.2.2:7  192.0.2.1:[0-9]*$' out
+for detail in 'congestion cubic' 'rtt [0-9.]* ms' 'cwnd [1-9][0-9]*' 'mss 14[0-9]*' 'received 6 bytes' 'acked 6 bytes' \
+	'segments in [1-9][0-9]*' 'delivery rate [1-9][0-9.]* .*B\{0,1\}.*/s'; do
+	check "--details has $detail" grep -q -e "\(^ *\|, \)$detail\(,\|\$\)" out
+done
+check '--details of a listener has none' test "$(s show sockets -tl --details | wc -l)" = 1
+check '--details folds its lines' eval 'COLUMNS=60 s show sockets -cd | awk "/^ / && length > 60 { exit 1 }"'
+check '--details in JSON has numbers' eval 's show sockets -cd --json | grep -q "\"rtt_us\": [1-9]"'
+check 'without --details there are none' eval '! s show sockets -c --json | grep -q rtt'
 port=$(s show sockets ESTABLISHED --json | sed -n 's/.*"port": \([0-9]\{5\}\).*/\1/p')
 shows reload -n <<END
    WHAT     NAME                                            ACTION  ENDS  VALUE

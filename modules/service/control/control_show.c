@@ -287,7 +287,7 @@ static void add_route(void *ctx, const struct strata_route *route)
 
 	if (!control_page_wants(page))
 		return;
-	control_page_add(page, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
+	control_page_add(page, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:s}",
 		"to", json_prefix(page->stack, &route->to),
 		"via", json_addr(page->stack, &route->via),
 		"interface", json_iface(route->iface),
@@ -295,7 +295,8 @@ static void add_route(void *ctx, const struct strata_route *route)
 		"metric", json_number(route->metric),
 		"mtu", route->mtu != 0 ? json_number(route->mtu) : json_null(),
 		"congestion", json_text(route->congestion),
-		"connected", (int)route->connected));
+		"connected", (int)route->connected,
+		"origin", route->connected ? "address" : route->manifest ? "manifest" : "added"));
 }
 
 static void show_routes(struct control_page *page)

@@ -171,6 +171,7 @@ static void a_route_can_be_added_and_removed(void **state)
 	expect_member(&h, fd, "routes", "to", "203.0.113.0/24", "source", "192.0.2.2");
 	expect_member(&h, fd, "routes", "to", "203.0.113.0/24", "interface", "w0");
 	expect_member(&h, fd, "routes", "to", "203.0.113.0/24", "congestion", "newreno");
+	expect_member(&h, fd, "routes", "to", "203.0.113.0/24", "origin", "added");
 	ask_refused(&h, fd, "'method':'route.remove','to':'203.0.113.0/24','via':'192.0.2.1'", "not_found",
 		    "with metric 0");
 	done(&h, fd, "'method':'route.remove','to':'203.0.113.0/24','via':'192.0.2.1','metric':5");
