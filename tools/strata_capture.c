@@ -120,31 +120,6 @@ static enum outcome wait_output(struct capture *capture)
 	}
 }
 
-static enum outcome write_bytes(struct capture *capture, const uint8_t *bytes, size_t length)
-{
-	while (length != 0) {
-		size_t step = capture->regular || length < PIPE_STEP ? length : PIPE_STEP;
-		enum outcome outcome = capture->regular ? GOES_ON : wait_output(capture);
-		ssize_t n;
-
-		if (outcome != GOES_ON)
-			return outcome;
-		n = write(capture->fd, bytes, step);
-		if (n < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (n < 0 && errno == EPIPE)
-			return READER_GONE;
-		if (n < 0) {
-			cli_error("%s: %s; the capture ends after %" PRIu64 " packets", capture->path,
-				  strerror(errno), capture->packets);
-			return FAILED;
-		}
-		bytes += n;
-		length -= (size_t)n;
-	}
-	return GOES_ON;
-}
-
 /* ---- blocks ---- */
 
 static uint32_t word(const uint8_t *bytes)
@@ -195,6 +170,53 @@ static size_t count_blocks(struct capture *capture)
 	return at;
 }
 
+/* The output took `written` bytes of blocks that have `left` more: a file is cut behind the last whole one, so that it
+ * can be read, and what is not in it was not captured. */
+static void keep_whole(struct capture *capture, const uint8_t *blocks, size_t written, size_t left)
+{
+	size_t at = 0, whole = 0;
+	off_t end = capture->regular ? lseek(capture->fd, 0, SEEK_CUR) : -1;
+
+	for (; at < written + left; at += word(blocks + at + 4)) {
+		if (at + word(blocks + at + 4) <= written)
+			whole = at + word(blocks + at + 4);
+		else if (word(blocks + at) == ENHANCED_PACKET)
+			capture->packets--;
+	}
+	if (end >= (off_t)(written - whole) && ftruncate(capture->fd, end - (off_t)(written - whole)) < 0)
+		cli_error("%s: %s", capture->path, strerror(errno));
+}
+
+static enum outcome write_blocks(struct capture *capture, const uint8_t *bytes, size_t length)
+{
+	const uint8_t *const blocks = bytes;
+
+	while (length != 0) {
+		size_t step = capture->regular || length < PIPE_STEP ? length : PIPE_STEP;
+		enum outcome outcome = capture->regular ? GOES_ON : wait_output(capture);
+		ssize_t n;
+
+		if (outcome != GOES_ON)
+			return outcome;
+		n = write(capture->fd, bytes, step);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n < 0 && errno == EPIPE)
+			return READER_GONE;
+		if (n < 0) {
+			const int error = errno;
+
+			keep_whole(capture, blocks, (size_t)(bytes - blocks), length);
+			cli_error("%s: %s; the capture ends after %" PRIu64 " packets", capture->path,
+				  strerror(error), capture->packets);
+			return FAILED;
+		}
+		bytes += n;
+		length -= (size_t)n;
+	}
+	return GOES_ON;
+}
+
 /* Writes the whole blocks that are there, and keeps the beginning of the next. */
 static enum outcome pass_on(struct capture *capture)
 {
@@ -205,7 +227,7 @@ static enum outcome pass_on(struct capture *capture)
 		cli_error("the stack sent what is no pcapng");
 		return FAILED;
 	}
-	outcome = write_bytes(capture, capture->bytes, whole);
+	outcome = write_blocks(capture, capture->bytes, whole);
 	capture->length -= whole;
 	memmove(capture->bytes, capture->bytes + whole, capture->length);
 	return outcome;

@@ -125,7 +125,7 @@ static void help_command(const struct cli *cli)
 			      cli->path[i - 1]->options);
 	puts("\nThose of every subcommand (--json, --stack, …): `strata --help`.");
 	print_lines("Examples:", command->examples != NULL ? command->examples : "");
-	puts("\nExit status: 0, 1 for a failure, 2 for a bad command line.");
+	puts("\nExit status: 0, 1 for a failure, 2 for a bad command line or manifest.");
 }
 
 static void help_all(const struct cli *cli)

@@ -139,6 +139,9 @@ wait "$taken_full"
 status=$?
 check "a full disk ends it with status 1 ($status)" test $status -eq 1
 check 'and is told' grep -q 'No space left on device' full.pcapng.err
+check 'what the disk has room for can be read without a complaint' eval \
+	'tshark -r full/full.pcapng 2>tshark.err >tshark.out && ! grep -q "cut short" tshark.err'
+check 'and is as many packets as were told' grep -q "after $(wc -l <tshark.out) packets" full.pcapng.err
 check 'the stack does not notice' ping -q -c 1 -W 1 192.0.2.2
 
 # ---- refusals ----
