@@ -355,6 +355,47 @@ static void undo_remove_route(struct apply *a, struct change *c)
 		route_claim(a->k, before);
 }
 
+struct twin {
+	struct change *change;
+	const struct strata_route *route;
+	bool found;
+};
+
+/* Keeps what the route in the place of one that comes is like. */
+static void look_for_twin(void *ctx, const struct strata_route *r, bool claimed)
+{
+	struct twin *twin = ctx;
+	struct change *c = twin->change;
+	(void)claimed;
+	if (twin->found || r->connected || !plan_same_route(twin->route, r))
+		return;
+	twin->found = true;
+	c->route_before = *r;
+	if (r->congestion != NULL)
+		c->route_before.congestion = (snprintf(c->congestion_before, sizeof(c->congestion_before), "%s",
+						       r->congestion), c->congestion_before);
+}
+
+/* Adds the route. One made by hand that finds its interface by itself may have come to lead the same way with
+ * the changes before: it stays if it is the same in all, and else gives its place. */
+static int put_route(struct apply *a, struct change *c)
+{
+	struct twin twin = { .change = c, .route = &c->route };
+	int result = strata_route_add(&a->k->pub, &c->route);
+	if (result == -EEXIST)
+		route_each(a->k, look_for_twin, &twin);
+	if (twin.found && plan_same_attributes(&c->route, &c->route_before))
+		return 0;
+	if (twin.found && strata_route_remove(&a->k->pub, &c->route_before) == 0) {
+		c->pub.action = STRATA_ACTION_CHANGE;
+		apply_undo(a, c, undo_remove_route);
+		result = strata_route_add(&a->k->pub, &c->route);
+	}
+	if (result == 0)
+		apply_undo(a, c, undo_add_route);
+	return result;
+}
+
 /* Whether the route that goes was the manifest's: only those are taken away. */
 static int change_route(struct apply *a, struct change *c)
 {
@@ -370,11 +411,8 @@ static int change_route(struct apply *a, struct change *c)
 		if (result == 0)
 			apply_undo(a, c, undo_remove_route);
 	}
-	if (result == 0 && c->pub.action != STRATA_ACTION_REMOVE) {
-		result = strata_route_add(&a->k->pub, &c->route);
-		if (result == 0)
-			apply_undo(a, c, undo_add_route);
-	}
+	if (result == 0 && c->pub.action != STRATA_ACTION_REMOVE)
+		result = put_route(a, c);
 	return result < 0 ? apply_sentence(a, result, "route %s", c->name) : 0;
 }
 

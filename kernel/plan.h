@@ -79,6 +79,11 @@ void plan_addresses(struct plan *plan);
 void plan_routes(struct plan *plan);
 /* The schema of a module's own options, or of its interfaces'. */
 struct option_schema plan_schema(const struct strata_module *module, bool iface);
+/* Whether two routes have the same prefix, next hop, interface by name, and metric; and whether what else they
+ * say is the same. */
+bool plan_same_route(const struct strata_route *a, const struct strata_route *b);
+bool plan_same_attributes(const struct strata_route *a, const struct strata_route *b);
+
 /* ---- making it ---- */
 
 struct apply {

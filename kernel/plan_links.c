@@ -351,14 +351,14 @@ static void attributes_text(const struct plan *plan, const struct strata_route *
 		 "chosen", r->mtu, r->congestion != NULL ? r->congestion : "default");
 }
 
-static bool same_route(const struct strata_route *a, const struct strata_route *b)
+bool plan_same_route(const struct strata_route *a, const struct strata_route *b)
 {
 	return a->to.bits == b->to.bits && a->metric == b->metric &&
 	       strata_addr_equal(&a->to.addr, &b->to.addr) && strata_addr_equal(&a->via, &b->via) &&
 	       same_name(a->iface, b->iface);
 }
 
-static bool same_attributes(const struct strata_route *a, const struct strata_route *b)
+bool plan_same_attributes(const struct strata_route *a, const struct strata_route *b)
 {
 	const char *x = a->congestion != NULL ? a->congestion : "";
 	const char *y = b->congestion != NULL ? b->congestion : "";
@@ -417,13 +417,13 @@ static void route_of_live(void *ctx, const struct strata_route *r, bool claimed)
 	struct change *c = NULL;
 	if (r->connected)
 		return;
-	while (w != NULL && !same_route(&w->made, r))
+	while (w != NULL && !plan_same_route(&w->made, r))
 		w = w->next;
 	if (w != NULL && fate == FATE_IS_REPLACED) {
 		if ((c = route_change(plan, STRATA_ACTION_ADD, &w->made)) != NULL)
-			c->quiet = same_attributes(&w->made, r);
+			c->quiet = plan_same_attributes(&w->made, r);
 	} else if (w != NULL) {
-		if (!same_attributes(&w->made, r))
+		if (!plan_same_attributes(&w->made, r))
 			change_route(plan, r, &w->made);
 	} else if (fate == FATE_GOES || claimed) {
 		c = route_change(plan, STRATA_ACTION_REMOVE, r);
@@ -437,7 +437,7 @@ static void look_for(void *ctx, const struct strata_route *r, bool claimed)
 {
 	struct route_walk *walk = ctx;
 	(void)claimed;
-	walk->found = walk->found || (!r->connected && same_route(r, walk->like));
+	walk->found = walk->found || (!r->connected && plan_same_route(r, walk->like));
 }
 
 void plan_routes(struct plan *plan)

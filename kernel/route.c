@@ -244,12 +244,13 @@ static bool same_route(const struct strata_route *a, const struct strata_route *
 }
 
 /* Where the new route goes in its chain: behind those of its prefix that are as good or better. NULL
- * when it is there already. */
-static struct route **place(struct route_length *length, const struct strata_route *new)
+ * when it is there already, be it that an interface has just changed what one of them leads to. */
+static struct route **place(struct kernel *k, struct route_length *length, const struct strata_route *new)
 {
 	struct route **link = bucket(length, &new->to.addr), **before = NULL;
 
 	for (; *link != NULL; link = &(*link)->next) {
+		refresh(k, *link);
 		if (same_route(&(*link)->pub, new))
 			return NULL;
 		if (before == NULL && same_bytes(&(*link)->pub.to.addr, &new->to.addr) &&
@@ -329,7 +330,7 @@ int strata_route_add(struct strata_stack *stack, const struct strata_route *aske
 	result = -ENOMEM;
 	if (length == NULL)
 		goto out_free;
-	link = place(length, &route->pub);
+	link = place(k, length, &route->pub);
 	result = -EEXIST;
 	if (link == NULL)
 		goto out_free;
@@ -367,8 +368,11 @@ int strata_route_remove(struct strata_stack *stack, const struct strata_route *a
 		return -ESRCH;
 	wanted.to.addr = strata_addr_mask(&asked->to.addr, asked->to.bits);
 	link = bucket(&family->lengths[asked->to.bits], &wanted.to.addr);
-	while (*link != NULL && !same_route(&(*link)->pub, &wanted))
-		link = &(*link)->next;
+	for (; *link != NULL; link = &(*link)->next) {
+		refresh(k, *link);
+		if (same_route(&(*link)->pub, &wanted))
+			break;
+	}
 	if (*link == NULL)
 		return -ESRCH;
 	remove_at(k, family, asked->to.bits, link);

@@ -364,6 +364,36 @@ static void what_was_done_by_hand_stays_unless_the_manifest_says_otherwise(void 
 	fx_close(fx);
 }
 
+#define MOVED HEAD IPV4 UDP W0 "  - name: w1\n    driver: wire\n    addresses: [192.0.2.2/24]\n"
+
+static void a_route_made_by_hand_gives_its_place_to_the_manifests_where_it_follows_an_address(void **state)
+{
+	struct fixture *fx = fx_open(.manifest = BASE);
+	static const char *const routed = MOVED "routes:\n  - to: 203.0.113.0/24\n    via: 192.0.2.1\n"
+					  "    mtu: 900\n";
+	struct strata_route route = { .metric = 0 };
+	struct strata_prefix prefix;
+
+	(void)state;
+	assert_int_equal(strata_prefix_parse(fx->stack, "203.0.113.0/24", &route.to), 0);
+	assert_int_equal(strata_prefix_parse(fx->stack, "192.0.2.1", &prefix), 0);
+	route.via = prefix.addr;
+	assert_int_equal(strata_route_add(fx->stack, &route), 0);
+	reload(fx, routed, false, NULL);
+	assert_int_equal(reload(fx, routed, false, ""), 0);
+	reload(fx, MOVED, false, "remove route 203.0.113.0/24 via 192.0.2.1 dev w1 ends 0\n");
+	assert_int_equal(reload(fx, MOVED, false, ""), 0);
+	assert_int_equal(strata_route_remove(fx->stack, &route), -ESRCH);
+	/* Where it says the same it stays, and is found where it leads to now. */
+	reload(fx, BASE, false, NULL);
+	assert_int_equal(strata_route_add(fx->stack, &route), 0);
+	reload(fx, MOVED, false, NULL);
+	route.iface = strata_iface_by_name(fx->stack, "w1");
+	assert_int_equal(strata_route_remove(fx->stack, &route), 0);
+	assert_int_equal(reload(fx, MOVED, false, ""), 0);
+	fx_close(fx);
+}
+
 static void a_module_that_is_not_enabled_can_be(void **state)
 {
 	struct fixture *fx = fx_open(.manifest = HEAD IPV4 "  - name: udp\n    enabled: false\n" W0
@@ -553,6 +583,7 @@ int main(void)
 		cmocka_unit_test(faults_are_all_told_and_nothing_is_touched),
 		cmocka_unit_test(what_fails_on_the_way_is_undone),
 		cmocka_unit_test(what_was_done_by_hand_stays_unless_the_manifest_says_otherwise),
+		cmocka_unit_test(a_route_made_by_hand_gives_its_place_to_the_manifests_where_it_follows_an_address),
 		cmocka_unit_test(a_module_that_is_not_enabled_can_be),
 		cmocka_unit_test(a_disabled_module_starts_as_the_manifest_says_now),
 		cmocka_unit_test(a_connection_goes_on_when_its_congestion_module_is_unloaded),
