@@ -356,6 +356,17 @@ static int write_quoted(FILE *to, const char *text)
 	return 0;
 }
 
+/* Whether a manifest would read `value`, as it is written, as something else than that text. What opens a list, a
+ * mapping or quotes is taken as meant. */
+static bool needs_quotes(const char *value)
+{
+	const size_t length = strlen(value);
+	if (length == 0 || strchr("[{\"'", value[0]) != NULL)
+		return false;
+	return strchr(" #&*!|>%@`,]}", value[0]) != NULL || value[length - 1] == ' ' || value[length - 1] == ':' ||
+	       strstr(value, ": ") != NULL || strstr(value, " #") != NULL;
+}
+
 /* The manifest's entry that a module loaded by hand would have. */
 static int write_entry(FILE *to, const char *name, const char *file, uint32_t number,
 		       const struct strata_setting *options)
@@ -373,6 +384,10 @@ static int write_entry(FILE *to, const char *name, const char *file, uint32_t nu
 		fprintf(to, "%s\n      ", o == options ? "\n    options:" : "");
 		result = write_quoted(to, o->name);
 		fputs(": ", to);
+		if (result == 0 && needs_quotes(o->value)) {
+			result = write_quoted(to, o->value);
+			continue;
+		}
 		/* As written, so that types show; it must not begin another line. */
 		for (const char *c = o->value; *c != '\0' && result == 0; c++)
 			result = (unsigned char)*c < ' ' ? -EINVAL : fputc(*c, to) == EOF ? -ENOMEM : 0;

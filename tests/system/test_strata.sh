@@ -306,6 +306,13 @@ gives 0 interface set st0 up mtu 1500
 silent
 check 'it answers again' ping -n -q -c 1 -W 5 192.0.2.2
 
+gives 0 module load page file metrics option 'path=/m:' option port=9999
+silent
+gives 0 option get page.path
+check 'a value may look like the syntax of a manifest' grep -qx '/m:' out
+gives 0 module unload page
+silent
+
 # ---- reload ----
 
 shows reload --dry-run <<'END'
