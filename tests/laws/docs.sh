@@ -4,6 +4,10 @@
 # and docs/rfc.md names files and tests that exist.
 . "${abs_top_srcdir:?}/tests/lib/cases.sh"
 cd "$abs_top_srcdir" || exit 1
+if [ "$STRATA_TEST_SANITIZERS" = yes ]; then
+	echo "# not for this build: the documents are no others, and each program of it is slow to start"
+	exit 0
+fi
 
 # A page's entries, one a line: "NAME, NAME (type, range; default; at run time)".
 entries() {
@@ -26,9 +30,10 @@ wanted() {
 
 for page in modules/*/*/strata-*.7; do
 	name=$(basename "$(dirname "$page")")
+	said=$(entries "$page")
 	empty "strata-$name(7) has the options of the module, their ranges and defaults" "$(
 		wanted "$name" | while IFS='|' read -r option what; do
-			entries "$page" | grep -E "(^|[ ,])$option[ ,]" | grep -qF -- "$what" ||
+			printf '%s\n' "$said" | grep -E "(^|[ ,])$option[ ,]" | grep -qF -- "$what" ||
 				echo "$option: no \"$what\""
 		done)"
 done
@@ -79,32 +84,31 @@ empty 'every installed program has a page of its own' "$(
 plain_pages=$(sed 's/\\-/-/g; s/\\f[A-Z]//g; s/"//g' $(find tools -name "strata*.1" | sort))
 said() { printf '%s\n' "$plain_pages" | grep -qE -e "$1"; }
 
+# All that can be typed, a line each: "NAME", "NAME --OPTION", "NAME VERB", "NAME VERB --OPTION".
+typed=$("$strata" complete -- '' | cut -f 1 | while read -r name; do
+	echo "$name"
+	"$strata" complete -- "$name" -- | cut -f 1 | sed "s/^/$name /"
+	"$strata" complete -- help "$name" '' | cut -f 1 | while read -r verb; do
+		echo "$name $verb"
+		"$strata" complete -- "$name" "$verb" -- | cut -f 1 | sed "s/^/$name $verb /"
+	done
+done)
+
 empty 'every subcommand, verb and option of strata is in its pages' "$(
-	"$strata" complete -- '' | cut -f 1 | while read -r name; do
-		said "(^|[ |])$name([ ,|(]|$)" || echo "$name"
-		"$strata" complete -- "$name" -- | cut -f 1 | while read -r option; do
-			said "$option([ ,)]|$)" || echo "$name $option"
-		done
-		"$strata" complete -- help "$name" '' | cut -f 1 | while read -r verb; do
-			said "(^|[ |])$verb([ ,|]|$)" || echo "$name $verb"
-			"$strata" complete -- "$name" "$verb" -- | cut -f 1 | while read -r option; do
-				said "$option([ ,)]|$)" || echo "$name $verb $option"
-			done
-		done
+	printf '%s\n' "$typed" | while read -r words; do
+		case ${words##* } in
+		--*) said "${words##* }([ ,)]|$)" ;;
+		*) said "(^|[ |])${words##* }([ ,|(]|$)" ;;
+		esac || echo "$words"
 	done)"
 
 # ---- both ways ----
 
 empty 'the pages have no option that strata does not' "$(
 	options=$({
-		"$strata" complete -- --
-		"$strata" complete -- '' | cut -f 1 | while read -r name; do
-			"$strata" complete -- "$name" --
-			"$strata" complete -- help "$name" '' | cut -f 1 | while read -r verb; do
-				"$strata" complete -- "$name" "$verb" --
-			done
-		done
-	} | cut -f 1 | sort -u)
+		"$strata" complete -- -- | cut -f 1
+		printf '%s\n' "$typed" | sed 's/.* //'
+	} | sort -u)
 	printf '%s\n' "$plain_pages" | grep -ve '^\.\\"' -e 'gdb ' | grep -oE -e '(^|[ ,([])--[a-z][a-z-]+' |
 		tr -d ' ,([' | sort -u | while read -r option; do
 		printf '%s\n' "$options" | grep -qxF -e "$option" || echo "$option"
