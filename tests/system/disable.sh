@@ -6,7 +6,7 @@
 needs ping nc nmap
 
 pings() { ping -q -c 1 -W 1 192.0.2.2; }
-echoes_tcp() { [ "$(echo line | nc -q 1 -w 2 192.0.2.2 7)" = line ]; }
+echoes_tcp() { [ "$(echo line | nc -N -w 5 192.0.2.2 7)" = line ]; }
 echoes_udp() { [ "$(echo line | nc -u -w 1 192.0.2.2 7)" = line ]; }
 shows() { "$strata" --run-dir "$work/run" show modules; }
 # state SCAN [PORT]: what nmap says of the port, 7 by default, and from what it knows.
