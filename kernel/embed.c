@@ -227,12 +227,37 @@ struct option_walk {
 	void *ctx;
 };
 
+/* The default in the form of a value: "60s" is "1min". Types with memory of their own keep the author's. */
+static const char *fallback_text(struct kernel *k, const struct strata_option *option,
+				 char buf[VALUE_SIZE])
+{
+	struct strata_option at_start = *option;
+	union {
+		uint64_t align;
+		uint8_t bytes[64];
+	} field = { .align = 0 };
+	struct strata_error told = { 0 };
+	void *owned = NULL;
+	const char *text = option->fallback;
+	if (text == NULL || option->type == STRATA_OPT_LIST || option->type == STRATA_OPT_STRING ||
+	    option->type == STRATA_OPT_MODULE || option_field_size(option) > sizeof(field))
+		return text;
+	at_start.offset = 0;
+	if (option_parse(k, &at_start, text, &field, &owned, &told) == 0 &&
+	    option_format(k, &at_start, &field, buf, VALUE_SIZE) == 0)
+		text = buf;
+	strata_error_clear(&told);
+	strata_free(&k->pub, owned);
+	return text;
+}
+
 static void walk_schema(const struct option_walk *walk, struct strata_option_view *view,
 			const struct strata_option *options, size_t count, const void *config)
 {
-	char value[VALUE_SIZE];
+	char value[VALUE_SIZE], fallback[VALUE_SIZE];
 	for (size_t i = 0; i < count; i++) {
 		view->option = &options[i];
+		view->fallback = fallback_text(walk->k, &options[i], fallback);
 		view->value = value;
 		if (option_format(walk->k, &options[i], config, value, sizeof(value)) < 0)
 			value[0] = '\0';
@@ -243,6 +268,7 @@ static void walk_schema(const struct option_walk *walk, struct strata_option_vie
 static void walk_level(const struct option_walk *walk, struct strata_option_view *view, uint8_t level)
 {
 	view->option = &log_option;
+	view->fallback = log_option.fallback;
 	view->value = config_log_level_name(level);
 	walk->each(walk->ctx, view);
 }
@@ -256,6 +282,7 @@ void strata_inspect_options(struct strata_stack *stack,
 	/* All but the name, which is no setting of the structure. */
 	walk_schema(&walk, &view, stack_options, STRATA_COUNT(stack_options) - 1, &k->settings);
 	view.option = &stack_options[STRATA_COUNT(stack_options) - 1];
+	view.fallback = view.option->fallback;
 	view.value = k->settings.name;
 	each(ctx, &view);
 	walk_level(&walk, &view, k->settings.log_level);

@@ -173,7 +173,7 @@ static int follow_stream(const struct cli *cli, json_t *request)
 	cli_stream_close(stream);
 	if (!ended && !failed)
 		fprintf(stderr, "strata: trace: the stack has stopped\n");
-	fprintf(stderr, "strata: trace: %llu steps, %llu lost\n", p.steps, p.lost);
+	fprintf(stderr, "strata: trace: %llu step%s, %llu lost\n", p.steps, p.steps == 1 ? "" : "s", p.lost);
 	return failed ? CLI_FAILURE : 0;
 }
 

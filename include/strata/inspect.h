@@ -61,6 +61,7 @@ struct strata_option_view {
 	const char *of;		/**< "stack", "module", "interface" */
 	const struct strata_option *option;	/**< `log` is among them, as a choice of levels */
 	const char *value;	/**< as a manifest writes it; "": unset */
+	const char *fallback;	/**< its default, written in the same form; NULL: none */
 };
 /** The stack's options, then those of modules in order of start, running or not, then interfaces'. */
 STRATA_API void strata_inspect_options(struct strata_stack *stack,

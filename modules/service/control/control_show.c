@@ -371,7 +371,7 @@ static void add_option(void *ctx, const struct strata_option_view *view)
 		"option", option->name,
 		"type", option->type < STRATA_COUNT(types) ? types[option->type] : "?",
 		"value", json_text(view->value),
-		"default", json_text(option->fallback),
+		"default", json_text(view->fallback),
 		"unit", json_text(option->unit),
 		"runtime", (int)option->runtime,
 		"help", json_text(option->help)));

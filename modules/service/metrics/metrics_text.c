@@ -414,7 +414,7 @@ static void count_neighbour(void *ctx, const struct strata_neigh *neigh)
 static void count_route(void *ctx, const struct strata_route *route)
 {
 	group_of(ctx, route->iface != NULL ? route->iface->name : "",
-		 route->connected ? "address" : "static")->count++;
+		 route->connected ? "address" : route->manifest ? "manifest" : "added")->count++;
 }
 
 static void put_groups(struct metrics_text *text, const struct groups *groups, const char *name,

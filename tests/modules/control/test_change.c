@@ -86,6 +86,7 @@ static void every_option_is_shown_with_its_value(void **state)
 		{ "stack", NULL, "name", "default", NULL, false },
 		{ "tcp", NULL, "sack", "false", "true", true },
 		{ "tcp", NULL, "congestion", "newreno", "cubic", true },
+		{ "tcp", NULL, "rto_max", "1min", "1min", true },
 		{ "udp", NULL, "log", "debug", NULL, true },
 		{ "control", NULL, "group", NULL, NULL, false },
 		{ NULL, "w0", "medium", "ethernet", "ethernet", false },
