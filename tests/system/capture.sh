@@ -64,7 +64,11 @@ capture_start beside.pcap --immediate-mode icmp or tcp port 7 or udp port 7
 taken beside.pcapng -i st0 icmp or tcp port 7 or udp port 7
 ping -q -c 5 -i 0.02 192.0.2.2 >/dev/null
 printf 'one line\n' | nc -N 192.0.2.2 7 >/dev/null
-printf 'a datagram' | nc -u -q 0 -w 1 192.0.2.2 7 >/dev/null
+# Its socket is there until the answer is: an error that it had gone might come after the end.
+exec 7<>/dev/udp/192.0.2.2/7
+printf 'a datagram' >&7
+read -r -n 10 -t 5 <&7
+exec 7<&-
 ended beside.pcapng
 capture_stop
 sound beside.pcapng

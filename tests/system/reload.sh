@@ -179,8 +179,13 @@ exec 6>&-
 kill "$manager"
 
 # Without authority: what needs none is taken over, the rest is undone. Over its own socket, control goes last.
+# The modules are where everybody may read them, as when they are installed; a build tree need not be.
 write_manifest >manifest.yaml
-if [ "$(id -u nobody 2>/dev/null)" ] && chmod 755 "$work" && stratad_start manifest.yaml --user nobody; then
+chmod 755 /run
+mkdir /run/modules
+cp "$abs_top_builddir"/modules/.libs/*.so /run/modules 2>/dev/null
+if [ "$(id -u nobody 2>/dev/null)" ] && chmod 755 "$work" &&
+	stratad_start manifest.yaml --user nobody --module-path /run/modules; then
 	cp manifest.yaml good.yaml
 	printf '  - name: st1\n    driver: tap\n    addresses: [198.51.100.2/24]\n' >>manifest.yaml
 	check 'a device that may not be opened undoes the reload' reloads 'the reload was undone'
