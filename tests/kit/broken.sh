@@ -9,6 +9,7 @@ abs_top_builddir=${abs_top_builddir:-$PWD}
 
 strata=$abs_top_builddir/tools/strata
 work=$(mktemp -d "${TMPDIR:-/tmp}/strata-kit-test.XXXXXX") || exit 1
+export TMPDIR=$work
 trap 'rm -rf "$work"' EXIT
 export LC_ALL=C
 unset MAKEFLAGS
@@ -114,4 +115,5 @@ usage 'expected a number from 1' udp --cycles 0
 usage 'expected NAME=VALUE' udp --option ttl
 usage 'is for one check' udp --in-process
 check 'the checks are listed' sh -c "'$strata' module test --list | grep -q '^fuzz '"
+empty 'modules that crash leave no run directory behind' "$(find "$work" -maxdepth 1 -name 'strata-kit-??????')"
 finish

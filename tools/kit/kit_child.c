@@ -3,6 +3,7 @@
  * A check in a process of its own: bounded in memory and time, in a network of its own where the system
  * lets it, its output caught; and how its end is read.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -159,6 +160,32 @@ static void judge(struct kit *kit, const struct kit_check *check, bool in_time, 
 			  "wrote \"%.200s\"", said);
 }
 
+/* A run directory for the check's stacks; none where it cannot be made. */
+static void make_run_dir(struct kit *kit)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	snprintf(kit->run_dir, sizeof(kit->run_dir), "%.40s/strata-kit-XXXXXX",
+		 tmp != NULL && strlen(tmp) <= 40 ? tmp : "/tmp");
+	if (mkdtemp(kit->run_dir) == NULL)
+		kit->run_dir[0] = '\0';
+}
+
+/* Removes it with what a module that crashed has left in it. */
+static void remove_run_dir(struct kit *kit)
+{
+	DIR *dir = kit->run_dir[0] != '\0' ? opendir(kit->run_dir) : NULL;
+	const struct dirent *entry;
+
+	while (dir != NULL && (entry = readdir(dir)) != NULL)
+		unlinkat(dirfd(dir), entry->d_name, 0);
+	if (dir != NULL)
+		closedir(dir);
+	if (kit->run_dir[0] != '\0')
+		rmdir(kit->run_dir);
+	kit->run_dir[0] = '\0';
+}
+
 static void run_once(struct kit *kit, const struct kit_check *check)
 {
 	struct kit_result *result = kit->result;
@@ -206,11 +233,15 @@ out_close:
 void kit_child_run(struct kit *kit, const struct kit_check *check)
 {
 	kit->trap_rig = 0;
+	make_run_dir(kit);
 	run_once(kit, check);
+	remove_run_dir(kit);
 	if (kit->result->leak_rig == 0 || kit->in_process)
 		return;
 	kit->trap_rig = kit->result->leak_rig;
 	kit->trap_number = kit->result->leak_number;
+	make_run_dir(kit);
 	run_once(kit, check);
+	remove_run_dir(kit);
 	kit->trap_rig = 0;
 }

@@ -163,9 +163,6 @@ void kit_close(struct kit *kit)
 		strata_module_close(kit->held[i]);
 		kit->held[i] = NULL;
 	}
-	if (kit->run_dir[0] != '\0')
-		rmdir(kit->run_dir);
-	kit->run_dir[0] = '\0';
 	free(kit->manifest);
 	kit->manifest = NULL;
 }
@@ -347,20 +344,6 @@ static void sent(void *ctx, struct strata_iface *iface, const void *bytes, size_
 	rig->kept++;
 }
 
-static bool make_run_dir(struct kit *kit)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	if (kit->run_dir[0] != '\0')
-		return true;
-	snprintf(kit->run_dir, sizeof(kit->run_dir), "%.40s/strata-kit-XXXXXX",
-		 tmp != NULL && strlen(tmp) <= 40 ? tmp : "/tmp");
-	if (mkdtemp(kit->run_dir) != NULL)
-		return true;
-	kit->run_dir[0] = '\0';
-	return false;
-}
-
 int kit_rig_open(struct kit *kit, struct kit_rig *rig, const struct kit_setup *setup)
 {
 	uint64_t seed = setup->seed != 0 ? setup->seed : kit->seed;
@@ -382,7 +365,7 @@ int kit_rig_open(struct kit *kit, struct kit_rig *rig, const struct kit_setup *s
 		rig->env.trap = kit->trap_number;
 	env = kit_env_make(&rig->env);
 	config.env = &env;
-	config.run_dir = make_run_dir(kit) ? kit->run_dir : "/nonexistent";
+	config.run_dir = kit->run_dir[0] != '\0' ? kit->run_dir : "/nonexistent";
 	result = strata_stack_create(&config, &rig->stack, &rig->error);
 	free(manifest);
 	if (result < 0 || rig->stack == NULL)
