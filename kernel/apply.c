@@ -314,7 +314,7 @@ static int tell_option(struct change *c)
 
 static void take_back(struct apply *a, struct change *c)
 {
-	memcpy((char *)config_of(c) + c->option->offset, c->before, option_field_size(c->option));
+	memcpy((char *)config_of(c) + c->option->offset, c->before, strata_option_size(c->option));
 	strata_free(&a->k->pub, c->owned);
 	c->owned = NULL;
 }
@@ -337,7 +337,7 @@ static int put_options(struct apply *a, struct change *first)
 	for (struct change *c = first; c != NULL; c = c->next)
 		if (is_option_of(c, first))
 			memcpy(c->before, (char *)config_of(c) + c->option->offset,
-			       option_field_size(c->option));
+			       strata_option_size(c->option));
 	apply_undo(a, first, undo_options);
 	for (struct change *c = first; c != NULL; c = c->next) {
 		const void *from = c->wanted != NULL ? c->wanted->pub.config :

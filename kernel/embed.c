@@ -144,7 +144,7 @@ static int change(struct kernel *k, const struct target *t, const struct strata_
 {
 	unsigned char before[sizeof(struct strata_prefix)];
 	void *field = (char *)t->config + option->offset, *owned = NULL;
-	size_t size = option_field_size(option);
+	size_t size = strata_option_size(option);
 	_Static_assert(sizeof(before) >= sizeof(struct strata_list) &&
 		       sizeof(before) >= sizeof(struct strata_lladdr), "holds every field");
 	memcpy(before, field, size);
@@ -240,7 +240,7 @@ static const char *fallback_text(struct kernel *k, const struct strata_option *o
 	void *owned = NULL;
 	const char *text = option->fallback;
 	if (text == NULL || option->type == STRATA_OPT_LIST || option->type == STRATA_OPT_STRING ||
-	    option->type == STRATA_OPT_MODULE || option_field_size(option) > sizeof(field))
+	    option->type == STRATA_OPT_MODULE || strata_option_size(option) > sizeof(field))
 		return text;
 	at_start.offset = 0;
 	if (option_parse(k, &at_start, text, &field, &owned, &told) == 0 &&

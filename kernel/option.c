@@ -30,7 +30,7 @@ static bool is_text(const struct strata_option *option)
 	return option->type == STRATA_OPT_STRING || option->type == STRATA_OPT_MODULE;
 }
 
-size_t option_field_size(const struct strata_option *option)
+size_t strata_option_size(const struct strata_option *option)
 {
 	static const size_t sizes[] = {
 		[STRATA_OPT_BOOL] = sizeof(bool),
@@ -492,7 +492,7 @@ int option_parse(struct kernel *k, const struct strata_option *option, const cha
 		memset(&value, 0, sizeof(value));
 		if (parse_plain(k, option, text, true, &value, &why) < 0)
 			return refuse_text(error, option, text, &why);
-		memcpy(field, &value, option_field_size(option));
+		memcpy(field, &value, strata_option_size(option));
 		return 0;
 	}
 	size_t room = option->type == STRATA_OPT_LIST ? list_room(text) : strlen(text) + 1;
@@ -600,7 +600,7 @@ int option_check_schema(const struct option_schema *schema, struct strata_error 
 	int result = 0;
 	for (size_t i = 0; i < schema->count; i++) {
 		const struct strata_option *option = &schema->options[i];
-		size_t size = option->name != NULL ? option_field_size(option) : 0;
+		size_t size = option->name != NULL ? strata_option_size(option) : 0;
 		if (option->name == NULL || size == 0)
 			strata_error_add(error, "%s: option %zu of its descriptor has no name or "
 					 "an unknown type", schema->owner, i);

@@ -39,8 +39,6 @@ const char *option_hint(const struct option_schema *schema, const char *name, ch
  * with a fault, -ENOMEM. */
 int option_parse(struct kernel *k, const struct strata_option *option, const char *text,
 		 void *config, void **owned, struct strata_error *error);
-/* Bytes of the field in the structure. */
-size_t option_field_size(const struct strata_option *option);
 /* The field's value, as a manifest would say it. Returns 0 or -ENOSPC. */
 int option_format(struct kernel *k, const struct strata_option *option, const void *config,
 		  char *buf, size_t size);

@@ -65,7 +65,7 @@ bool option_equal(const struct strata_option *option, const void *a, const void 
 	case STRATA_OPT_LLADDR:
 		return same_lladdr(x, y);
 	default:
-		return memcmp(x, y, option_field_size(option)) == 0;
+		return memcmp(x, y, strata_option_size(option)) == 0;
 	}
 }
 
@@ -115,7 +115,7 @@ static void copy_field(const struct strata_option *option, const void *from, voi
 		list.items = items;
 		memcpy(field, &list, sizeof(list));
 	} else {
-		memcpy(field, field_of(option, from), option_field_size(option));
+		memcpy(field, field_of(option, from), strata_option_size(option));
 	}
 }
 

@@ -84,6 +84,8 @@ struct strata_option {
 	bool required;
 	uint8_t names;			/**< enum strata_kind, for MODULE */
 };
+/** Bytes of the option's field in the configuration structure; 0: of no type there is. */
+STRATA_API size_t strata_option_size(const struct strata_option *option);
 
 /* ---- counters and drops ---- */
 

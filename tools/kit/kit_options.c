@@ -30,25 +30,6 @@ static struct table table_of(const struct kit *kit, bool iface)
 	return (struct table){ m->options, m->option_count, m->config_size, false };
 }
 
-static size_t field_size(const struct strata_option *option)
-{
-	static const size_t sizes[] = {
-		[STRATA_OPT_BOOL] = sizeof(bool),
-		[STRATA_OPT_UINT] = sizeof(uint64_t),
-		[STRATA_OPT_SIZE] = sizeof(uint64_t),
-		[STRATA_OPT_TIME] = sizeof(uint64_t),
-		[STRATA_OPT_STRING] = sizeof(const char *),
-		[STRATA_OPT_CHOICE] = sizeof(uint32_t),
-		[STRATA_OPT_PREFIX] = sizeof(struct strata_prefix),
-		[STRATA_OPT_LLADDR] = sizeof(struct strata_lladdr),
-		[STRATA_OPT_LIST] = sizeof(struct strata_list),
-		[STRATA_OPT_MODULE] = sizeof(const char *),
-		[STRATA_OPT_CHANCE] = sizeof(uint64_t),
-	};
-
-	return (size_t)option->type < STRATA_COUNT(sizes) ? sizes[option->type] : 0;
-}
-
 static bool is_number(const struct strata_option *option)
 {
 	return option->type == STRATA_OPT_UINT || option->type == STRATA_OPT_SIZE ||
@@ -99,7 +80,7 @@ static void check_limits(struct kit *kit, const struct strata_option *option)
 static void check_place(struct kit *kit, const struct table *table, size_t i)
 {
 	const struct strata_option *option = &table->options[i];
-	size_t size = field_size(option), j, align = size < sizeof(uint64_t) ? size : sizeof(uint64_t);
+	size_t size = strata_option_size(option), j, align = size < sizeof(uint64_t) ? size : sizeof(uint64_t);
 
 	if (option->type == STRATA_OPT_LLADDR)
 		align = 1;
@@ -115,7 +96,7 @@ static void check_place(struct kit *kit, const struct table *table, size_t i)
 		if (strcmp(option->name, other->name) == 0)
 			kit_fault(kit, option->name, "name them apart", "there are two options \"%s\"",
 				  option->name);
-		else if (option->offset < other->offset + field_size(other) &&
+		else if (option->offset < other->offset + strata_option_size(other) &&
 			 other->offset < option->offset + size)
 			kit_fault(kit, option->name, "use a field for each, of the type that the option's "
 				  "type asks for (numbers: uint64_t, choices: uint32_t)",
