@@ -18,20 +18,16 @@ struct strata_iface *control_find_iface(struct control_request *request, const c
 {
 	struct strata_iface *iface = strata_iface_by_name(request->stack, name);
 	struct control_names names = { .count = 0 };
-	char hint[96], list[256] = "none";
-	size_t length = 0;
+	char hint[96], list[512];
 
 	*refused = 0;
 	if (iface != NULL)
 		return iface;
-	while ((iface = strata_iface_next(request->stack, iface)) != NULL) {
+	while ((iface = strata_iface_next(request->stack, iface)) != NULL)
 		control_names_add(&names, iface->name);
-		if (length < sizeof(list))
-			length += (size_t)snprintf(list + length, sizeof(list) - length, "%s%s",
-						   length != 0 ? ", " : "", iface->name);
-	}
 	*refused = control_fail(request, "not_found", "no interface '%.40s'%s; there are: %s", name,
-				control_names_hint(&names, name, hint), list);
+				control_names_hint(&names, name, hint),
+				control_names_list(&names, list));
 	return NULL;
 }
 

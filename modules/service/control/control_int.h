@@ -168,7 +168,7 @@ uint64_t control_uint(const struct control_request *request, const char *name, u
 bool control_bool(const struct control_request *request, const char *name, bool fallback);
 const json_t *control_value(const struct control_request *request, const char *name);
 
-/** Names among which the nearest to a mistaken one is looked for. */
+/** Names that there are: what a mistaken one is told, and the nearest looked for among. */
 struct control_names {
 	const char *names[64];
 	size_t count;
@@ -177,6 +177,8 @@ struct control_names {
 void control_names_add(struct control_names *names, const char *name);
 /** `; did you mean "…"?` or "" into `buf`, which is returned. */
 const char *control_names_hint(const struct control_names *names, const char *word, char buf[96]);
+/** All of them, with commas between, into `buf`, which is returned; "none" where there are none. */
+const char *control_names_list(const struct control_names *names, char buf[512]);
 
 /* ---- control_stream.c: what follows a reply ---- */
 

@@ -126,6 +126,17 @@ const char *control_names_hint(const struct control_names *names, const char *wo
 	return buf;
 }
 
+const char *control_names_list(const struct control_names *names, char buf[512])
+{
+	size_t length = 0, i;
+
+	snprintf(buf, 512, "none");
+	for (i = 0; i < names->count && length < 512; i++)
+		length += (size_t)snprintf(buf + length, 512 - length, "%s%s", i != 0 ? ", " : "",
+					   names->names[i]);
+	return buf;
+}
+
 /* ---- parameters ---- */
 
 const char *control_text(const struct control_request *request, const char *name)
@@ -246,17 +257,14 @@ static const struct control_method *find_method(const char *name)
 static size_t refuse_method(struct control_request *request, const char *name)
 {
 	struct control_names names = { .count = 0 };
-	char hint[96], list[512] = "";
-	size_t i, length = 0;
+	char hint[96], list[512];
+	size_t i;
 
-	for (i = 0; i < STRATA_COUNT(methods); i++) {
+	for (i = 0; i < STRATA_COUNT(methods); i++)
 		control_names_add(&names, methods[i].name);
-		if (length < sizeof(list))
-			length += (size_t)snprintf(list + length, sizeof(list) - length, "%s%s",
-						   i != 0 ? ", " : "", methods[i].name);
-	}
 	return control_fail(request, "unknown_method", "no method '%.40s'%s; there are %s", name,
-			    control_names_hint(&names, name, hint), list);
+			    control_names_hint(&names, name, hint),
+			    control_names_list(&names, list));
 }
 
 static size_t call_method(struct control_request *request)

@@ -432,17 +432,14 @@ static bool show_table(const char *what, struct control_page *page)
 static size_t refuse_table(struct control_request *request, const char *what)
 {
 	struct control_names names = { .count = 0 };
-	char hint[96], list[256] = "";
-	size_t i, length = 0;
+	char hint[96], list[512];
+	size_t i;
 
-	for (i = 0; i < STRATA_COUNT(tables); i++) {
+	for (i = 0; i < STRATA_COUNT(tables); i++)
 		control_names_add(&names, tables[i].name);
-		if (length < sizeof(list))
-			length += (size_t)snprintf(list + length, sizeof(list) - length, "%s%s",
-						   i != 0 ? ", " : "", tables[i].name);
-	}
 	return control_fail(request, "unknown_table", "no table '%.40s'%s; there are %s", what,
-			    control_names_hint(&names, what, hint), list);
+			    control_names_hint(&names, what, hint),
+			    control_names_list(&names, list));
 }
 
 size_t control_answer_show(struct control_request *request)
