@@ -10,6 +10,19 @@ bench_attack_cost_LDADD = libstrata.la
 CLEANFILES += bench/udp_packets bench/idle_connections bench/attack_cost
 EXTRA_DIST += bench/run bench/lossy bench/README.md
 
+# The client, and the servers that are compared: bench/compare, bench/run.
+contenders = bench/load bench/linux_server bench/strata_server
+EXTRA_PROGRAMS += $(contenders)
+CLEANFILES += $(contenders)
+bench_load_SOURCES = bench/load.c bench/load_work.c bench/load.h bench/cpu.c bench/cpu.h
+bench_linux_server_SOURCES = bench/linux_server.c
+bench_strata_server_SOURCES = bench/strata_server.c
+bench_strata_server_LDADD = libstrata.la
+EXTRA_DIST += bench/compare
+
+.PHONY: bench-programs
+bench-programs: all $(contenders)
+
 .PHONY: bench
 bench: all bench/udp_packets$(EXEEXT) bench/idle_connections$(EXEEXT) bench/attack_cost$(EXEEXT)
 	$(srcdir)/bench/run $(abs_top_builddir)
