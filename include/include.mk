@@ -23,5 +23,6 @@ stratainclude_HEADERS = \
 	include/strata/stack.h \
 	include/strata/timer.h \
 	include/strata/trace.h \
-	include/strata/transport.h
+	include/strata/transport.h \
+	include/strata/vnet.h
 strataincludedir = $(includedir)/strata

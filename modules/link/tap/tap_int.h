@@ -6,6 +6,7 @@
 #include <libmnl/libmnl.h>
 #include <strata/iface.h>
 #include <strata/loop.h>
+#include <strata/vnet.h>
 
 /** Headroom of received packets: the network header lands on a multiple of 16 behind a 14-byte link
  *  header, and a reply or a forwarded packet may get a link header of up to 34 bytes more. */
@@ -16,9 +17,9 @@
 /** Chunks behind the linear part: with it they hold every frame of a TAP device. */
 #define TAP_CHUNKS 4
 /** Bytes of the virtio header (virtio 1.2, 5.1.6, without num_buffers). */
-#define TAP_VNET_SIZE 10
+#define TAP_VNET_SIZE STRATA_VNET_SIZE
 /** Bytes of the link header of a TAP device's frames (linux/if_ether.h: ETH_HLEN). */
-#define TAP_LINK_HEADER 14
+#define TAP_LINK_HEADER STRATA_VNET_LINK_HEADER
 
 /** Who completes the checksums of packets larger than the MTU. */
 enum tap_checksum {
@@ -78,21 +79,12 @@ enum tap_drop {
 	TAP_DROPS,
 };
 
-/* ---- tap_vnet.c: the virtio header, pure ---- */
-
-/** What a virtio header says of a frame, checked. */
-struct tap_offload {
-	uint8_t csum;		/* enum strata_csum */
-	uint8_t seg_type;	/* enum strata_seg */
-	uint16_t seg_size;
-	uint16_t csum_start;	/* from the frame's first byte, with STRATA_CSUM_PARTIAL */
-	uint16_t csum_offset;
-};
+/* ---- tap_vnet.c: the virtio header of <strata/vnet.h>, with the driver's reasons ---- */
 
 /** Checks a received virtio header against its frame, of which the first `linear` of `length` bytes
  *  are at `frame`. Returns 0 and fills `out`, or the reason (enum tap_drop) negated, less one. */
 int tap_vnet_parse(const uint8_t header[TAP_VNET_SIZE], const uint8_t *frame, uint32_t linear,
-		   uint32_t length, struct tap_offload *out);
+		   uint32_t length, struct strata_vnet *out);
 
 /** Writes the virtio header of an outgoing frame. A checksum is left to the device only together with
  *  segmentation, and not even then where `complete` is set; else it is completed here, so that whoever

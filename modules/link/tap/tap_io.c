@@ -164,7 +164,7 @@ static struct strata_pkt *tap_rx_take(struct tap *tap, uint32_t length)
 static void tap_rx_frame(struct tap *tap, const uint8_t vnet[TAP_VNET_SIZE], uint32_t length,
 			 size_t room)
 {
-	struct tap_offload offload = { .csum = STRATA_CSUM_NONE };
+	struct strata_vnet offload = { .csum = STRATA_CSUM_NONE };
 	struct strata_pkt *pkt;
 	int result;
 

@@ -38,7 +38,7 @@ static struct sample super4(void)
 	return s;
 }
 
-static int parse(const struct sample *s, struct tap_offload *out)
+static int parse(const struct sample *s, struct strata_vnet *out)
 {
 	uint8_t header[TAP_VNET_SIZE];
 	int result;
@@ -50,7 +50,7 @@ static int parse(const struct sample *s, struct tap_offload *out)
 
 static void assert_reason(const struct sample *s, enum tap_drop reason)
 {
-	struct tap_offload out;
+	struct strata_vnet out;
 	int result = parse(s, &out);
 
 	assert_true(result < 0);
@@ -60,7 +60,7 @@ static void assert_reason(const struct sample *s, enum tap_drop reason)
 static void a_plain_frame_has_nothing_open(void **state)
 {
 	struct sample s = sample4(6);
-	struct tap_offload out;
+	struct strata_vnet out;
 
 	(void)state;
 	memset(&s.vnet, 0, sizeof(s.vnet));
@@ -72,7 +72,7 @@ static void a_plain_frame_has_nothing_open(void **state)
 static void data_valid_is_verified(void **state)
 {
 	struct sample s = sample4(6);
-	struct tap_offload out;
+	struct strata_vnet out;
 
 	(void)state;
 	s.vnet.flags = VIRTIO_NET_HDR_F_DATA_VALID;
@@ -83,7 +83,7 @@ static void data_valid_is_verified(void **state)
 static void needs_csum_is_partial_where_it_says(void **state)
 {
 	struct sample s = sample4(17);
-	struct tap_offload out;
+	struct strata_vnet out;
 
 	(void)state;
 	assert_int_equal(parse(&s, &out), 0);
@@ -95,7 +95,7 @@ static void needs_csum_is_partial_where_it_says(void **state)
 static void a_super_packet_is_a_stream_of_segments(void **state)
 {
 	struct sample s = super4();
-	struct tap_offload out;
+	struct strata_vnet out;
 
 	(void)state;
 	s.vnet.gso_type |= VIRTIO_NET_HDR_GSO_ECN;
@@ -108,7 +108,7 @@ static void a_super_packet_is_a_stream_of_segments(void **state)
 static void a_super_packet_of_one_segment_is_none(void **state)
 {
 	struct sample s = super4();
-	struct tap_offload out;
+	struct strata_vnet out;
 
 	(void)state;
 	s.length = 34 + 32 + 500;
@@ -122,7 +122,7 @@ static void a_super_packet_of_one_segment_is_none(void **state)
 static void datagrams_are_segments_of_their_own(void **state)
 {
 	struct sample s = sample4(17);
-	struct tap_offload out;
+	struct strata_vnet out;
 
 	(void)state;
 	s.vnet.gso_type = UDP_L4;
@@ -135,7 +135,7 @@ static void datagrams_are_segments_of_their_own(void **state)
 static void version_6_and_vlan_tags_move_the_offsets(void **state)
 {
 	struct sample s = super4();
-	struct tap_offload out;
+	struct strata_vnet out;
 
 	(void)state;
 	memset(s.bytes, 0, sizeof(s.bytes));
@@ -183,7 +183,7 @@ static void a_checksum_must_begin_behind_the_network_header(void **state)
 static void a_checksum_field_must_lie_in_the_frame(void **state)
 {
 	struct sample s = sample4(6);
-	struct tap_offload out;
+	struct strata_vnet out;
 
 	(void)state;
 	s.vnet.csum_start = (uint16_t)(s.length - 18);
@@ -263,7 +263,7 @@ static void no_header_of_random_bytes_leaves_the_frame(void **state)
 
 	(void)state;
 	for (i = 0; i < 200000; i++) {
-		struct tap_offload out;
+		struct strata_vnet out;
 		struct sample s;
 		uint64_t r = fx_random(&seed);
 		size_t k;
@@ -380,7 +380,7 @@ static void what_is_sent_is_read_again(void **state)
 	struct fixture *fx = fx_open(.modules = "ethernet arp");
 	struct strata_pkt *pkt = outgoing(fx, 3000, 500);
 	uint8_t header[TAP_VNET_SIZE], frame[4096];
-	struct tap_offload out;
+	struct strata_vnet out;
 	uint32_t length;
 
 	(void)state;
