@@ -53,21 +53,21 @@ static double process_seconds(pid_t pid)
 	return sum;
 }
 
-struct cpu_use cpu_use(pid_t pid)
+struct cpu_use cpu_use(const pid_t *pids)
 {
+	struct cpu_use use = { .machine = machine_seconds() };
 	struct timespec self;
 
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &self);
-	return (struct cpu_use){
-		.self = (double)self.tv_sec + (double)self.tv_nsec / 1e9,
-		.other = pid != 0 ? process_seconds(pid) : 0,
-		.machine = machine_seconds(),
-	};
+	use.self = (double)self.tv_sec + (double)self.tv_nsec / 1e9;
+	for (; *pids != 0; pids++)
+		use.other += process_seconds(*pids);
+	return use;
 }
 
-struct cpu_use cpu_since(pid_t pid, const struct cpu_use *before)
+struct cpu_use cpu_since(const pid_t *pids, const struct cpu_use *before)
 {
-	struct cpu_use now = cpu_use(pid);
+	struct cpu_use now = cpu_use(pids);
 
 	now.self -= before->self;
 	now.other -= before->other;

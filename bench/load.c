@@ -118,7 +118,7 @@ static double times_part(const struct load *load, double part)
 /* ---- the run ---- */
 
 static struct cpu_use cpu_begun;
-static pid_t server;
+static pid_t servers[CPU_OTHERS + 1];
 
 bool load_over(struct load *load)
 {
@@ -129,14 +129,14 @@ bool load_over(struct load *load)
 		load->begun = now;
 		load->done = load->lost = 0;
 		memset(load->times, 0, sizeof(load->times));
-		cpu_begun = cpu_use(server);
+		cpu_begun = cpu_use(servers);
 	}
 	return load->counting && now - load->begun >= load->seconds_ns;
 }
 
 static void report(const struct load *load, const struct workload *w)
 {
-	struct cpu_use cpu = cpu_since(server, &cpu_begun);
+	struct cpu_use cpu = cpu_since(servers, &cpu_begun);
 	double took = (double)(load_now() - load->begun) / 1e9;
 
 	printf("{\"workload\": \"%s\", \"connections\": %u, \"outstanding\": %u, \"seconds\": %.3f, "
@@ -148,7 +148,7 @@ static void report(const struct load *load, const struct workload *w)
 	if (w->bytes)
 		printf(", \"bytes\": %llu", (unsigned long long)load->done);
 	printf(", \"cpu_s\": %.4f, \"client_cpu_s\": %.4f", cpu.machine, cpu.self);
-	if (server != 0)
+	if (servers[0] != 0)
 		printf(", \"server_cpu_s\": %.4f", cpu.other);
 	printf("}\n");
 }
@@ -192,9 +192,20 @@ static int usage(void)
 		"  --seconds S       how long is counted (1)\n"
 		"  --warm-up S       how long not, before (0.2)\n"
 		"  --block BYTES     of one system call of a bulk workload (262144)\n"
-		"  --server-pid PID  tells the CPU time of that process too\n"
+		"  --server-pid PID  tells the CPU time of that process too; may be given again\n"
 		"  --pin CPU         the one processor to run on\n");
 	return 2;
+}
+
+static void server_add(pid_t pid)
+{
+	for (unsigned int i = 0; i < CPU_OTHERS; i++)
+		if (servers[i] == 0) {
+			servers[i] = pid;
+			return;
+		}
+	fprintf(stderr, "load: more than %d servers\n", CPU_OTHERS);
+	exit(2);
 }
 
 static int options(struct load *load, int argc, char **argv)
@@ -219,7 +230,7 @@ static int options(struct load *load, int argc, char **argv)
 		case SECONDS: load->seconds_ns = (uint64_t)(strtod(optarg, NULL) * 1e9); break;
 		case WARM_UP: load->warm_up = (uint64_t)(strtod(optarg, NULL) * 1e9); break;
 		case BLOCK: load->block = strtoul(optarg, NULL, 10); break;
-		case SERVER: server = (pid_t)strtol(optarg, NULL, 10); break;
+		case SERVER: server_add((pid_t)strtol(optarg, NULL, 10)); break;
 		case PIN: pin(optarg); break;
 		default: return -1;
 		}
