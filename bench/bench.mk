@@ -11,11 +11,12 @@ CLEANFILES += bench/udp_packets bench/idle_connections bench/attack_cost
 EXTRA_DIST += bench/run bench/lossy bench/README.md
 
 # The client, and the servers that are compared: bench/compare, bench/run.
-contenders = bench/load bench/linux_server bench/strata_server bench/tap_relay
+contenders = bench/load bench/linux_server bench/strata_server bench/tap_relay bench/limit
 EXTRA_PROGRAMS += $(contenders)
 CLEANFILES += $(contenders)
 bench_load_SOURCES = bench/load.c bench/load_work.c bench/load.h bench/cpu.c bench/cpu.h
 bench_tap_relay_SOURCES = bench/tap_relay.c
+bench_limit_SOURCES = bench/limit.c
 bench_linux_server_SOURCES = bench/linux_server.c
 bench_strata_server_SOURCES = bench/strata_server.c
 bench_strata_server_LDADD = libstrata.la
