@@ -4,6 +4,7 @@ stratainclude_HEADERS = \
 	include/strata/base.h \
 	include/strata/congestion.h \
 	include/strata/embed.h \
+	include/strata/shards.h \
 	include/strata/env.h \
 	include/strata/error.h \
 	include/strata/flow.h \

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <strata/shards.h>
 #include "manifest.h"
 #include "text.h"
 
@@ -19,6 +20,10 @@
 #define MEMORY_MIN (UINT64_C(256) << 10)
 #define SOCKETS_DEFAULT 65536
 #define SOCKETS_MAX (UINT64_C(1) << 20)
+/* Local choice: room for the first packets of some hundred flows; a super-packet fits the least. */
+#define SHARD_RING_DEFAULT (UINT64_C(256) << 10)
+#define SHARD_RING_MIN (UINT64_C(128) << 10)
+#define SHARD_RING_MAX (UINT64_C(64) << 20)
 
 struct config_reader {
 	struct config *config;
@@ -279,11 +284,37 @@ static void take_stack_sockets(struct config_reader *r, const struct node *value
 	take_uint(r, value, 1, SOCKETS_MAX, &settings->sockets);
 }
 
+static void take_stack_shards(struct config_reader *r, const struct node *value, void *object)
+{
+	struct stack_settings *settings = object;
+	r->config->shards = value;
+	take_uint(r, value, 1, STRATA_SHARDS_MAX, &settings->shards);
+}
+
+static void take_stack_shard_ring(struct config_reader *r, const struct node *value, void *object)
+{
+	static const char what[] = "a size from 128KiB to 64MiB that is a power of two";
+	struct stack_settings *settings = object;
+	struct text_fault fault;
+	uint64_t bytes = 0;
+	const char *text = take_text(r, value, what);
+	if (text == NULL)
+		return;
+	if (text_size(text, &bytes, &fault) < 0)
+		expected(r, value, fault.expected, fault.hint);
+	else if (bytes < SHARD_RING_MIN || bytes > SHARD_RING_MAX || (bytes & (bytes - 1)) != 0)
+		expected(r, value, what, "");
+	else
+		settings->shard_ring = bytes;
+}
+
 static const struct key_rule stack_keys[] = {
 	{ "name", take_stack_name, false },
 	{ "log", take_stack_log, false },
 	{ "memory", take_stack_memory, false },
 	{ "sockets", take_stack_sockets, false },
+	{ "shards", take_stack_shards, false },
+	{ "shard_ring", take_stack_shard_ring, false },
 };
 
 static void take_stack(struct config_reader *r, const struct node *value, void *object)
@@ -685,6 +716,8 @@ int config_read(struct manifest *manifest, struct config *config, struct strata_
 		.settings = {
 			.name = "default",
 			.sockets = SOCKETS_DEFAULT,
+			.shards = 1,
+			.shard_ring = SHARD_RING_DEFAULT,
 			.log_level = STRATA_LOG_INFO,
 		},
 	};

@@ -12,6 +12,8 @@ struct creation {
 	struct manifest *manifest;
 	struct config config;
 	struct strata_error *error;
+	struct shard *shard;		/* which of several it becomes; NULL: alone */
+	bool plans;			/* only to compare another with it */
 	bool incomplete;		/* a module could not be loaded, which has been told */
 };
 

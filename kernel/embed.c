@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include <strata/shards.h>
 #include "iface.h"
 #include "registry.h"
 #include "text.h"
@@ -22,6 +23,12 @@ static const struct strata_option stack_options[] = {
 	{ .name = "sockets", .type = STRATA_OPT_UINT, .min = 1, .max = 1 << 20,
 	  .offset = offsetof(struct stack_settings, sockets), .runtime = true, .unit = "sockets",
 	  .help = "Most sockets at a time." },
+	{ .name = "shards", .type = STRATA_OPT_UINT, .fallback = "1", .min = 1,
+	  .max = STRATA_SHARDS_MAX, .offset = offsetof(struct stack_settings, shards), .unit = "stacks",
+	  .help = "Stacks made of the manifest, each with a thread and a queue of every device." },
+	{ .name = "shard_ring", .type = STRATA_OPT_SIZE, .fallback = "256KiB", .min = 128 << 10,
+	  .max = 64 << 20, .offset = offsetof(struct stack_settings, shard_ring), .unit = "bytes",
+	  .help = "Room for packets on their way from one shard to another; a power of two." },
 	{ .name = "name", .type = STRATA_OPT_STRING, .help = "Names the run directory." },
 };
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "flow_int.h"
+#include "shard.h"
 
 /* Local choice: fewest buckets, so that an idle stack stays small. */
 #define BUCKETS_MIN 64
@@ -328,6 +329,9 @@ int strata_flow_add(struct strata_stack *stack, struct strata_flow *flow)
 	flow->hash = hash;
 	flow->listening = 0;
 	hash_add(k, &t->exact, flow);
+	if (strata_unlikely(k->shard != NULL) && !shard_owns(k, &flow->key) &&
+	    port_stray(k, flow->key.number, port, true))
+		flow->flags |= FLOW_STRAY;
 	if (port >= PORT_EPHEMERAL_MIN && port <= PORT_EPHEMERAL_MAX &&
 	    port_serves_flows(k, flow->key.number, port))
 		destination_count(k, flow);
@@ -352,6 +356,10 @@ void strata_flow_remove(struct strata_stack *stack, struct strata_flow *flow)
 		return;
 	if ((flow->flags & FLOW_COUNTED) != 0)
 		destination_uncount(k, flow);
+	if (strata_unlikely((flow->flags & FLOW_STRAY) != 0)) {
+		flow->flags &= (uint8_t)~FLOW_STRAY;
+		port_stray(k, flow->key.number, flow->key.local_port, false);
+	}
 	hash_remove(k, flow->listening ? &k->flows->listeners : &k->flows->exact, flow);
 	flow->listening = 0;
 }

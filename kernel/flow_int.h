@@ -14,6 +14,7 @@
 enum flow_flag {
 	FLOW_SOCKET = 1 << 0,	/* embedded in a struct strata_socket */
 	FLOW_COUNTED = 1 << 1,	/* counted in its destination, see flow_destination_count() */
+	FLOW_STRAY = 1 << 2,	/* another shard owns it: counted at its port, see port_stray() */
 };
 
 /* A key's hash without its local port, for RFC 6056's F and G. */
@@ -28,6 +29,8 @@ void flow_walk_all(struct kernel *k, void (*each)(struct strata_flow *flow, void
 
 /* True when the port serves outgoing flows (strata_port_claim_flow()). */
 bool port_serves_flows(struct kernel *k, uint8_t number, uint16_t port);
+/* A flow on the port that another shard owns has come, or goes. Returns false when memory is short. */
+bool port_stray(struct kernel *k, uint8_t number, uint16_t port, bool comes);
 /* Changes the STRATA_PORT_REUSE_… bits of a claim that may be held. */
 void port_set_reuse(struct kernel *k, struct strata_port *claim, uint8_t reuse);
 /* Takes strata_port_listen() back. */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include "iface.h"
+#include "shard.h"
 #include "sniff.h"
 #include "trace.h"
 
@@ -381,7 +382,8 @@ static int set_lladdr(struct strata_iface *iface, const char *mac, struct strata
 		return 0;
 	}
 	if (mac == NULL) {
-		if (ops != NULL && ops->address_random != NULL)
+		if (!shard_lladdr(kernel_of(iface->stack), iface->name, &iface->lladdr) && ops != NULL &&
+		    ops->address_random != NULL)
 			ops->address_random(iface->stack, &iface->lladdr);
 		return 0;
 	}

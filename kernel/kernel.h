@@ -49,6 +49,8 @@ struct kernel {
 	struct strata_socket_extra *stamping;	/* report.c: of sockets that wait for packets to leave */
 	uint32_t stamp_last;		/* … the last number given to one */
 
+	struct shard *shard;		/* shard.h: among several; NULL: alone */
+
 	uint64_t made;			/* when, by the stack's clock */
 	struct origin *origin;		/* origin.c */
 	char *run_dir;
@@ -56,6 +58,8 @@ struct kernel {
 		char name[64];
 		uint64_t memory;	/* cap in bytes; 0: none */
 		uint64_t sockets;	/* most sockets */
+		uint64_t shards;	/* stacks made of the manifest */
+		uint64_t shard_ring;	/* bytes on their way from one to another */
 		uint8_t log_level;	/* of the kernel and of modules without their own */
 	} settings;
 };

@@ -9,6 +9,6 @@ kernel_sources = \
 	kernel/option.c kernel/option.h kernel/pkt.c kernel/pkt_data.c kernel/pkt_int.h \
 	kernel/poison.h kernel/port.c kernel/random.c kernel/random.h kernel/registry.c \
 	kernel/registry.h kernel/registry_load.c kernel/route.c kernel/run.c kernel/run.h \
-	kernel/report.c kernel/segment.c kernel/zerocopy.c kernel/sockcall.c kernel/socket.c kernel/socket_int.h kernel/sockopt.c kernel/sniff.c kernel/sniff.h \
+	kernel/report.c kernel/segment.c kernel/shard.c kernel/shard.h kernel/shard_ring.c kernel/shards.c kernel/zerocopy.c kernel/sockcall.c kernel/socket.c kernel/socket_int.h kernel/sockopt.c kernel/sniff.c kernel/sniff.h \
 	kernel/stack.c kernel/text.c kernel/text.h kernel/timer.c kernel/toggle.c kernel/trace.c \
 	kernel/trace.h kernel/trace_text.c kernel/transport.c kernel/work.c

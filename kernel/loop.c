@@ -4,6 +4,7 @@
  * What is ready at one time is one batch, with one end.
  */
 #include "run.h"
+#include "shard.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -205,6 +206,8 @@ int strata_loop_turn(struct strata_stack *stack, uint64_t timeout)
 		return count;
 	kernel_enter(k);
 	result = loop_dispatch(k, k->loop, count > 0 ? count : 0);
+	if (k->shard != NULL)
+		shard_drain(k);
 	timer_run(k);
 	kernel_leave(k);
 	return result;

@@ -121,6 +121,7 @@ struct config_route {
 struct config {
 	struct manifest *manifest;
 	struct stack_settings settings;
+	const struct node *shards;	/* `shards:`, or NULL */
 	const struct node *log;		/* map of levels per module, or NULL */
 	struct config_module *modules;
 	struct config_iface *ifaces;

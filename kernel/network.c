@@ -6,6 +6,7 @@
 #include <errno.h>
 #include "iface.h"
 #include "registry.h"
+#include "shard.h"
 
 /* ---- in ---- */
 
@@ -143,13 +144,20 @@ void strata_error_output(const struct strata_pkt *pkt, enum strata_net_error kin
 	transport->module->transport->report(transport, pkt, kind, info);
 }
 
+void transport_error_tried(struct kernel *k, const struct strata_transport_error *error,
+			   uint64_t tried)
+{
+	struct strata_instance *transport = registry_transport(k, error->quote.number);
+
+	if (transport == NULL || transport->module->transport->error == NULL)
+		return;
+	if (k->shard == NULL || !shard_steer_error(k, transport, error, tried))
+		transport->module->transport->error(transport, error);
+}
+
 void strata_transport_error(struct strata_stack *stack, const struct strata_transport_error *error)
 {
-	struct strata_instance *transport = registry_transport(kernel_of(stack),
-							       error->quote.number);
-
-	if (transport != NULL && transport->module->transport->error != NULL)
-		transport->module->transport->error(transport, error);
+	transport_error_tried(kernel_of(stack), error, 0);
 }
 
 void strata_error_local(const struct strata_pkt *pkt, enum strata_net_error kind, uint32_t info)

@@ -99,6 +99,11 @@ static void plan_settings(struct plan *plan)
 	if (strcmp(from->name, to->name) != 0)
 		strata_error_add(plan->error, "stack: name: expected \"%s\", found \"%s\": a running stack "
 				 "keeps its name, since its run directory has it", from->name, to->name);
+	if (from->shards != to->shards || from->shard_ring != to->shard_ring)
+		strata_error_add(plan->error, "stack: shards: expected %" PRIu64 " (shard_ring %" PRIu64
+				 "), found %" PRIu64 " (%" PRIu64 "): a running stack keeps its shards; stop it "
+				 "and start it again", from->shards, from->shard_ring, to->shards,
+				 to->shard_ring);
 	setting(plan, "memory", from->memory, to->memory, true);
 	setting(plan, "sockets", from->sockets, to->sockets, false);
 	level(plan, NULL, "stack", from->log_level, false, to->log_level, false);

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "flow_int.h"
+#include "shard.h"
 
 /* Ports of a transport are found through two levels of 256. */
 #define PAGE_PORTS 256
@@ -23,6 +24,8 @@ struct port_node {
 	struct strata_port *listeners;	/* STRATA_PORT_LISTENS */
 	uint32_t count;			/* claims in both lists */
 	uint32_t reuse_address, reuse_port, flows;	/* of these, with that bit */
+	uint32_t strays;		/* flows on it that another shard owns */
+	bool told;			/* other shards know that it is claimed here */
 };
 
 /* The ports of one transport number. */
@@ -110,10 +113,29 @@ static void node_update(struct kernel *k, uint8_t number, uint16_t port)
 		bit_set(space->bound, i, bound);
 		bit_set(space->taken, i, (*node)->count > 0);
 	}
-	if ((*node)->count == 0) {
+	if (strata_unlikely(k->shard != NULL) && (*node)->told != ((*node)->count > 0)) {
+		(*node)->told = (*node)->count > 0;
+		shard_port_claimed(k, number, port, (*node)->told);
+	}
+	if ((*node)->count == 0 && (*node)->strays == 0) {
 		strata_cache_free(k->ports->nodes, *node);
 		*node = NULL;
 	}
+}
+
+bool port_stray(struct kernel *k, uint8_t number, uint16_t port, bool comes)
+{
+	struct port_node *node = comes ? node_get(k, number, port) :
+		node_find(k->ports, number, port);
+
+	if (node == NULL)
+		return false;
+	node->strays += comes ? 1 : UINT32_MAX;
+	if (node->strays == (comes ? 1 : 0))
+		shard_port_stray(k, number, port, comes);
+	if (!comes)
+		node_update(k, number, port);
+	return true;
 }
 
 /* `by` is 1 or -1. */
@@ -235,19 +257,34 @@ static uint32_t map_find_clear(const uint64_t *map, uint32_t start)
 	return PORT_EPHEMERAL_COUNT;
 }
 
+/* Whether the port is this shard's to take: what comes to it would be another's as well, if that one had it
+ * too. */
+static bool takes(struct kernel *k, uint8_t number, uint32_t i)
+{
+	return strata_likely(k->shard == NULL) ||
+	       shard_port_take(k, number, (uint16_t)(PORT_EPHEMERAL_MIN + i));
+}
+
 /* A port nobody holds, each with the same chance while half of them are free; 0 when none is. */
-static uint16_t free_port(struct kernel *k, const struct port_space *space)
+static uint16_t free_port(struct kernel *k, const struct port_space *space, uint8_t number)
 {
 	uint32_t i = 0;
 	unsigned int n;
 
 	for (n = 0; n < RANDOM_TRIES; n++) {
 		i = strata_random_below(&k->pub, PORT_EPHEMERAL_COUNT);
-		if (!bit_get(space->taken, i))
+		if (!bit_get(space->taken, i) && takes(k, number, i))
 			return (uint16_t)(PORT_EPHEMERAL_MIN + i);
 	}
-	i = map_find_clear(space->taken, i);
-	return i < PORT_EPHEMERAL_COUNT ? (uint16_t)(PORT_EPHEMERAL_MIN + i) : 0;
+	for (n = 0; n < PORT_EPHEMERAL_COUNT; n++) {
+		i = map_find_clear(space->taken, i);
+		if (i == PORT_EPHEMERAL_COUNT)
+			break;
+		if (takes(k, number, i))
+			return (uint16_t)(PORT_EPHEMERAL_MIN + i);
+		i = (i + 1) % PORT_EPHEMERAL_COUNT;
+	}
+	return 0;
 }
 
 /* A port in use that the claim can share; 0 when none was met. */
@@ -278,7 +315,7 @@ static int claim_ephemeral(struct kernel *k, struct strata_port *claim)
 
 	if (space == NULL)
 		return -ENOBUFS;
-	port = free_port(k, space);
+	port = free_port(k, space, claim->number);
 	if (port == 0)
 		port = shared_port(k, claim);
 	if (port == 0) {
@@ -328,7 +365,8 @@ static uint32_t flow_port(struct kernel *k, const struct port_space *space,
 		if (bit_get(space->bound, i))
 			continue;
 		key->local_port = (uint16_t)(PORT_EPHEMERAL_MIN + i);
-		if (!flow_taken(k, key))
+		/* What comes back is to come here. */
+		if (shard_owns(k, key) && !flow_taken(k, key))
 			return i;
 	}
 	return PORT_EPHEMERAL_COUNT;

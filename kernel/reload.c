@@ -41,7 +41,7 @@ static int tell_and_make(struct plan *plan, bool dry_run, strata_change_fn *each
 static int reload(struct kernel *k, const struct strata_config *given, bool dry_run,
 		  strata_change_fn *each, void *ctx, struct strata_error *error)
 {
-	struct creation wanted = { .given = given, .error = error };
+	struct creation wanted = { .given = given, .error = error, .plans = true };
 	struct plan plan = { .k = k, .wanted = &wanted, .error = error };
 	int result = creation_check(&wanted), changes = 0;
 	bool begun = false;

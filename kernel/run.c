@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Driving a stack from outside: frames in, time forward, and when to come back (<strata/embed.h>). */
 #include "run.h"
+#include "shard.h"
 
 #include <errno.h>
 
@@ -85,7 +86,8 @@ uint64_t strata_next_timer(struct strata_stack *stack)
 {
 	struct kernel *k = kernel_of(stack);
 
-	return work_pending(k) || k->calls != NULL ? k->pub.now : timer_next(k);
+	return work_pending(k) || k->calls != NULL || (k->shard != NULL && shard_pending(k)) ?
+		k->pub.now : timer_next(k);
 }
 
 void strata_run(struct strata_stack *stack, uint64_t now)
@@ -94,6 +96,8 @@ void strata_run(struct strata_stack *stack, uint64_t now)
 
 	kernel_enter(k);
 	kernel_set_now(k, now);
+	if (k->shard != NULL)
+		shard_drain(k);
 	timer_run(k);
 	kernel_leave(k);
 }

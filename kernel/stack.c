@@ -5,6 +5,7 @@
  * a part of it fails.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "iface.h"
 #include "origin.h"
 #include "registry.h"
+#include "shard.h"
 #include "text.h"
 
 #define SHOWN 192
@@ -31,7 +33,7 @@ static const struct {
 	{ registry_init, registry_fini },
 	{ iface_init, iface_fini },	{ addr_init, addr_fini },	{ group_init, group_fini },
 	{ route_init, route_fini },	{ neigh_init, neigh_fini },	{ flow_init, flow_fini },
-	{ port_init, port_fini },	{ socket_init, socket_fini },
+	{ port_init, port_fini },	{ socket_init, socket_fini },	{ shard_init, shard_fini },
 };
 
 #define node_fault(c, node, ...) manifest_fault((c)->manifest, (node), (c)->error, __VA_ARGS__)
@@ -74,6 +76,9 @@ static int kernel_make(struct creation *c)
 	k->owner = pthread_self();
 	k->settings = c->config.settings;
 	k->pub.name = k->settings.name;
+	k->shard = c->shard;
+	k->pub.shard = c->shard != NULL ? (uint16_t)c->shard->index : 0;
+	k->pub.shard_count = c->shard != NULL ? (uint16_t)c->shard->group->count : 1;
 	k->made = env.now != NULL ? env.now(env.ctx) : 0;
 	if (c->given->log_level > 0 && c->given->log_level <= STRATA_LOG_DEBUG + 1)
 		k->settings.log_level = (uint8_t)(c->given->log_level - 1);
@@ -130,6 +135,12 @@ static int check_iface(struct creation *c, struct config_iface *i)
 			   "devices, found %s", i->driver,
 			   module->link != NULL ? "one that only frames packets" :
 			   strata_kind_name((enum strata_kind)module->kind));
+		return 0;
+	}
+	if (c->config.settings.shards > 1 && !module->link->shards) {
+		node_fault(c, c->config.shards, "shards: expected 1, since the devices of driver \"%s\" "
+			   "(interface \"%s\") have one queue, found %" PRIu64, i->driver, i->name,
+			   c->config.settings.shards);
 		return 0;
 	}
 	struct option_schema schema = {
@@ -560,6 +571,21 @@ static struct manifest *read_manifest(const struct strata_config *given, struct 
 				  error);
 }
 
+/* The group was made by a manifest that may have been another since. */
+static int check_shards(struct creation *c)
+{
+	uint64_t wanted = c->config.settings.shards;
+	uint64_t count = c->shard != NULL ? c->shard->group->count : 1;
+	if (wanted == count || c->plans || (c->shard == NULL && c->given->check_only))
+		return 0;
+	if (c->shard == NULL)
+		node_fault(c, c->config.shards, "shards: expected 1 from a program that runs one stack "
+			   "(strata_stack_create()), found %" PRIu64, wanted);
+	else
+		node_fault(c, c->config.shards, "shards: the manifest has changed meanwhile");
+	return -EINVAL;
+}
+
 int creation_check(struct creation *c)
 {
 	int result;
@@ -567,6 +593,8 @@ int creation_check(struct creation *c)
 	if (c->manifest == NULL)
 		return -EINVAL;
 	result = config_read(c->manifest, &c->config, c->error);
+	if (result == 0)
+		result = check_shards(c);
 	if (result == 0)
 		result = kernel_make(c);
 	if (result == 0)
@@ -596,11 +624,32 @@ static int create(struct creation *c)
 	return result;
 }
 
-int strata_stack_create(const struct strata_config *config, struct strata_stack **stack,
-			struct strata_error *error)
+int stack_shards(const struct strata_config *config, struct stack_settings *settings,
+		 struct strata_error *error)
 {
 	struct strata_error own = { 0 };
 	struct creation c = { .given = config, .error = &own };
+	int result = -EINVAL;
+	c.manifest = read_manifest(config, &own);
+	if (c.manifest != NULL)
+		result = config_read(c.manifest, &c.config, &own);
+	*settings = c.config.settings;
+	manifest_free(c.manifest);
+	error_move(result < 0 ? error : NULL, &own);
+	return result;
+}
+
+int strata_stack_create(const struct strata_config *config, struct strata_stack **stack,
+			struct strata_error *error)
+{
+	return stack_create(config, NULL, stack, error);
+}
+
+int stack_create(const struct strata_config *config, struct shard *shard, struct strata_stack **stack,
+		 struct strata_error *error)
+{
+	struct strata_error own = { 0 };
+	struct creation c = { .given = config, .error = &own, .shard = shard };
 	*stack = NULL;
 	int result = create(&c);
 	if (result == 0 && !config->check_only) {

@@ -8,11 +8,34 @@
 #include <time.h>
 
 #include "iface.h"
+#include "shard.h"
 
 static enum strata_verdict input_super(struct strata_instance *t, struct strata_pkt *pkt)
 {
 	t->rx_packets += segment_count(pkt);
 	return t->module->transport->input(t, pkt);
+}
+
+/* Apart, since most stacks are alone. */
+static __attribute__((noinline)) bool steer(struct kernel *k, struct strata_instance *t,
+					    struct strata_pkt *pkt)
+{
+	return t != NULL && shard_steer(k, t, pkt, 0);
+}
+
+void transport_input_tried(struct kernel *k, struct strata_pkt *pkt, uint64_t tried)
+{
+	struct strata_instance *t = registry_transport(k, pkt->number);
+
+	/* Its module may have gone meanwhile: not in the other shard, then. */
+	if (t == NULL || t->module->transport->input == NULL) {
+		strata_drop(&k->self, pkt, KERNEL_DROP_NO_TRANSPORT);
+		return;
+	}
+	if (shard_steer(k, t, pkt, tried))
+		return;
+	t->rx_packets += segment_count(pkt);
+	t->module->transport->input(t, pkt);
 }
 
 enum strata_verdict strata_transport_input(struct strata_pkt *pkt)
@@ -21,6 +44,8 @@ enum strata_verdict strata_transport_input(struct strata_pkt *pkt)
 	struct strata_instance *t = registry_transport(k, pkt->number);
 
 	pkt->transport_offset = (uint16_t)strata_pkt_headroom(pkt);
+	if (strata_unlikely(k->shard != NULL) && steer(k, t, pkt))
+		return STRATA_ACCEPTED;
 	if (strata_likely(t != NULL && t->module->transport->input != NULL)) {
 		if (strata_unlikely(pkt->seg_type != STRATA_SEG_NONE))
 			return input_super(t, pkt);

@@ -28,6 +28,7 @@ include tests/modules/bbr/test.mk
 include tests/modules/control/test.mk
 include tests/modules/echo/test.mk
 include tests/modules/steady/test.mk
+include tests/modules/shards/test.mk
 include tests/modules/malformed/test.mk
 
 include tests/kit/kit.mk

@@ -83,6 +83,9 @@ struct strata_link_ops {
 	 *  protocols than the stack. Borrows. NULL: it cuts all of the kind. */
 	bool (*cuts)(const struct strata_iface *iface, const struct strata_pkt *pkt);
 	uint32_t mtu_default, mtu_min, mtu_max;
+	/** Every shard (`stack: shards:`) may open an interface of its own on the same device: queue
+	 *  strata_shard() of strata_shard_count(). False: a manifest with several shards is refused. */
+	bool shards;
 	/** An option of the interface changed at run time; config holds the new value. Returns 0 or -errno:
 	 *  then the old value is put back. NULL: the driver reads its configuration each time. */
 	int (*option_changed)(struct strata_iface *iface, const struct strata_option *option);

@@ -170,6 +170,15 @@ STRATA_API int strata_dst_output(const struct strata_dst *dst, struct strata_pkt
  *  pkt->number. Where there is none, protocol unreachable is told. Consumes. */
 STRATA_API enum strata_verdict strata_transport_input(struct strata_pkt *pkt);
 
+/** Shows a packet that came in to all other shards (<strata/shards.h>), which get it as this module's input
+ *  did, with STRATA_PKT_COPY: they learn from it, but do not answer. For what every shard must know: address
+ *  resolution, and what was sent to many. Borrows; alone, or of such a copy, nothing happens. */
+STRATA_API void strata_shard_share(struct strata_iface *iface, const struct strata_pkt *pkt);
+/** Hands a packet that came in to the shard that `value` stands for, so that all with the same value meet in
+ *  one (fragments of a datagram). Returns true and has consumed it; false: this is the one. */
+STRATA_API bool strata_shard_gather(struct strata_iface *iface, struct strata_pkt *pkt,
+				    uint64_t value);
+
 /** True where a transport is bound to the number. */
 STRATA_API bool strata_transport_bound(struct strata_stack *stack, uint8_t number);
 

@@ -78,6 +78,9 @@ enum strata_pkt_flag {
 	STRATA_PKT_TX = 1 << 6,			/**< on its way out */
 	/** Sent to many, but no copy for this host's own members (IP_MULTICAST_LOOP off). */
 	STRATA_PKT_NO_LOOP = 1 << 7,
+	/** A copy of what another shard was given, and answers; see strata_shard_share(). */
+	STRATA_PKT_COPY = 1 << 8,
+	STRATA_PKT_GATHERED = 1 << 9,		/**< see strata_shard_gather() */
 };
 /** Any sign that a packet was meant for more than this host: never answered with an error. */
 #define STRATA_PKT_MANY (STRATA_PKT_LINK_BROADCAST | STRATA_PKT_LINK_MULTICAST | \

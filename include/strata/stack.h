@@ -20,7 +20,22 @@ struct strata_stack {
 	bool tracing;		/**< a trace sink is attached: strata_trace() has a listener */
 	bool watching;		/**< a sniffer wants to be told of discards */
 	const char *name;	/**< `stack: name:` of the manifest */
+	uint16_t shard;		/**< see strata_shard() */
+	uint16_t shard_count;
 };
+
+/** Which of several stacks of one manifest this is (`stack: shards:`), from 0. A driver opens the queue of
+ *  that number; addresses, neighbours and modules are the same in all. */
+static inline unsigned int strata_shard(const struct strata_stack *stack)
+{
+	return stack->shard;
+}
+
+/** How many stacks there are; 1: it is alone. */
+static inline unsigned int strata_shard_count(const struct strata_stack *stack)
+{
+	return stack->shard_count;
+}
 
 /** Time of the batch being worked on, in ns; never goes back. The same for all work of a batch. */
 static inline uint64_t strata_now(const struct strata_stack *stack)

@@ -109,6 +109,13 @@ struct strata_transport_ops {
 	/** Bytes of the transport header of an outgoing packet (data at it), for segmentation. */
 	uint32_t (*header_length)(const struct strata_pkt *pkt);
 
+	/** Reads the ports by which a packet's flow is found, as the flow table has them, out of the `length`
+	 *  bytes at its transport header; `sent`: it is one of ours that an error quotes. So the kernel finds the
+	 *  shard that has the flow (<strata/shards.h>). Returns false where there are none: the packet is for
+	 *  whichever shard got it. NULL: always so. */
+	bool (*ports)(const uint8_t *header, uint32_t length, bool sent, uint16_t *local,
+		      uint16_t *remote);
+
 	/* ---- sockets; NULL gives -EOPNOTSUPP ---- */
 
 	/** A new socket, its part zeroed. Returns 0 or -errno, then undone. */

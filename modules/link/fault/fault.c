@@ -335,6 +335,7 @@ static const struct strata_link_ops fault_ops = {
 	.xmit = fault_xmit,
 	.mtu_changed = fault_mtu_changed,
 	.option_changed = fault_option_changed,
+	.shards = true,
 	.mtu_min = 68,			/* RFC 791 3.2 */
 	.mtu_max = STRATA_PKT_MAX,
 };

@@ -69,6 +69,7 @@ static const struct strata_link_ops loopback_ops = {
 	.close = loopback_close,
 	.xmit = loopback_xmit,
 	.mtu_changed = loopback_mtu_changed,
+	.shards = true,
 	.mtu_default = STRATA_PKT_MAX,
 	.mtu_min = 68,			/* RFC 791 3.2: every module forwards 68 octets uncut */
 	.mtu_max = STRATA_PKT_MAX,

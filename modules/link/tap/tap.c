@@ -290,6 +290,7 @@ static const struct strata_link_ops tap_ops = {
 	.xmit = tap_xmit,
 	.mtu_changed = tap_mtu_changed,
 	.cuts = tap_cuts,
+	.shards = true,
 	.mtu_default = 1500,
 	.mtu_min = 68,			/* RFC 791 3.2 */
 	.mtu_max = TAP_MTU_MAX,

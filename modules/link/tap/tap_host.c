@@ -105,8 +105,14 @@ int tap_host_validate(const struct strata_iface *iface, struct strata_error *err
 
 /* ---- the device ---- */
 
-static const char *tap_attach_remedy(int error)
+static const char *tap_attach_remedy(const struct tap *tap, int error)
 {
+	if (error == EINVAL && tap->queues > 1)
+		return "a device of that name exists and is not a TAP device, or one with a single queue, "
+		       "while several shards want one each; delete it, or make it with "
+		       "`ip tuntap add dev NAME mode tap multi_queue`";
+	if (error == E2BIG)
+		return "it has no queue left for another shard";
 	switch (error) {
 	case EPERM:
 		return "needs CAP_NET_ADMIN, or a device made for this user with "
@@ -130,11 +136,13 @@ static int tap_attach(struct tap *tap, struct strata_error *error)
 	memcpy(request.ifr_name, tap->device, strlen(tap->device));
 	/* Who carries another interface hands it packets as they are on the wire. */
 	tap->vnet = config->offload && !(tap->iface->flags & STRATA_IFACE_CARRIES);
-	request.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | (tap->vnet ? IFF_VNET_HDR : 0));
+	tap->queues = strata_shard_count(tap->iface->stack);
+	request.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | (tap->vnet ? IFF_VNET_HDR : 0) |
+				    (tap->queues > 1 ? IFF_MULTI_QUEUE : 0));
 	if (ioctl(tap->fd, TUNSETIFF, &request) < 0) {
 		result = -errno;
 		strata_error_add(error, "interface %s: TAP device %s: %s: %s", tap->iface->name,
-				 tap->device, strerror(-result), tap_attach_remedy(-result));
+				 tap->device, strerror(-result), tap_attach_remedy(tap, -result));
 		return result;
 	}
 	return 0;

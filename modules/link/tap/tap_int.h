@@ -43,6 +43,7 @@ struct tap {
 	const char *device;		/* name of the host's device; the configuration's */
 	int fd;				/* -1 while the device is gone */
 	unsigned int ifindex;		/* the host's */
+	unsigned int queues;		/* of the device: one for each shard */
 	bool vnet;			/* frames carry a virtio header */
 	bool uso;			/* the device cuts datagrams */
 	bool told_offload;		/* a missing offload has been logged */

@@ -379,6 +379,7 @@ static const struct strata_link_ops wire_ops = {
 	.close = wire_close,
 	.xmit = wire_xmit,
 	.mtu_changed = wire_mtu_changed,
+	.shards = true,
 	.mtu_default = 1500,
 	.mtu_min = 68,			/* RFC 791 3.2 */
 	.mtu_max = STRATA_PKT_MAX,

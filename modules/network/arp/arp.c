@@ -133,6 +133,8 @@ static enum strata_verdict arp_input(struct strata_instance *self, struct strata
 		return strata_drop(self, pkt, ARP_DROP_NO_ARP);
 	if (arp_parse(pkt, &packet, &reason) != 0)
 		return strata_drop(self, pkt, reason);
+	/* An answer is for whichever shard asked, and all learn from what one is asked. */
+	strata_shard_share(iface, pkt);
 	trace_input(self, pkt, &packet);
 	strata_count(self, packet.operation == ARP_REQUEST ? ARP_IN_REQUESTS : ARP_IN_REPLIES, 1);
 	if (check_sender(iface, &packet, &reason) != 0)
@@ -145,7 +147,7 @@ static enum strata_verdict arp_input(struct strata_instance *self, struct strata
 	if (learnt)
 		strata_trace_fields(self, pkt, STRATA_FIELDS(STRATA_FIELD_NEIGH("neighbour",
 				    strata_neigh_find(iface, &packet.spa))), "noted");
-	if (packet.operation == ARP_REQUEST && for_us) {
+	if (packet.operation == ARP_REQUEST && for_us && (pkt->flags & STRATA_PKT_COPY) == 0) {
 		strata_trace_fields(self, pkt, STRATA_SAID(STRATA_FIELD_ADDR("address", &packet.tpa)),
 				    "%s is ours → reply", strata_addr_text(self->stack, &packet.tpa));
 		strata_pkt_free(pkt);
@@ -153,7 +155,8 @@ static enum strata_verdict arp_input(struct strata_instance *self, struct strata
 			 &packet.sha);
 		return STRATA_ACCEPTED;
 	}
-	if (!learnt)
+	/* What does not concern this host is counted by the shard that got it. */
+	if (!learnt && (pkt->flags & STRATA_PKT_COPY) == 0)
 		return strata_drop(self, pkt, packet.operation == ARP_REPLY && for_us ?
 			ARP_DROP_UNSOLICITED : ARP_DROP_NOT_FOR_US);
 	strata_pkt_free(pkt);

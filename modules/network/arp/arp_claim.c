@@ -130,7 +130,8 @@ static void claim_begin(struct arp_claim *claim)
 									  (uint32_t)PROBE_WAIT));
 		return;
 	}
-	if (config->announce && running)
+	/* Several shards have the address; one tells of it. */
+	if (config->announce && running && strata_shard(claim->self->stack) == 0)
 		claim_enter(claim, ARP_ANNOUNCE, 0);
 }
 

@@ -78,12 +78,17 @@ static int check_destination(struct strata_iface *iface, struct strata_pkt *pkt,
 		*reason = IPV4_DROP_LINK_BROADCAST;
 		return (pkt->flags & STRATA_PKT_LINK_BROADCAST) != 0 ? -1 : 0;
 	case STRATA_LOCAL_BROADCAST:
+		strata_shard_share(iface, pkt);
 		pkt->flags |= STRATA_PKT_NET_BROADCAST;
 		return 0;
 	case STRATA_LOCAL_MULTICAST:
+		strata_shard_share(iface, pkt);
 		pkt->flags |= STRATA_PKT_NET_MULTICAST;
 		return 0;
 	case STRATA_NOT_LOCAL:
+		/* Another shard may have joined it. */
+		if (class == STRATA_ADDR_MULTICAST)
+			strata_shard_share(iface, pkt);
 		break;
 	}
 	*reason = class == STRATA_ADDR_MULTICAST ? IPV4_DROP_MULTICAST_NOT_JOINED :
@@ -146,6 +151,13 @@ static struct strata_pkt *own(struct strata_instance *self, struct strata_pkt *p
 	return copy;
 }
 
+/* RFC 791 3.2: what identifies a datagram, in one number. */
+static uint64_t datagram_value(const struct ipv4_header *h)
+{
+	return ((uint64_t)strata_get_be32(h->src.bytes) << 32 | strata_get_be32(h->dst.bytes)) ^
+	       ((uint64_t)h->id << 16 | h->number) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
 enum strata_verdict ipv4_input(struct strata_instance *self, struct strata_iface *iface,
 			       struct strata_pkt *pkt)
 {
@@ -180,6 +192,10 @@ enum strata_verdict ipv4_input(struct strata_instance *self, struct strata_iface
 	    (h.size > IPV4_HEADER_SIZE && check_options(self, pkt, h.size, &reason) != 0))
 		return strata_drop(self, pkt, reason);
 	if (h.mf || h.offset != 0) {
+		/* Fragments of one datagram may come in at several queues. */
+		if ((pkt->flags & STRATA_PKT_MANY) == 0 &&
+		    strata_shard_gather(iface, pkt, datagram_value(&h)))
+			return STRATA_ACCEPTED;
 		pkt = ipv4_reass_input(self, pkt, &h, &verdict);
 		if (pkt == NULL)
 			return verdict;

@@ -145,6 +145,10 @@ static enum strata_verdict echo_input(struct strata_instance *self, struct strat
 			    strata_get_be16(pkt->data + ICMP_ID),
 			    strata_get_be16(pkt->data + ICMP_SEQUENCE),
 			    strata_pkt_length(pkt) - ICMP_HEADER_SIZE);
+	if ((pkt->flags & STRATA_PKT_COPY) != 0) {	/* another shard answers */
+		strata_pkt_free(pkt);
+		return STRATA_ACCEPTED;
+	}
 	/* RFC 1122 3.2.2.6 leaves it open; answering lets others be flooded (RFC 2644). */
 	if ((pkt->flags & STRATA_PKT_MANY) != 0 && !config->echo_broadcast)
 		return strata_drop(self, pkt, ICMP_DROP_ECHO_TO_MANY);
@@ -234,6 +238,18 @@ static enum strata_verdict icmp_input(struct strata_instance *self, struct strat
 	return dispatch(self, pkt, type);
 }
 
+/* Sockets are found by the identifier of what they asked (RFC 792, Echo). */
+static bool icmp_ports(const uint8_t *header, uint32_t length, bool sent, uint16_t *local,
+		       uint16_t *remote)
+{
+	if (length < ICMP_HEADER_SIZE ||
+	    header[ICMP_TYPE] != (sent ? ICMP_ECHO_REQUEST : ICMP_ECHO_REPLY))
+		return false;
+	*local = strata_get_be16(header + ICMP_ID);
+	*remote = 0;
+	return true;
+}
+
 /* ---- life ---- */
 
 static int icmp_start(struct strata_instance *self, struct strata_error *error)
@@ -313,6 +329,7 @@ static const struct strata_transport_ops icmp_transport = {
 	.input = icmp_input,
 	.error = icmp_socket_error,
 	.report = icmp_report,
+	.ports = icmp_ports,
 	.socket_open = icmp_socket_open,
 	.socket_close = icmp_socket_close,
 	.socket_bound = icmp_socket_bound,

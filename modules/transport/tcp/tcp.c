@@ -327,6 +327,7 @@ static const struct strata_transport_ops transport = {
 	.error = tcp_error,
 	.segment = tcp_segment_cut,
 	.header_length = tcp_header_length,
+	.ports = tcp_ports,
 	.socket_open = tcp_open,
 	.socket_close = tcp_close,
 	.connect = tcp_connect,

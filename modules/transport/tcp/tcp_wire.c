@@ -326,6 +326,15 @@ void tcp_emit_flags(uint8_t *header, uint8_t flags)
 	header[13] = flags;
 }
 
+bool tcp_ports(const uint8_t *header, uint32_t length, bool sent, uint16_t *local, uint16_t *remote)
+{
+	if (length < 4)
+		return false;
+	*local = strata_get_be16(header + (sent ? 0 : 2));
+	*remote = strata_get_be16(header + (sent ? 2 : 0));
+	return true;
+}
+
 uint32_t tcp_header_length(const struct strata_pkt *pkt)
 {
 	return pkt->len < TCP_HEADER_MIN ? 0 : (uint32_t)(pkt->data[12] >> 4) * 4;

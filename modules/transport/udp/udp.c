@@ -56,6 +56,7 @@ static const struct strata_transport_ops udp_ops = {
 	.error = udp_error,
 	.segment = udp_segment,
 	.header_length = udp_header_length,
+	.ports = udp_ports,
 	.socket_open = udp_socket_open,
 	.socket_close = udp_socket_close,
 	.socket_bound = udp_socket_bound,

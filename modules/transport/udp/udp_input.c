@@ -129,6 +129,15 @@ enum strata_verdict udp_input(struct strata_instance *self, struct strata_pkt *p
 	return deliver_one(self, flow, pkt, &header);
 }
 
+bool udp_ports(const uint8_t *header, uint32_t length, bool sent, uint16_t *local, uint16_t *remote)
+{
+	if (length < 4)
+		return false;
+	*local = strata_get_be16(header + (sent ? 0 : 2));
+	*remote = strata_get_be16(header + (sent ? 2 : 0));
+	return true;
+}
+
 /* ---- errors ---- */
 
 /* Errors that end a conversation, as Linux has them; the others may pass (RFC 1122 4.2.3.9). */

@@ -88,6 +88,8 @@ uint32_t udp_header_length(const struct strata_pkt *pkt);
 
 /* Ops of input and errors (udp_input.c). */
 enum strata_verdict udp_input(struct strata_instance *self, struct strata_pkt *pkt);
+/* The op `ports`: RFC 768 has them first. */
+bool udp_ports(const uint8_t *header, uint32_t length, bool sent, uint16_t *local, uint16_t *remote);
 void udp_error(struct strata_instance *self, const struct strata_transport_error *error);
 
 /* Ops of sockets (udp_socket.c). */
