@@ -328,7 +328,10 @@ int strata_shards_reload(struct strata_shards *shards, const char *text, size_t 
 	int result;
 
 	strata_shards_pause(shards);
-	result = reload_all(shards, text, length, true, dry_run ? each : NULL, ctx, error);
+	result = 0;
+	/* One alone is planned before it is changed anyway. */
+	if (dry_run || shards->count > 1)
+		result = reload_all(shards, text, length, true, dry_run ? each : NULL, ctx, error);
 	if (result >= 0 && !dry_run)
 		result = reload_all(shards, text, length, false, each, ctx, error);
 	strata_shards_resume(shards);

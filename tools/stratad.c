@@ -22,7 +22,7 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
-#include <strata/embed.h>
+#include <strata/shards.h>
 
 #define EXIT_BAD_MANIFEST 2
 /* How long connections may take to end in good order after SIGTERM. */
@@ -45,14 +45,21 @@ struct options {
 	bool trace;
 };
 
+/** A shard's trace: each thread prints its own. */
+struct tracer {
+	unsigned int shard, shards;
+	uint64_t lost;		/* steps not printed since the reader stopped reading */
+};
+
 struct daemon {
 	const struct options *options;
-	struct strata_stack *stack;
+	struct strata_shards *shards;
+	struct strata_stack *stack;	/* shard 0, whose loop is this thread's */
+	struct tracer tracers[STRATA_SHARDS_MAX];
 	struct strata_watch signals;
 	struct strata_call reload;	/* of a SIGHUP, when the stack is at rest */
 	const char *manager;	/* the service manager's socket; NULL: none */
 	unsigned int terminations;	/* SIGTERM and SIGINT received */
-	uint64_t trace_lost;	/* steps not printed since the reader stopped reading */
 };
 
 static const char *const implied_services[] = { "control", NULL };
@@ -178,30 +185,34 @@ static int parse_options(int argc, char **argv, struct options *options)
 
 /* Whether a line can be printed. A reader that is behind is waited for once; as long as it does not read
  * on, lines are lost rather than packets. */
-static bool trace_ready(struct daemon *daemon)
+static bool trace_ready(struct tracer *tracer)
 {
 	struct pollfd where = { .fd = STDERR_FILENO, .events = POLLOUT };
 
-	if (poll(&where, 1, daemon->trace_lost == 0 ? TRACE_PATIENCE : 0) == 0) {
-		daemon->trace_lost++;
+	if (poll(&where, 1, tracer->lost == 0 ? TRACE_PATIENCE : 0) == 0) {
+		tracer->lost++;
 		return false;
 	}
-	if (daemon->trace_lost > 0)
+	if (tracer->lost > 0)
 		fprintf(stderr, "stratad: %llu steps were not printed: standard error was full\n",
-			(unsigned long long)daemon->trace_lost);
-	daemon->trace_lost = 0;
+			(unsigned long long)tracer->lost);
+	tracer->lost = 0;
 	return true;
 }
 
 /* One aligned line a step of a packet's walk. */
 static void print_trace(void *ctx, const struct strata_trace_record *record)
 {
+	struct tracer *tracer = ctx;
 	char line[STRATA_TRACE_LINE];
 
-	if (!trace_ready(ctx))
+	if (!trace_ready(tracer))
 		return;
 	strata_trace_line(record, line, sizeof(line));
-	fprintf(stderr, "%s\n", line);
+	if (tracer->shards > 1)
+		fprintf(stderr, "shard %u: %s\n", tracer->shard, line);
+	else
+		fprintf(stderr, "%s\n", line);
 }
 
 /* Tells the service manager, if there is one; sd_notify(3) says how. */
@@ -391,7 +402,7 @@ static void reload(struct strata_stack *stack, struct strata_call *call)
 	struct strata_error error = { 0 };
 
 	notify_reloading(daemon);
-	if (strata_reload(stack, false, log_change, daemon, &error) < 0) {
+	if (strata_shards_reload(daemon->shards, NULL, 0, false, log_change, daemon, &error) < 0) {
 		fputs(strata_error_text(&error), stderr);
 		strata_log(stack, NULL, STRATA_LOG_ERROR, "%s could not be taken over; the stack goes on as it "
 			   "is", daemon->options->manifest);
@@ -432,21 +443,72 @@ static int open_signals(void)
 
 /* ---- running ---- */
 
+static bool all_idle(const struct daemon *daemon)
+{
+	unsigned int i;
+
+	for (i = 0; i < strata_shards_count(daemon->shards); i++)
+		if (!strata_stack_idle(strata_shards_stack(daemon->shards, i)))
+			return false;
+	return true;
+}
+
+/* A turn of each stack, all of which are this thread's now. Returns false when a loop fails. */
+static bool turn_all(const struct daemon *daemon)
+{
+	const unsigned int count = strata_shards_count(daemon->shards);
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		if (strata_loop_turn(strata_shards_stack(daemon->shards, i), DRAIN_LOOK / count) < 0)
+			return false;
+	return true;
+}
+
 /* Lets connections end in good order; a second signal does not wait for them. */
 static void drain(struct daemon *daemon)
 {
 	uint64_t end = monotonic() + DRAIN_TIME;
+	unsigned int i;
 
-	strata_stack_drain(daemon->stack);
-	while (daemon->terminations < 2 && !strata_stack_idle(daemon->stack)) {
+	for (i = 0; i < strata_shards_count(daemon->shards); i++)
+		strata_stack_drain(strata_shards_stack(daemon->shards, i));
+	while (daemon->terminations < 2 && !all_idle(daemon)) {
 		if (monotonic() >= end) {
 			strata_log(daemon->stack, NULL, STRATA_LOG_WARNING,
 				   "some connections did not end in time; they are reset");
 			return;
 		}
-		if (strata_loop_turn(daemon->stack, DRAIN_LOOK) < 0)
+		if (!turn_all(daemon))
 			return;
 	}
+}
+
+static void attach_tracers(struct daemon *daemon)
+{
+	unsigned int i;
+
+	for (i = 0; i < strata_shards_count(daemon->shards); i++) {
+		struct tracer *tracer = &daemon->tracers[i];
+
+		tracer->shard = i;
+		tracer->shards = strata_shards_count(daemon->shards);
+		strata_trace_attach(strata_shards_stack(daemon->shards, i), print_trace, tracer);
+	}
+}
+
+/* Runs until a signal ends it. Returns 0 or -errno of a loop, of whichever shard. */
+static int serve_loops(struct daemon *daemon, const char *manager)
+{
+	int result = strata_shards_start(daemon->shards);
+
+	if (result < 0)
+		return result;
+	print_ready();
+	notify_manager(manager, "READY=1");
+	result = strata_loop_run(daemon->stack);
+	strata_shards_stop(daemon->shards);
+	return result < 0 ? result : strata_shards_failure(daemon->shards);
 }
 
 static int run(struct daemon *daemon, const char *manager)
@@ -454,16 +516,15 @@ static int run(struct daemon *daemon, const char *manager)
 	int result;
 
 	if (daemon->options->trace)
-		strata_trace_attach(daemon->stack, print_trace, daemon);
+		attach_tracers(daemon);
 	if (daemon->options->user != NULL &&
 	    drop_to(daemon->options->user, strata_run_dir(daemon->stack)) < 0)
 		return EXIT_FAILURE;
+	/* Of this thread, and of those that it begins from here on. */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		strata_log(daemon->stack, NULL, STRATA_LOG_WARNING, "no_new_privs: %s",
 			   strerror(errno));
-	print_ready();
-	notify_manager(manager, "READY=1");
-	result = strata_loop_run(daemon->stack);
+	result = serve_loops(daemon, manager);
 	if (result < 0) {
 		fprintf(stderr, "stratad: the loop failed: %s\n", strerror(-result));
 		return EXIT_FAILURE;
@@ -485,7 +546,7 @@ static int serve(const struct options *options, const char *manager)
 		fprintf(stderr, "stratad: signals cannot be caught: %s\n", strerror(errno));
 		return EXIT_FAILURE;
 	}
-	result = strata_stack_create(&config, &daemon.stack, &error);
+	result = strata_shards_create(&config, &daemon.shards, &error);
 	if (error.count != 0)
 		fputs(strata_error_text(&error), stderr);
 	strata_error_clear(&error);
@@ -493,6 +554,7 @@ static int serve(const struct options *options, const char *manager)
 		status = exit_status(result);
 		goto out_close;
 	}
+	daemon.stack = strata_shards_stack(daemon.shards, 0);
 	daemon.signals.ready = signal_ready;
 	result = strata_watch_add(daemon.stack, &daemon.signals, fd, EPOLLIN);
 	if (result < 0) {
@@ -503,7 +565,7 @@ static int serve(const struct options *options, const char *manager)
 		strata_watch_remove(daemon.stack, &daemon.signals);
 		strata_call_cancel(daemon.stack, &daemon.reload);
 	}
-	strata_stack_destroy(daemon.stack);
+	strata_shards_destroy(daemon.shards);
 out_close:
 	close(fd);
 	return status;

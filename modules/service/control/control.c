@@ -15,7 +15,7 @@
 #include <strata/service.h>
 #include "control_int.h"
 
-#define CONTROL_SOCKET "control.sock"
+#define CONTROL_SUFFIX ".sock"
 #define CONTROL_SOCKET_MODE 0660
 #define CONTROL_DIRECTORY_MODE 0755
 #define CONTROL_BACKLOG 64
@@ -141,16 +141,33 @@ static int make_directories(struct control *control, struct strata_error *error)
 	return 0;
 }
 
+/* Bytes of a path before ".sock", or all where it ends otherwise. */
+static size_t stem_length(const char *path)
+{
+	const size_t length = strlen(path), suffix = sizeof(CONTROL_SUFFIX) - 1;
+
+	return length > suffix && strcmp(path + length - suffix, CONTROL_SUFFIX) == 0 ?
+		length - suffix : length;
+}
+
 static int set_path(struct control *control, struct strata_error *error)
 {
 	const struct control_config *config = control->self->config;
 	const char *directory = strata_run_dir(control->self->stack);
+	unsigned int shard = strata_shard(control->self->stack);
+	char suffix[16] = "";
 	int n;
 
+	/* Each shard has a socket: control.sock, control-1.sock, … */
+	if (shard > 0)
+		snprintf(suffix, sizeof(suffix), "-%u", shard);
 	if (config->socket != NULL)
-		n = snprintf(control->path, sizeof(control->path), "%s", config->socket);
+		n = snprintf(control->path, sizeof(control->path), "%.*s%s%s",
+			     (int)stem_length(config->socket), config->socket, suffix,
+			     config->socket + stem_length(config->socket));
 	else
-		n = snprintf(control->path, sizeof(control->path), "%s/" CONTROL_SOCKET, directory);
+		n = snprintf(control->path, sizeof(control->path), "%s/control%s" CONTROL_SUFFIX,
+			     directory, suffix);
 	if (n < 0 || (size_t)n >= sizeof(control->path)) {
 		strata_error_add(error, "control: the socket's path %s has %d bytes, at most %zu are "
 				 "possible; choose a shorter --run-dir",
@@ -341,7 +358,8 @@ static const struct strata_option control_options[] = {
 	{
 		.name = "socket", .type = STRATA_OPT_STRING,
 		.offset = offsetof(struct control_config, socket),
-		.help = "Path of the socket; none: control.sock in the run directory.",
+		.help = "Path of the socket; none: control.sock in the run directory. Of several shards each but "
+			"the first adds its number: control-1.sock.",
 	},
 	{
 		.name = "group", .type = STRATA_OPT_STRING,

@@ -8,6 +8,7 @@
 #include <strata/live.h>
 #include <strata/loop.h>
 #include <strata/module.h>
+#include <strata/shards.h>
 #include <strata/timer.h>
 
 /** Bytes a client may have under way, each way. */
@@ -114,6 +115,8 @@ struct control_request {
 	const json_t *root;	/* all of it */
 	const json_t *id;	/* NULL: has none */
 	char *out;		/* room for CONTROL_BUFFER bytes of reply */
+	unsigned int shard;	/* which `stack` is, while a change goes to one after the other */
+	bool failed;		/* the reply is an error */
 };
 
 /** Type of a parameter. */
@@ -149,6 +152,9 @@ struct control_method {
 /** Works one request of `length` bytes, without its newline; writes one line to `out`, which has room
  *  for CONTROL_BUFFER bytes. Returns the line's length; 0: there is none. */
 size_t control_answer(struct control_client *client, const char *request, size_t length, char *out);
+/** Calls a method that has `answer`. A change goes to all shards: to shard 0 first, and no further when it
+ *  is refused. */
+size_t control_call(struct control_request *request);
 /** Writes an error line: `code` for programs, `message` for people. `id` may be NULL. Returns its length. */
 size_t control_error(char *out, const json_t *id, const char *code, const char *message);
 
@@ -243,6 +249,7 @@ struct control_page {
 	const char *transport, *state;
 	uint16_t port;
 	bool details;
+	bool shards;		/* entries tell their shard */
 };
 
 /** True when the walk's next entry is to be added: it counts the entry either way. */

@@ -193,7 +193,7 @@ static bool param_fits(const struct control_param *param, const json_t *value, c
 
 static bool is_common(const char *key)
 {
-	return strcmp(key, "v") == 0 || strcmp(key, "id") == 0 || strcmp(key, "method") == 0;
+	return strcmp(key, "shard") == 0 || strcmp(key, "v") == 0 || strcmp(key, "id") == 0 || strcmp(key, "method") == 0;
 }
 
 /* Length of an error reply about a parameter that the method does not have; 0: it has all. */
@@ -242,6 +242,64 @@ static size_t check_params(struct control_request *request)
 	return refuse_unknown(request);
 }
 
+/* ---- shards ---- */
+
+/* Length of an error reply about `shard`, which every method may have where there are several; 0: it is this
+ * one, or was left out where it may be. */
+static size_t check_shard(struct control_request *request)
+{
+	const unsigned int count = strata_shard_count(request->stack), own = strata_shard(request->stack);
+	const json_t *value = json_object_get(request->root, "shard");
+
+	if (value == NULL && request->method->stream != NULL && count > 1)
+		return control_fail(request, "shard_needed", "this stack has %u shards: name one of 0 to %u "
+				    "(--shard)", count, count - 1);
+	if (value == NULL)
+		return 0;
+	if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+	    json_integer_value(value) >= (json_int_t)count)
+		return control_fail(request, "bad_request", "`shard` is to be an integer from 0 to %u",
+				    count - 1);
+	if (json_integer_value(value) != (json_int_t)own)
+		return control_fail(request, "bad_request", "here is shard %u; shard %d answers at its own "
+				    "socket", own, (int)json_integer_value(value));
+	return 0;
+}
+
+size_t control_call(struct control_request *request)
+{
+	struct strata_shards *shards = strata_stack_shards(request->stack);
+	struct strata_stack *own = request->stack;
+	unsigned int i, count;
+	size_t length = 0;
+
+	/* Another manifest sees to it itself. */
+	if (shards == NULL || !request->method->admin || request->method->answer == control_reload)
+		return request->method->answer(request);
+	count = strata_shards_count(shards);
+	strata_shards_pause(shards);
+	for (i = 0; i < count && !request->failed; i++) {
+		request->shard = i;
+		request->stack = strata_shards_stack(shards, i);
+		length = request->method->answer(request);
+	}
+	strata_shards_resume(shards);
+	request->stack = own;
+	request->shard = 0;
+	return length;
+}
+
+/* What changes one shard only would make it another than the others. */
+static size_t refuse_change(struct control_request *request)
+{
+	const struct control_method *method = request->method;
+
+	if (strata_shard_count(request->stack) == 1 || !method->admin || method->answer == NULL ||
+	    (strata_shard(request->stack) == 0 && json_object_get(request->root, "shard") == NULL))
+		return 0;
+	return control_fail(request, "bad_request", "`%s` changes all shards: leave --shard out", method->name);
+}
+
 /* ---- requests ---- */
 
 static const struct control_method *find_method(const char *name)
@@ -282,13 +340,17 @@ static size_t call_method(struct control_request *request)
 		return control_fail(request, "bad_request", "a stream is running on this connection; "
 				    "send the method `stop` first, or open another");
 	length = check_params(request);
+	if (length == 0)
+		length = check_shard(request);
+	if (length == 0)
+		length = refuse_change(request);
 	if (length != 0)
 		return length;
 	if (method->later) {
 		control_lay_aside(request);
 		return 0;
 	}
-	return method->answer != NULL ? method->answer(request) : control_stream_start(request);
+	return method->answer != NULL ? control_call(request) : control_stream_start(request);
 }
 
 /* The request's id when it is one that is given back: an integer or a short string. */

@@ -49,7 +49,7 @@ static void at_rest(struct strata_stack *stack, struct strata_call *call)
 		length = control_fail(&request, "failed", "out of memory; nothing was done");
 	} else {
 		request.control->working = &request;
-		length = request.method->answer(&request);
+		length = control_call(&request);
 	}
 	json_decref(root);
 	if (request.control == NULL) {
@@ -279,7 +279,10 @@ size_t control_reload(struct control_request *request)
 	bool dry_run = control_bool(request, "dry_run", false);
 	struct changes changes = { .stack = request->stack, .list = json_array() };
 	struct strata_error error = { 0 };
-	int result = strata_reload(request->stack, dry_run, add_change, &changes, &error);
+	struct strata_shards *shards = strata_stack_shards(request->stack);
+	int result = shards != NULL ?
+		strata_shards_reload(shards, NULL, 0, dry_run, add_change, &changes, &error) :
+		strata_reload(request->stack, dry_run, add_change, &changes, &error);
 
 	if (result < 0) {
 		json_decref(changes.list);

@@ -96,10 +96,15 @@ size_t control_fail(struct control_request *request, const char *code, const cha
 {
 	char message[MESSAGE_MAX];
 	va_list args;
+	int n = 0;
 
 	va_start(args, format);
-	vsnprintf(message, sizeof(message), format, args);
+	if (request->shard > 0)
+		n = snprintf(message, sizeof(message), "shard %u (those before it have the change): ",
+			     request->shard);
+	vsnprintf(message + n, sizeof(message) - (size_t)n, format, args);
 	va_end(args);
+	request->failed = true;
 	if (request->control != NULL)
 		strata_count(request->control->self, CONTROL_COUNTER_ERRORS, 1);
 	return control_error(request->out, request->id, code, message);

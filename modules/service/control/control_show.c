@@ -60,6 +60,8 @@ void control_page_add(struct control_page *page, json_t *entry)
 {
 	size_t room = page->room - page->length, comma = page->count != 0, n;
 
+	if (page->shards && entry != NULL)
+		json_object_set_new(entry, "shard", json_integer(strata_shard(page->stack)));
 	if (entry != NULL && room > comma) {
 		n = json_dumpb(entry, page->out + page->length + comma, room - comma, JSON_COMPACT);
 		json_decref(entry);
@@ -388,45 +390,68 @@ static void show_version(struct control_page *page)
 {
 	if (!control_page_wants(page))
 		return;
-	control_page_add(page, json_pack("{s:s, s:s, s:o, s:i, s:o, s:o}",
+	control_page_add(page, json_pack("{s:s, s:s, s:o, s:i, s:o, s:o, s:i, s:i}",
 		"version", strata_version(),
 		"stack", page->stack->name,
 		"abi", json_sprintf("%d.%d", STRATA_ABI_MAJOR, STRATA_ABI_MINOR),
 		"protocol", CONTROL_VERSION,
 		"memory", json_number(strata_memory_used(page->stack)),
-		"uptime_ms", json_number(strata_uptime(page->stack) / STRATA_MS)));
+		"uptime_ms", json_number(strata_uptime(page->stack) / STRATA_MS),
+		"shard", (int)strata_shard(page->stack),
+		"shards", (int)strata_shard_count(page->stack)));
 }
 
 static const struct {
 	const char *name;
 	void (*show)(struct control_page *page);
+	bool one;		/* of the shard that is asked alone */
 } tables[] = {
-	{ "modules", show_modules },
-	{ "interfaces", show_interfaces },
-	{ "addresses", show_addresses },
-	{ "routes", show_routes },
-	{ "neighbours", show_neighbours },
-	{ "sockets", control_show_sockets },
-	{ "groups", show_groups },
-	{ "options", show_options },
-	{ "counters", show_counters },
-	{ "drops", show_drops },
-	{ "graph", control_show_graph },
-	{ "version", show_version },
+	{ .name = "modules", .show = show_modules },
+	{ .name = "interfaces", .show = show_interfaces },
+	{ .name = "addresses", .show = show_addresses },
+	{ .name = "routes", .show = show_routes },
+	{ .name = "neighbours", .show = show_neighbours },
+	{ .name = "sockets", .show = control_show_sockets },
+	{ .name = "groups", .show = show_groups },
+	{ .name = "options", .show = show_options },
+	{ .name = "counters", .show = show_counters },
+	{ .name = "drops", .show = show_drops },
+	{ .name = "graph", .show = control_show_graph, .one = true },
+	{ .name = "version", .show = show_version, .one = true },
 };
 
-/* Writes the entries of the table `what`. Returns false when there is no such table. */
-static bool show_table(const char *what, struct control_page *page)
+/* The entries of all shards, which stand still meanwhile, one shard's after the other's. */
+static void show_shards(struct strata_shards *shards, void (*show)(struct control_page *page),
+			struct control_page *page)
 {
+	unsigned int i;
+
+	strata_shards_pause(shards);
+	page->shards = true;
+	for (i = 0; i < strata_shards_count(shards) && page->next == 0; i++) {
+		page->stack = strata_shards_stack(shards, i);
+		show(page);
+	}
+	strata_shards_resume(shards);
+}
+
+/* Writes the entries of the table `what`: of all shards where shard 0 is asked and none is named. Returns
+ * false when there is no such table. */
+static bool show_table(const char *what, bool all, struct control_page *page)
+{
+	struct strata_shards *shards = all && strata_shard(page->stack) == 0 ?
+		strata_stack_shards(page->stack) : NULL;
 	size_t i;
 
-	for (i = 0; i < STRATA_COUNT(tables); i++) {
-		if (strcmp(tables[i].name, what) == 0) {
-			tables[i].show(page);
-			return true;
-		}
-	}
-	return false;
+	for (i = 0; i < STRATA_COUNT(tables) && strcmp(tables[i].name, what) != 0; i++)
+		continue;
+	if (i == STRATA_COUNT(tables))
+		return false;
+	if (shards != NULL && !tables[i].one)
+		show_shards(shards, tables[i].show, page);
+	else
+		tables[i].show(page);
+	return true;
 }
 
 static size_t refuse_table(struct control_request *request, const char *what)
@@ -460,7 +485,7 @@ size_t control_answer_show(struct control_request *request)
 	page.length += control_put_id(out + page.length, page.room - page.length, request->id);
 	page.length += (size_t)snprintf(out + page.length, page.room - page.length,
 					",\"ok\":true,\"result\":[");
-	if (!show_table(what, &page))
+	if (!show_table(what, control_value(request, "shard") == NULL, &page))
 		return refuse_table(request, what);
 	out[page.length++] = ']';
 	if (page.next != 0)

@@ -62,6 +62,15 @@ static void listener_ready(struct strata_stack *stack, int s, uint32_t events, v
 		accept_all(listener->self);
 }
 
+/* Of several shards each has a port of its own, from the configured one on: what is asked at a port is always
+ * answered by the same one. */
+static uint16_t port_of(const struct strata_instance *self)
+{
+	const struct metrics_config *config = self->config;
+
+	return (uint16_t)(config->port + strata_shard(self->stack));
+}
+
 /* Where to listen. Returns the address's length, or -EAFNOSUPPORT where this family is not meant. */
 static int listen_address(const struct metrics_listener *listener, union address *out)
 {
@@ -73,16 +82,16 @@ static int listen_address(const struct metrics_listener *listener, union address
 		ops = strata_address_ops(listener->self->stack, config->address.addr.family);
 		if (ops == NULL || ops->to_sockaddr == NULL || ops->af != listener->family)
 			return -EAFNOSUPPORT;
-		return (int)ops->to_sockaddr(&config->address.addr, (uint16_t)config->port, &out->sa,
+		return (int)ops->to_sockaddr(&config->address.addr, port_of(listener->self), &out->sa,
 					     sizeof(*out));
 	}
 	if (listener->family == AF_INET) {
 		out->in.sin_family = AF_INET;
-		out->in.sin_port = htons((uint16_t)config->port);
+		out->in.sin_port = htons(port_of(listener->self));
 		return sizeof(out->in);
 	}
 	out->in6.sin6_family = AF_INET6;
-	out->in6.sin6_port = htons((uint16_t)config->port);
+	out->in6.sin6_port = htons(port_of(listener->self));
 	return sizeof(out->in6);
 }
 
@@ -115,7 +124,6 @@ static int listener_open(struct metrics_listener *listener)
 /* Opens what is not open. Returns 0, also where a module is missing, or -errno with a sentence. */
 static int open_all(struct strata_instance *self, struct strata_error *error)
 {
-	const struct metrics_config *config = self->config;
 	struct metrics_state *state = metrics_state(self);
 	int err = -EAFNOSUPPORT;
 	unsigned int i;
@@ -134,7 +142,7 @@ static int open_all(struct strata_instance *self, struct strata_error *error)
 		return 0;
 	}
 	strata_error_add(error, "%s: cannot listen on port %u: %s%s", self->name,
-			 (unsigned int)config->port, strerror(-err),
+			 port_of(self), strerror(-err),
 			 err == -EADDRINUSE ? " (another service has it: give one of them another port)" :
 			 err == -EADDRNOTAVAIL ? " (`address` must be one of the stack's)" : "");
 	return err;
@@ -171,6 +179,12 @@ static int metrics_start(struct strata_instance *self, struct strata_error *erro
 	if (config->path[0] != '/' || strpbrk(config->path, " ?#\t") != NULL) {
 		strata_error_add(error, "%s: path: expected one that begins with / and has no space, ? or #, "
 				 "found \"%s\"", self->name, config->path);
+		return -EINVAL;
+	}
+	if (config->port + strata_shard_count(self->stack) - 1 > UINT16_MAX) {
+		strata_error_add(error, "%s: port: expected one with a port for each of %u shards from it on, "
+				 "found %u", self->name, strata_shard_count(self->stack),
+				 (unsigned int)config->port);
 		return -EINVAL;
 	}
 	state = strata_alloc(self->stack, sizeof(*state));
@@ -225,7 +239,7 @@ static const struct strata_option metrics_options[] = {
 	},
 	{
 		.name = "port", .type = STRATA_OPT_UINT, .offset = FIELD(port), .fallback = "9740", .min = 1,
-		.max = 65535, .help = "TCP port to listen on.",
+		.max = 65535, .help = "TCP port to listen on; of several shards the first's, the others have the next ones.",
 	},
 	{
 		.name = "path", .type = STRATA_OPT_STRING, .offset = FIELD(path), .fallback = "/metrics",

@@ -98,6 +98,10 @@ static void sample(struct metrics_text *text, const char *name, uint64_t value, 
 	va_list args;
 
 	metrics_printf(text, "%s", name);
+	if (strata_shard_count(text->stack) > 1) {
+		metrics_printf(text, "{shard=\"%u\"", strata_shard(text->stack));
+		separator = ",";
+	}
 	va_start(args, value);
 	while ((label = va_arg(args, const char *)) != NULL) {
 		const char *string = va_arg(args, const char *);
