@@ -1,33 +1,44 @@
 # Measuring programs, built by `make bench` only.
-EXTRA_PROGRAMS += bench/udp_packets bench/idle_connections bench/attack_cost
+EXTRA_PROGRAMS += bench/udp_packets bench/idle_connections bench/attack_cost bench/scale
 bench_pair = bench/pair.c bench/pair.h
 bench_udp_packets_SOURCES = bench/udp_packets.c $(bench_pair)
 bench_udp_packets_LDADD = libstrata.la
 bench_idle_connections_SOURCES = bench/idle_connections.c $(bench_pair)
 bench_idle_connections_LDADD = libstrata.la
+bench_scale_SOURCES = bench/scale.c $(bench_pair)
+bench_scale_LDADD = libstrata.la
 bench_attack_cost_SOURCES = bench/attack_cost.c $(bench_pair)
 bench_attack_cost_LDADD = libstrata.la
-CLEANFILES += bench/udp_packets bench/idle_connections bench/attack_cost
+CLEANFILES += bench/udp_packets bench/idle_connections bench/attack_cost bench/scale
 EXTRA_DIST += bench/run bench/lossy bench/README.md
 
 # The client, and the servers that are compared: bench/compare, bench/run.
 contenders = bench/load bench/linux_server bench/strata_server bench/tap_relay bench/limit
-EXTRA_PROGRAMS += $(contenders)
-CLEANFILES += $(contenders)
+bench_plot_SOURCES = bench/plot.c bench/svg.c bench/svg.h
+bench_plot_LDADD = -lm
+EXTRA_PROGRAMS += $(contenders) bench/plot
+CLEANFILES += $(contenders) bench/plot
 bench_load_SOURCES = bench/load.c bench/load_work.c bench/load.h bench/cpu.c bench/cpu.h
 bench_tap_relay_SOURCES = bench/tap_relay.c
 bench_limit_SOURCES = bench/limit.c
 bench_linux_server_SOURCES = bench/linux_server.c
 bench_strata_server_SOURCES = bench/strata_server.c
 bench_strata_server_LDADD = libstrata.la
-EXTRA_DIST += bench/compare bench/arena
+EXTRA_DIST += bench/compare bench/arena bench/report
 
 .PHONY: bench-programs
 bench-programs: all $(contenders)
 
+# BENCH_FLAGS: options of bench/run, such as --quick.
 .PHONY: bench
-bench: all bench/udp_packets$(EXEEXT) bench/idle_connections$(EXEEXT) bench/attack_cost$(EXEEXT)
-	$(srcdir)/bench/run $(abs_top_builddir)
+bench: bench-programs bench/udp_packets$(EXEEXT) bench/idle_connections$(EXEEXT) bench/attack_cost$(EXEEXT) \
+		bench/scale$(EXEEXT) bench/plot$(EXEEXT)
+	$(srcdir)/bench/run $(BENCH_FLAGS) $(abs_top_builddir)
+
+# The README's tables from bench/results/bench.json of the source tree.
+.PHONY: bench-readme
+bench-readme:
+	$(srcdir)/bench/report readme $(srcdir)/bench/results $(srcdir)/README.md
 
 # What the trace costs while nobody listens: builds a second tree without its steps.
 EXTRA_DIST += bench/trace_cost

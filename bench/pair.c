@@ -3,14 +3,19 @@
 #include "pair.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Local choice: fewer than there are ephemeral ports. */
+enum { FIRST_PORT = 4000, PER_PORT = 20000 };
 
 static const char *const manifest_format =
 	"strata: 1\n"
 	"stack:\n"
 	"  log: error\n"
+	"  sockets: 1048576\n"
 	"modules:\n"
 	"  - name: wire\n"
 	"  - name: ethernet\n"
@@ -94,6 +99,62 @@ void pair_pass(struct pair *pair, uint64_t ns)
 	strata_run(pair->end[1].stack, pair->now);
 	pair_settle(pair);
 }
+
+/* ---- connections ---- */
+
+int pair_listener(struct pair *pair, unsigned int number, struct sockaddr_in *to)
+{
+	int s = (int)pair_check(strata_socket(pair->end[1].stack, AF_INET, SOCK_STREAM, 0), "socket");
+
+	*to = pair->end[1].addr;
+	to->sin_port = htons((uint16_t)(FIRST_PORT + number));
+	pair_check(strata_bind(pair->end[1].stack, s, (struct sockaddr *)to, sizeof(*to)), "bind");
+	pair_check(strata_listen(pair->end[1].stack, s, 128), "listen");
+	return s;
+}
+
+int pair_connect(struct pair *pair, const struct sockaddr_in *to, int listener, int *server)
+{
+	int s = (int)pair_check(strata_socket(pair->end[0].stack, AF_INET, SOCK_STREAM, 0), "socket");
+	int result = strata_connect(pair->end[0].stack, s, (const struct sockaddr *)to, sizeof(*to));
+
+	if (result != -EINPROGRESS)
+		pair_check(result, "connect");
+	pair_settle(pair);
+	*server = (int)pair_check(strata_accept(pair->end[1].stack, listener, NULL, NULL), "accept");
+	return s;
+}
+
+void pair_talk(struct pair *pair, int from, int tx, int rx)
+{
+	char bytes[64] = { 'x' };
+	ssize_t n;
+
+	pair_check(strata_send(pair->end[from].stack, tx, bytes, sizeof(bytes), 0), "send");
+	pair_settle(pair);
+	n = strata_recv(pair->end[!from].stack, rx, bytes, sizeof(bytes), 0);
+	if (n != (ssize_t)sizeof(bytes))
+		pair_check(n < 0 ? n : -EBADMSG, "recv");
+}
+
+void pair_connections(struct pair *pair, long count, int *clients, int *servers)
+{
+	struct sockaddr_in to = { 0 };
+	int listener = -1;
+
+	for (long i = 0; i < count; i++) {
+		if (i % PER_PORT == 0)
+			listener = pair_listener(pair, (unsigned int)(i / PER_PORT), &to);
+		clients[i] = pair_connect(pair, &to, listener, &servers[i]);
+		pair_talk(pair, 0, clients[i], servers[i]);
+		pair_talk(pair, 1, servers[i], clients[i]);
+		/* So that the delayed acknowledgements of all do not fall due together. */
+		pair_pass(pair, STRATA_MS);
+	}
+	pair_pass(pair, 10 * STRATA_SEC);
+}
+
+/* ---- life ---- */
 
 static void end_open(struct pair *pair, int i, const char *module_path)
 {

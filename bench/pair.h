@@ -39,6 +39,15 @@ void pair_close(struct pair *pair);
 void pair_settle(struct pair *pair);
 /* Lets `ns` pass, timers and frames included. */
 void pair_pass(struct pair *pair, uint64_t ns);
+/* Opens `count` connections from the first end to the second, sends a byte each way over each and lets them
+ * rest for ten seconds. The arrays receive their sockets. */
+void pair_connections(struct pair *pair, long count, int *clients, int *servers);
+/* A listener of the second end; `to` becomes where it is. Its port tells how many there were before. */
+int pair_listener(struct pair *pair, unsigned int number, struct sockaddr_in *to);
+/* A socket of the first end, connected to a listener; the second end's is accepted into `*server`. */
+int pair_connect(struct pair *pair, const struct sockaddr_in *to, int listener, int *server);
+/* Sends 64 bytes from one socket to another of the other end and receives them; `from` is 0 or 1. */
+void pair_talk(struct pair *pair, int from, int tx, int rx);
 /* Ends the program with a message when `result` is a -errno; else gives it back. */
 long pair_check(long result, const char *what);
 
