@@ -26,13 +26,16 @@ bench_strata_server_SOURCES = bench/strata_server.c
 bench_strata_server_LDADD = libstrata.la
 EXTRA_DIST += bench/compare bench/arena bench/report
 
+# (Not as prerequisites beside `all`, which is a make of its own and builds the same libraries.)
 .PHONY: bench-programs
-bench-programs: all $(contenders)
+bench-programs: all
+	$(MAKE) $(AM_MAKEFLAGS) $(contenders)
 
 # BENCH_FLAGS: options of bench/run, such as --quick.
 .PHONY: bench
-bench: bench-programs bench/udp_packets$(EXEEXT) bench/idle_connections$(EXEEXT) bench/attack_cost$(EXEEXT) \
-		bench/scale$(EXEEXT) bench/plot$(EXEEXT)
+bench: bench-programs
+	$(MAKE) $(AM_MAKEFLAGS) bench/udp_packets$(EXEEXT) bench/idle_connections$(EXEEXT) \
+		bench/attack_cost$(EXEEXT) bench/scale$(EXEEXT) bench/plot$(EXEEXT)
 	$(srcdir)/bench/run $(BENCH_FLAGS) $(abs_top_builddir)
 
 # The README's tables from bench/results/bench.json of the source tree.
