@@ -4,7 +4,7 @@
  * port 7 (RFC 862), discard on TCP 9 (RFC 863), chargen on TCP 19 (RFC 864); everything happens in the
  * sockets' callbacks, at the end of a batch. Prints "ready"; ends with SIGTERM.
  *
- *	strata_server [--module-path PATH] [--pin CPU] MANIFEST
+ *	strata_server [--module-path PATH] [--pin CPU] [--zerocopy] MANIFEST
  */
 #include <errno.h>
 #include <getopt.h>
@@ -19,6 +19,10 @@
 enum { BLOCK = 1 << 18, ECHO_BLOCK = 1 << 16 };
 
 static char block[BLOCK];
+
+/* Flags of chargen's sends: MSG_ZEROCOPY with --zerocopy. The bytes never change, so it need not know when
+ * the stack is done with them, but it must take the reports, of which a socket keeps a limited number. */
+static int chargen_flags;
 
 static const uint32_t over = EPOLLERR | EPOLLHUP | EPOLLRDHUP;
 
@@ -111,19 +115,33 @@ static void discard_ready(struct strata_stack *stack, int s, uint32_t events, vo
 		strata_close(stack, s);
 }
 
+/* Takes reports of MSG_ZEROCOPY. Returns whether nothing else is the matter with the socket. */
+static bool reports_taken(struct strata_stack *stack, int s)
+{
+	struct msghdr msg = { 0 };
+	int error = 0;
+	socklen_t length = sizeof(error);
+
+	if (chargen_flags == 0)
+		return false;
+	while (strata_recvmsg(stack, s, &msg, MSG_ERRQUEUE) >= 0)
+		msg = (struct msghdr){ 0 };
+	return strata_getsockopt(stack, s, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == 0;
+}
+
 static void chargen_ready(struct strata_stack *stack, int s, uint32_t events, void *arg)
 {
 	ssize_t n;
 
 	(void)arg;
-	if ((events & over) != 0) {
+	if ((events & (EPOLLHUP | EPOLLRDHUP)) != 0 || ((events & EPOLLERR) != 0 && !reports_taken(stack, s))) {
 		strata_close(stack, s);
 		return;
 	}
 	do
-		n = strata_send(stack, s, block, sizeof(block), 0);
+		n = strata_send(stack, s, block, sizeof(block), chargen_flags);
 	while (n == (ssize_t)sizeof(block));
-	if (n < 0 && n != -EAGAIN)
+	if (n < 0 && n != -EAGAIN && n != -ENOBUFS)
 		strata_close(stack, s);
 }
 
@@ -162,6 +180,8 @@ static void accept_ready(struct strata_stack *stack, int listener, uint32_t even
 	(void)events;
 	while ((s = strata_accept(stack, listener, NULL, NULL)) >= 0) {
 		strata_setsockopt(stack, s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+		if (chargen_flags != 0 && what->port == 19)
+			strata_setsockopt(stack, s, SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one));
 		strata_notify(stack, s, what->ready, NULL);
 	}
 }
@@ -187,6 +207,7 @@ static int options(struct strata_config *config, int argc, char **argv)
 	static const struct option names[] = {
 		{ "module-path", required_argument, NULL, 'm' },
 		{ "pin", required_argument, NULL, 'p' },
+		{ "zerocopy", no_argument, NULL, 'z' },
 		{ 0 },
 	};
 	cpu_set_t set;
@@ -196,6 +217,9 @@ static int options(struct strata_config *config, int argc, char **argv)
 		switch (option) {
 		case 'm':
 			config->module_path = optarg;
+			break;
+		case 'z':
+			chargen_flags = MSG_ZEROCOPY;
 			break;
 		case 'p':
 			CPU_ZERO(&set);
@@ -221,7 +245,7 @@ int main(int argc, char **argv)
 	struct strata_stack *stack = NULL;
 
 	if (options(&config, argc, argv) < 0) {
-		fprintf(stderr, "usage: strata_server [--module-path PATH] [--pin CPU] MANIFEST\n");
+		fprintf(stderr, "usage: strata_server [--module-path PATH] [--pin CPU] [--zerocopy] MANIFEST\n");
 		return 2;
 	}
 	memset(block, 'x', sizeof(block));
