@@ -269,6 +269,8 @@ static void put_setting(struct apply *a, const struct change *c, uint64_t value)
 {
 	if (strcmp(c->pub.field, "memory") == 0)
 		a->k->settings.memory = value;
+	else if (strcmp(c->pub.field, "gro") == 0)
+		a->k->settings.gro = value != 0;
 	else
 		a->k->settings.sockets = value;
 }

@@ -308,6 +308,12 @@ static void take_stack_shard_ring(struct config_reader *r, const struct node *va
 		settings->shard_ring = bytes;
 }
 
+static void take_stack_gro(struct config_reader *r, const struct node *value, void *object)
+{
+	struct stack_settings *settings = object;
+	take_bool(r, value, &settings->gro);
+}
+
 static const struct key_rule stack_keys[] = {
 	{ "name", take_stack_name, false },
 	{ "log", take_stack_log, false },
@@ -315,6 +321,7 @@ static const struct key_rule stack_keys[] = {
 	{ "sockets", take_stack_sockets, false },
 	{ "shards", take_stack_shards, false },
 	{ "shard_ring", take_stack_shard_ring, false },
+	{ "gro", take_stack_gro, false },
 };
 
 static void take_stack(struct config_reader *r, const struct node *value, void *object)
@@ -719,6 +726,7 @@ int config_read(struct manifest *manifest, struct config *config, struct strata_
 			.shards = 1,
 			.shard_ring = SHARD_RING_DEFAULT,
 			.log_level = STRATA_LOG_INFO,
+			.gro = true,
 		},
 	};
 	take_map(&reader, manifest_root(manifest), top_keys, STRATA_COUNT(top_keys), "the manifest",

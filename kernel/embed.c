@@ -29,6 +29,9 @@ static const struct strata_option stack_options[] = {
 	{ .name = "shard_ring", .type = STRATA_OPT_SIZE, .fallback = "256KiB", .min = 128 << 10,
 	  .max = 64 << 20, .offset = offsetof(struct stack_settings, shard_ring), .unit = "bytes",
 	  .help = "Room for packets on their way from one shard to another; a power of two." },
+	{ .name = "gro", .type = STRATA_OPT_BOOL,
+	  .offset = offsetof(struct stack_settings, gro), .runtime = true,
+	  .help = "Join the segments that come in to larger packets where the driver does not." },
 	{ .name = "name", .type = STRATA_OPT_STRING, .help = "Names the run directory." },
 };
 

@@ -6,7 +6,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
-#include "iface.h"
+#include "gro.h"
 #include "shard.h"
 #include "sniff.h"
 #include "trace.h"
@@ -533,6 +533,8 @@ int iface_open(struct strata_iface *iface, struct strata_error *error)
 		return result;
 	}
 	iface_of(iface)->opened = true;
+	if (!(iface->caps & STRATA_CAP_RX_SUPER) && !(iface->flags & STRATA_IFACE_LOOPBACK))
+		iface->flags |= STRATA_IFACE_GRO;
 	if (iface->framing == NULL)
 		iface->flags |= STRATA_IFACE_NO_NEIGHBOUR;
 	running = (iface->flags & STRATA_IFACE_RUNNING) != 0 &&
@@ -575,6 +577,7 @@ void iface_close(struct strata_iface *iface)
 	iface->flags = 0;
 	strata_work_cancel(&k->pub, &inner->loop_work);
 	strata_pkt_queue_purge(&inner->looped);
+	gro_iface_closed(k, iface);
 	strata_generation_bump(&k->pub);
 }
 

@@ -14,6 +14,9 @@
 #include <strata/service.h>
 #include <strata/transport.h>
 
+/* Local choice: flows whose packets wait at once; beyond, the oldest goes on as it is. */
+#define GRO_HELD 8
+
 struct kernel {
 	struct strata_stack pub;	/* first: modules hold a pointer to it */
 	struct strata_env env;
@@ -50,6 +53,14 @@ struct kernel {
 	uint32_t stamp_last;		/* … the last number given to one */
 
 	struct shard *shard;		/* shard.h: among several; NULL: alone */
+	struct gro {			/* gro.c: received packets that wait for more of their flow */
+		unsigned int count;
+		struct gro_entry {
+			struct strata_pkt *pkt;
+			uint32_t count;		/* segments in it */
+			uint16_t size;		/* payload bytes of each but the last */
+		} held[GRO_HELD];		/* the oldest first */
+	} gro;
 
 	uint64_t made;			/* when, by the stack's clock */
 	struct origin *origin;		/* origin.c */
@@ -61,6 +72,7 @@ struct kernel {
 		uint64_t shards;	/* stacks made of the manifest */
 		uint64_t shard_ring;	/* bytes on their way from one to another */
 		uint8_t log_level;	/* of the kernel and of modules without their own */
+		bool gro;		/* what comes in is joined to super-packets */
 	} settings;
 };
 

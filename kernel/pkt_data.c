@@ -265,16 +265,28 @@ int pkt_append_frag(struct strata_pkt *pkt, const struct strata_frag *frag, uint
 	return strata_pkt_append(pkt, frag->chunk->data + frag->offset + offset, length);
 }
 
-int strata_pkt_enqueue_tail(struct strata_pkt *pkt, struct strata_pkt *tail)
+int strata_pkt_join(struct strata_pkt *pkt, const struct strata_pkt *tail, uint32_t skip)
 {
-	uint32_t before = strata_pkt_length(pkt);
-	int result = strata_pkt_append(pkt, tail->data, tail->len);
+	const uint32_t before = strata_pkt_length(pkt), linear = pkt_min(skip, tail->len);
+	int result = strata_pkt_append(pkt, tail->data + linear, tail->len - linear);
 	unsigned int i;
 
-	for (i = 0; i < tail->frag_count && result == 0; i++)
-		result = pkt_append_frag(pkt, &tail->frags[i], 0, tail->frags[i].length);
+	skip -= linear;
+	for (i = 0; i < tail->frag_count && result == 0; i++) {
+		const uint32_t n = tail->frags[i].length, past = pkt_min(skip, n);
+
+		result = pkt_append_frag(pkt, &tail->frags[i], past, n - past);
+		skip -= past;
+	}
 	if (result != 0)
 		strata_pkt_trim(pkt, before);
+	return result;
+}
+
+int strata_pkt_enqueue_tail(struct strata_pkt *pkt, struct strata_pkt *tail)
+{
+	int result = strata_pkt_join(pkt, tail, 0);
+
 	strata_pkt_free(tail);
 	return result;
 }

@@ -93,6 +93,19 @@ static void level(struct plan *plan, struct module *m, const char *name, uint8_t
 	say(c, to, "%s", config_log_level_name(to));
 }
 
+static void setting_bool(struct plan *plan, const char *name, bool from, bool to)
+{
+	struct change *c = from != to ? plan_add(plan, STRATA_CHANGE_STACK, STRATA_ACTION_CHANGE,
+						 "stack") : NULL;
+	if (c == NULL)
+		return;
+	c->pub.field = name;
+	c->number = to;
+	c->number_before = from;
+	say(c, from, "%s", from ? "true" : "false");
+	say(c, to, "%s", to ? "true" : "false");
+}
+
 static void plan_settings(struct plan *plan)
 {
 	const struct stack_settings *from = &plan->k->settings, *to = &plan->wanted->k->settings;
@@ -106,6 +119,7 @@ static void plan_settings(struct plan *plan)
 				 to->shard_ring);
 	setting(plan, "memory", from->memory, to->memory, true);
 	setting(plan, "sockets", from->sockets, to->sockets, false);
+	setting_bool(plan, "gro", from->gro, to->gro);
 	level(plan, NULL, "stack", from->log_level, false, to->log_level, false);
 }
 

@@ -7,7 +7,7 @@
 #include <linux/net_tstamp.h>
 #include <time.h>
 
-#include "iface.h"
+#include "gro.h"
 #include "shard.h"
 
 static enum strata_verdict input_super(struct strata_instance *t, struct strata_pkt *pkt)
@@ -38,14 +38,11 @@ void transport_input_tried(struct kernel *k, struct strata_pkt *pkt, uint64_t tr
 	t->module->transport->input(t, pkt);
 }
 
-enum strata_verdict strata_transport_input(struct strata_pkt *pkt)
+/* Called from two places, of which one is on every packet's way. */
+static inline __attribute__((always_inline)) enum strata_verdict deliver(struct kernel *k,
+									 struct strata_instance *t,
+									 struct strata_pkt *pkt)
 {
-	struct kernel *k = kernel_of(pkt->stack);
-	struct strata_instance *t = registry_transport(k, pkt->number);
-
-	pkt->transport_offset = (uint16_t)strata_pkt_headroom(pkt);
-	if (strata_unlikely(k->shard != NULL) && steer(k, t, pkt))
-		return STRATA_ACCEPTED;
 	if (strata_likely(t != NULL && t->module->transport->input != NULL)) {
 		if (strata_unlikely(pkt->seg_type != STRATA_SEG_NONE))
 			return input_super(t, pkt);
@@ -57,6 +54,24 @@ enum strata_verdict strata_transport_input(struct strata_pkt *pkt)
 	/* RFC 1122 3.2.2.1: a protocol that is not here should be told as unreachable. */
 	strata_error_output(pkt, STRATA_ERR_PROTOCOL_UNREACHABLE, 0);
 	return strata_drop(&k->self, pkt, KERNEL_DROP_NO_TRANSPORT);
+}
+
+enum strata_verdict transport_deliver(struct kernel *k, struct strata_pkt *pkt)
+{
+	return deliver(k, registry_transport(k, pkt->number), pkt);
+}
+
+enum strata_verdict strata_transport_input(struct strata_pkt *pkt)
+{
+	struct kernel *k = kernel_of(pkt->stack);
+	struct strata_instance *t = registry_transport(k, pkt->number);
+
+	pkt->transport_offset = (uint16_t)strata_pkt_headroom(pkt);
+	if (strata_unlikely(k->shard != NULL) && steer(k, t, pkt))
+		return STRATA_ACCEPTED;
+	if (strata_likely(t != NULL) && gro_wants(k, t, pkt))
+		return gro_input(k, t, pkt);
+	return deliver(k, t, pkt);
 }
 
 bool strata_transport_bound(struct strata_stack *stack, uint8_t number)

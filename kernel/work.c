@@ -4,6 +4,7 @@
  * run and the interfaces are flushed.
  */
 #include "run.h"
+#include "gro.h"
 
 #include <strata/live.h>
 
@@ -48,7 +49,7 @@ void strata_work_cancel(struct strata_stack *stack, struct strata_work *work)
 
 bool work_pending(const struct kernel *k)
 {
-	return k->work->head != NULL || k->work->running != NULL;
+	return k->work->head != NULL || k->work->running != NULL || k->gro.count != 0;
 }
 
 /* Runs what is queued now; what it queues is for the next round. */
@@ -73,8 +74,11 @@ static void drain(struct kernel *k)
 	unsigned int round;
 
 	for (round = 0; round < DRAIN_ROUNDS; round++) {
+		/* First, so that what it brings about is part of the round. */
+		if (strata_unlikely(k->gro.count != 0))
+			gro_flush(k);
 		work_round(k);
-		if (!(k->ifaces != NULL && iface_flush(k)) && k->work->head == NULL)
+		if (!(k->ifaces != NULL && iface_flush(k)) && !work_pending(k))
 			return;
 	}
 }

@@ -24,6 +24,8 @@ enum strata_cap {
 	STRATA_CAP_SEG_STREAM = 1 << 1,	/**< cuts STRATA_SEG_STREAM */
 	STRATA_CAP_SEG_DATAGRAM = 1 << 2,/**< cuts STRATA_SEG_DATAGRAM */
 	STRATA_CAP_FRAGS = 1 << 3,	/**< takes packets with fragments */
+	/** Hands in super-packets where there are any, so that the kernel joins none. */
+	STRATA_CAP_RX_SUPER = 1 << 4,
 };
 
 /** State of an interface; bits of strata_iface.flags. */
@@ -37,6 +39,8 @@ enum strata_iface_flag {
 	/** Carries another interface, which is given the frames as they were on the wire: the driver hands
 	 *  in none that has yet to be cut. Set before open. */
 	STRATA_IFACE_CARRIES = 1 << 6,
+	/** The kernel may join what comes in to super-packets; set by it at open, see STRATA_CAP_RX_SUPER. */
+	STRATA_IFACE_GRO = 1 << 7,
 };
 
 struct strata_iface_counters {

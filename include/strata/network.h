@@ -73,6 +73,13 @@ struct strata_transport_error {
 	uint32_t payload_length;
 };
 
+/** How the network header of a segment follows from that of the first. */
+enum strata_alike {
+	STRATA_ALIKE_NOT,	/**< it does not */
+	STRATA_ALIKE_COUNTED,	/**< something in it counts the segments */
+	STRATA_ALIKE,		/**< but for its length it is the same (STRATA_PKT_SEG_ALIKE) */
+};
+
 struct strata_network_ops {
 	/** Addresses of this (or for a resolver, the resolved) family; NULL: supplies none. The first
 	 *  module of a family's own number wins over others. */
@@ -128,6 +135,13 @@ struct strata_network_ops {
 	 *  Needed for software segmentation. */
 	void (*segment)(struct strata_instance *self, const struct strata_pkt *whole,
 			struct strata_pkt *segment, uint32_t index);
+
+	/** Whether the header of `pkt` lets it be joined to `whole`, which has `count` segments so far: cut
+	 *  again by `segment`, the joined packet must give the same headers. Both have network_offset set and
+	 *  the same ends, number and interface, and neither is broadcast, looped or put together from
+	 *  fragments. NULL: packets of this family are never joined. */
+	enum strata_alike (*coalesce)(struct strata_instance *self, const struct strata_pkt *whole,
+				      const struct strata_pkt *pkt, uint32_t count);
 
 	/** Socket level whose options the module answers (IPPROTO_IP …); -1: none. */
 	int sockopt_level;

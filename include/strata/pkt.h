@@ -81,6 +81,8 @@ enum strata_pkt_flag {
 	/** A copy of what another shard was given, and answers; see strata_shard_share(). */
 	STRATA_PKT_COPY = 1 << 8,
 	STRATA_PKT_GATHERED = 1 << 9,		/**< see strata_shard_gather() */
+	/** A super-packet whose segments have one network header: nothing in it counts them up. */
+	STRATA_PKT_SEG_ALIKE = 1 << 10,
 };
 /** Any sign that a packet was meant for more than this host: never answered with an error. */
 #define STRATA_PKT_MANY (STRATA_PKT_LINK_BROADCAST | STRATA_PKT_LINK_MULTICAST | \
@@ -236,6 +238,9 @@ STRATA_API int strata_pkt_append_chunk(struct strata_pkt *pkt, struct strata_chu
 /** Appends all of `tail`'s bytes, sharing its fragments where there is room and copying otherwise,
  *  and consumes it. Returns 0, or -ENOBUFS: then `pkt` is as it was and `tail` is freed all the same. */
 STRATA_API int strata_pkt_enqueue_tail(struct strata_pkt *pkt, struct strata_pkt *tail);
+/** Appends `tail`'s bytes from its byte `skip` on, as strata_pkt_enqueue_tail(), but borrows it. Returns 0, or
+ *  -ENOBUFS: then `pkt` is as it was. */
+STRATA_API int strata_pkt_join(struct strata_pkt *pkt, const struct strata_pkt *tail, uint32_t skip);
 /** Shortens the packet to its first `length` bytes; longer than it is: nothing happens. */
 STRATA_API void strata_pkt_trim(struct strata_pkt *pkt, uint32_t length);
 /** Copies up to `n` bytes from `offset` on. Returns how many. */

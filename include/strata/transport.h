@@ -86,6 +86,14 @@ struct strata_socket {
 /** One detail of an entry: `text`, or where that is NULL `value`. Names end in their unit (`rtt_us`). */
 typedef void strata_detail_fn(void *ctx, const char *name, const char *text, uint64_t value);
 
+/** What coalesce says of a packet. */
+enum strata_join {
+	STRATA_JOIN_OTHER,	/**< of another flow than the whole */
+	STRATA_JOIN_NOT,	/**< not to be joined: what waits of the flow goes on before it */
+	STRATA_JOIN_MORE,	/**< joined, or a first one; more may follow */
+	STRATA_JOIN_END,	/**< joined, and nothing may follow */
+};
+
 struct strata_transport_ops {
 	int type;			/**< SOCK_STREAM or SOCK_DGRAM */
 	/** Bytes of the transport's socket structure; 0: has no sockets. */
@@ -115,6 +123,14 @@ struct strata_transport_ops {
 	 *  whichever shard got it. NULL: always so. */
 	bool (*ports)(const uint8_t *header, uint32_t length, bool sent, uint16_t *local,
 		      uint16_t *remote);
+	/** Joins received segments. `whole` NULL: whether others may be joined to `pkt` (STRATA_JOIN_MORE, else
+	 *  STRATA_JOIN_NOT). Otherwise whether `pkt` is the next segment of `whole`; if so its payload is appended
+	 *  (strata_pkt_join()), the first header gets what it must have of the last, and csum_offset of `whole` is
+	 *  set. Cut again by `segment`, the whole must give the same segments. `size`: payload bytes of each segment
+	 *  of `whole`; 0: they must not be joined, whatever the transport says. Both have data at the transport
+	 *  header; checksums are verified before (and csum then says so). `pkt` stays the kernel's. NULL: never. */
+	enum strata_join (*coalesce)(struct strata_instance *self, struct strata_pkt *whole,
+				     struct strata_pkt *pkt, uint32_t size);
 
 	/* ---- sockets; NULL gives -EOPNOTSUPP ---- */
 

@@ -194,7 +194,7 @@ static int tap_offload(struct tap *tap, struct strata_error *error)
 	if (i != 0)
 		tap_tell_offload(tap, i < STRATA_COUNT(choices) ? choices[i].missing : "");
 	if (i < STRATA_COUNT(choices) && (choices[i].flags & TUN_F_TSO4))
-		iface->caps |= STRATA_CAP_SEG_STREAM;
+		iface->caps |= STRATA_CAP_SEG_STREAM | STRATA_CAP_RX_SUPER;
 	tap->uso = i == 0;
 	if (tap->uso)
 		iface->caps |= STRATA_CAP_SEG_DATAGRAM;

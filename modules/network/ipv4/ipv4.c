@@ -195,6 +195,7 @@ static const struct strata_network_ops ipv4_network = {
 	.path_mtu = ipv4_path_mtu,
 	.path_mtu_learn = ipv4_path_mtu_learn,
 	.segment = ipv4_segment,
+	.coalesce = ipv4_coalesce,
 	.sockopt_level = IPPROTO_IP,
 	.setsockopt = ipv4_setsockopt,
 	.getsockopt = ipv4_getsockopt,

@@ -125,6 +125,8 @@ int ipv4_output(struct strata_instance *self, const struct strata_dst *dst, stru
 		const struct strata_tx *tx);
 void ipv4_segment(struct strata_instance *self, const struct strata_pkt *whole,
 		  struct strata_pkt *segment, uint32_t index);
+enum strata_alike ipv4_coalesce(struct strata_instance *self, const struct strata_pkt *whole,
+				const struct strata_pkt *pkt, uint32_t count);
 
 /* ---- ipv4_trace.c: steps of a packet's walk; only while strata_tracing() ---- */
 

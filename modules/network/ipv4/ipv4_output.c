@@ -205,6 +205,7 @@ void ipv4_segment(struct strata_instance *self, const struct strata_pkt *whole,
 	(void)self;
 	ipv4_header_read(from, &h);
 	h.total = (uint16_t)((uint32_t)(segment->data + segment->len - p) + segment->frags_len);
-	h.id = (uint16_t)(h.id + index);
+	if (!(whole->flags & STRATA_PKT_SEG_ALIKE))
+		h.id = (uint16_t)(h.id + index);
 	ipv4_emit(&h, p);
 }

@@ -15,6 +15,9 @@
 #define SRC 12
 #define DST 16
 
+/* Version 4, five words: no options. */
+#define VERSION_IHL_PLAIN 0x45
+
 #define FLAG_DF 0x4000
 #define FLAG_MF 0x2000
 #define OFFSET_MASK 0x1fff
@@ -173,4 +176,23 @@ int ipv4_quote_parse(const uint8_t *bytes, size_t length, struct strata_quote *o
 	out->number = h.number;
 	out->header_size = h.size;
 	return 0;
+}
+
+enum strata_alike ipv4_coalesce(struct strata_instance *self, const struct strata_pkt *whole,
+				const struct strata_pkt *pkt, uint32_t count)
+{
+	const uint8_t *a = whole->buf + whole->network_offset, *b = pkt->buf + pkt->network_offset;
+	const uint16_t ids = (uint16_t)(strata_get_be16(b + ID) - strata_get_be16(a + ID));
+	const uint16_t fragment = strata_get_be16(a + FRAGMENT);
+
+	(void)self;
+	/* As Linux: no options, and all alike but for length, checksum and identification. */
+	if (a[VERSION_IHL] != VERSION_IHL_PLAIN || b[VERSION_IHL] != VERSION_IHL_PLAIN ||
+	    a[TOS] != b[TOS] || a[TTL] != b[TTL] || fragment != strata_get_be16(b + FRAGMENT) ||
+	    (fragment & ~FLAG_DF) != 0)
+		return STRATA_ALIKE_NOT;
+	if (ids == (uint16_t)count)
+		return STRATA_ALIKE_COUNTED;
+	/* RFC 6864 4.1: what must not be fragmented may have one identification for ever. */
+	return ids == 0 && fragment == FLAG_DF ? STRATA_ALIKE : STRATA_ALIKE_NOT;
 }

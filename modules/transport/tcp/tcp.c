@@ -326,6 +326,7 @@ static const struct strata_transport_ops transport = {
 	.input = tcp_input,
 	.error = tcp_error,
 	.segment = tcp_segment_cut,
+	.coalesce = tcp_coalesce,
 	.header_length = tcp_header_length,
 	.ports = tcp_ports,
 	.socket_open = tcp_open,

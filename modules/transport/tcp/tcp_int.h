@@ -22,6 +22,8 @@ void tcp_segment_cut(struct strata_instance *self, const struct strata_pkt *whol
 uint32_t tcp_header_length(const struct strata_pkt *pkt);
 /** The op `ports`: RFC 9293 3.1 has them first. */
 bool tcp_ports(const uint8_t *header, uint32_t length, bool sent, uint16_t *local, uint16_t *remote);
+enum strata_join tcp_coalesce(struct strata_instance *self, struct strata_pkt *whole,
+			      struct strata_pkt *pkt, uint32_t size);
 
 /* ---- tcp_trace.c: steps of a packet's walk; only while strata_tracing() ---- */
 

@@ -354,3 +354,53 @@ void tcp_segment_cut(struct strata_instance *self, const struct strata_pkt *whol
 	if (offset != 0)
 		p[13] = (uint8_t)(p[13] & ~TCP_CWR);
 }
+
+/* Whether `pkt`, whose header is at `p`, says the same as the whole at `w` but for where its text begins: what
+ * cutting would not bring back keeps them apart, as in Linux. */
+static bool continues(const uint8_t *w, const uint8_t *p, uint32_t header, uint32_t next)
+{
+	const uint32_t may_differ = (uint32_t)(TCP_CWR | TCP_FIN | TCP_PSH) << 16;
+	const uint32_t word = strata_get_be32(p + 12);
+
+	/* Header length, flags and window in one word; acknowledgement, urgent pointer, options. */
+	return strata_get_be32(p + 4) == next &&
+	       ((word ^ strata_get_be32(w + 12)) & ~may_differ) == 0 && (p[13] & TCP_CWR) == 0 &&
+	       memcmp(p + 8, w + 8, 4) == 0 && memcmp(p + 18, w + 18, header - 18) == 0;
+}
+
+enum strata_join tcp_coalesce(struct strata_instance *self, struct strata_pkt *whole,
+			      struct strata_pkt *pkt, uint32_t size)
+{
+	const uint8_t *p = pkt->data;
+	uint32_t header, payload, next;
+	uint8_t *w;
+
+	(void)self;
+	if (pkt->len < TCP_HEADER_MIN)
+		return STRATA_JOIN_NOT;
+	if (whole != NULL && memcmp(whole->data, p, 4) != 0)
+		return STRATA_JOIN_OTHER;
+	header = (uint32_t)(p[12] >> 4) * 4;
+	if (header < TCP_HEADER_MIN || header >= strata_pkt_length(pkt) || header > pkt->len)
+		return STRATA_JOIN_NOT;
+	payload = strata_pkt_length(pkt) - header;
+	if (whole == NULL) {
+		/* What is to be delivered now does not wait. */
+		if ((p[13] & (TCP_URG | TCP_PSH | TCP_RST | TCP_SYN | TCP_FIN)) != 0 || !checksum_good(pkt))
+			return STRATA_JOIN_NOT;
+		if (pkt->csum == STRATA_CSUM_NONE)
+			pkt->csum = STRATA_CSUM_VERIFIED;
+		return STRATA_JOIN_MORE;
+	}
+	w = whole->data;
+	next = strata_get_be32(w + 4) + strata_pkt_length(whole) - header;
+	if (payload > size || !continues(w, p, header, next) || !checksum_good(pkt))
+		return STRATA_JOIN_NOT;
+	if (pkt->csum == STRATA_CSUM_NONE)
+		pkt->csum = STRATA_CSUM_VERIFIED;
+	if (strata_pkt_join(whole, pkt, header) < 0)
+		return STRATA_JOIN_NOT;
+	whole->csum_offset = TCP_CHECKSUM_OFFSET;
+	w[13] |= p[13] & (TCP_FIN | TCP_PSH);
+	return payload < size || (p[13] & (TCP_FIN | TCP_PSH)) != 0 ? STRATA_JOIN_END : STRATA_JOIN_MORE;
+}
