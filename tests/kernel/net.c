@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* See net.h. This file stands where the registry and the sockets do in a whole stack. */
 #include "net.h"
+#include "gro.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -437,6 +438,12 @@ struct strata_instance *registry_network(struct kernel *k, uint16_t number)
 struct strata_instance *registry_transport(struct kernel *k, uint8_t number)
 {
 	return strata_instance_by_number(&k->pub, STRATA_TRANSPORT, number);
+}
+
+enum strata_verdict transport_deliver(struct kernel *k, struct strata_pkt *pkt)
+{
+	strata_pkt_enqueue(&net_of(k)->got, pkt);
+	return STRATA_ACCEPTED;
 }
 
 void socket_stamp_leaves(struct kernel *k, struct strata_pkt *pkt)

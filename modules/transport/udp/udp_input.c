@@ -8,6 +8,14 @@
 
 /* ---- delivery ---- */
 
+/* Datagrams in a packet, which begins at the payload. */
+static uint32_t datagrams(const struct strata_pkt *pkt)
+{
+	if (strata_likely(pkt->seg_type == STRATA_SEG_NONE))
+		return 1;
+	return (strata_pkt_length(pkt) + pkt->seg_size - 1) / pkt->seg_size;
+}
+
 /* Into a socket's queue. A first datagram always fits, as on Linux; otherwise one larger than the
  * buffer could never be received. Consumes. */
 static enum strata_verdict deliver(struct strata_instance *self, struct strata_flow *flow,
@@ -21,7 +29,7 @@ static enum strata_verdict deliver(struct strata_instance *self, struct strata_f
 		return strata_drop(self, pkt, UDP_DROP_RCVBUF_FULL);
 	strata_trace_fields(self, pkt, STRATA_FIELDS(STRATA_FIELD_SIZE("data", strata_pkt_length(pkt)),
 			    STRATA_FIELD_SOCKET("socket", &us->sock)), "queued");
-	strata_count(self, UDP_COUNT_IN_DATAGRAMS, 1);
+	strata_count(self, UDP_COUNT_IN_DATAGRAMS, datagrams(pkt));
 	strata_pkt_enqueue(&us->rx, pkt);
 	udp_update_events(us, EPOLLIN);
 	return STRATA_ACCEPTED;
@@ -98,6 +106,11 @@ static enum strata_verdict deliver_split(struct strata_instance *self, struct st
 	return verdict;
 }
 
+static bool takes_several(const struct strata_flow *flow)
+{
+	return strata_container_of(flow, const struct udp_socket, sock.flow)->gro;
+}
+
 enum strata_verdict udp_input(struct strata_instance *self, struct strata_pkt *pkt)
 {
 	struct strata_flow *flow = NULL;
@@ -123,9 +136,15 @@ enum strata_verdict udp_input(struct strata_instance *self, struct strata_pkt *p
 	}
 	strata_pkt_pull(pkt, UDP_HEADER_SIZE);
 	udp_cb(pkt)->source_port = header.source_port;
-	if (pkt->seg_type == STRATA_SEG_DATAGRAM && pkt->seg_size != 0 &&
-	    strata_pkt_length(pkt) > pkt->seg_size)
-		return deliver_split(self, flow, pkt, &header);
+	if (strata_unlikely(pkt->seg_type != STRATA_SEG_NONE)) {
+		const bool several = pkt->seg_type == STRATA_SEG_DATAGRAM && pkt->seg_size != 0 &&
+				     strata_pkt_length(pkt) > pkt->seg_size;
+
+		if (several && (flow == NULL || !takes_several(flow)))
+			return deliver_split(self, flow, pkt, &header);
+		if (!several)
+			pkt->seg_type = STRATA_SEG_NONE;
+	}
 	return deliver_one(self, flow, pkt, &header);
 }
 

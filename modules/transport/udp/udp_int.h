@@ -11,6 +11,10 @@
 #define UDP_LENGTH_OFFSET 4
 #define UDP_CHECKSUM_OFFSET 6
 
+/* As Linux (UDP_MAX_SEGMENTS, UDP_GRO_CNT_MAX): datagrams in one call, and in one that was joined. */
+#define UDP_SEGMENTS_MAX 128
+#define UDP_GRO_MAX 64
+
 /* Bits of strata_socket.shutdown. */
 enum {
 	UDP_SHUT_RECEIVE = 1 << 0,
@@ -26,6 +30,10 @@ struct udp_header {
 struct udp_config {
 	bool zero_checksum;
 	uint64_t rcvbuf;
+};
+
+struct udp_state {
+	uint32_t gro_sockets;	/* that have UDP_GRO on */
 };
 
 enum udp_counter {
@@ -63,6 +71,8 @@ struct udp_socket {
 	struct udp_way way;
 	/* The local address was bound and is a unicast one of our own: what is sent must bear it. */
 	bool from_bound;
+	bool gro;			/* UDP_GRO: takes several datagrams at once */
+	uint16_t segment;		/* UDP_SEGMENT: payload bytes of each datagram; 0: off */
 };
 
 static inline struct udp_socket *udp_socket_of(struct strata_socket *sock)
@@ -81,6 +91,8 @@ int udp_parse(const struct udp_config *config, struct strata_pkt *pkt, struct ud
 /* Pushes the header. `partial`: leaves the sum to whoever takes the packet over. Returns 0 or -ENOBUFS. */
 int udp_emit(struct strata_pkt *pkt, const struct strata_tx *tx, uint16_t source_port,
 	     uint16_t destination_port, bool partial);
+/* Whether the datagram of `length` bytes at pkt->data has a right checksum. */
+bool udp_checksum_good(const struct strata_pkt *pkt, uint16_t length);
 /* The two below are ops, see struct strata_transport_ops. */
 void udp_segment(struct strata_instance *self, const struct strata_pkt *whole,
 		 struct strata_pkt *segment, uint32_t offset, bool last);
@@ -108,6 +120,24 @@ void udp_describe(const struct strata_flow *flow, const char **state, uint32_t *
 void udp_abort(struct strata_flow *flow, int error);
 /* Replaces the socket's events by what holds now. */
 void udp_update_events(struct udp_socket *us, uint32_t edge);
+
+/* Many datagrams at once (udp_offload.c): ops, */
+int udp_start(struct strata_instance *self, struct strata_error *error);
+void udp_stop(struct strata_instance *self);
+int udp_setsockopt(struct strata_socket *sock, int name, const void *value, socklen_t length);
+int udp_getsockopt(struct strata_socket *sock, int name, void *value, socklen_t *length);
+enum strata_join udp_coalesce(struct strata_instance *self, struct strata_pkt *whole,
+			      struct strata_pkt *pkt, uint32_t size);
+/* … UDP_GRO of a socket, */
+void udp_set_gro(struct udp_socket *us, bool gro);
+/* … the size of the datagrams that `length` bytes are to be cut into by the socket's option or a control
+ * message; 0: they are one. Returns 0 or -EINVAL. */
+int udp_segment_size(const struct udp_socket *us, const struct msghdr *msg, uint32_t length,
+		     uint16_t *out);
+/* … whether such datagrams fit the path: 0 or -EMSGSIZE, */
+int udp_segment_fits(const struct strata_dst *dst, uint16_t segment);
+/* … and the control message that tells the size, as control_put of a network module. */
+void udp_put_control(const struct strata_pkt *pkt, struct msghdr *msg, size_t room);
 
 /* Sending (udp_output.c). */
 ssize_t udp_send(struct strata_socket *sock, const struct msghdr *msg,

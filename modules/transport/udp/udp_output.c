@@ -19,6 +19,7 @@ struct datagram {
 	uint16_t port;
 	uint32_t length;		/* payload bytes */
 	bool local_only;		/* to a group, with a TTL of 0 */
+	uint16_t segment;		/* bytes of each datagram that it is cut into; 0: it is one */
 	uint32_t stamps;		/* SOF_TIMESTAMPING_TX_… asked for */
 };
 
@@ -135,7 +136,7 @@ static int route(struct udp_socket *us, struct datagram *d)
 	if (d->length > STRATA_PKT_MAX - headers)
 		return -EMSGSIZE;
 	d->tx.src = us->way.src;
-	return 0;
+	return udp_segment_fits(&us->way.dst, d->segment);
 }
 
 /* May the sum be left to the device, or does the datagram never leave this machine? Not where it will
@@ -155,12 +156,18 @@ static struct strata_pkt *build(struct udp_socket *us, const struct msghdr *msg,
 	struct strata_stack *stack = us->sock.stack;
 	struct strata_pkt *pkt;
 
-	pkt = strata_pkt_alloc(stack, HEADROOM, d->length <= LINEAR_MAX ? d->length : 0);
+	/* Payload of several is in chunks, which they can share. */
+	pkt = strata_pkt_alloc(stack, HEADROOM, d->length <= LINEAR_MAX && d->segment == 0 ? d->length : 0);
 	if (pkt == NULL)
 		return NULL;
+	if (d->segment != 0) {
+		/* Cut by the device, or just before it. */
+		pkt->seg_type = STRATA_SEG_DATAGRAM;
+		pkt->seg_size = d->segment;
+	}
 	if (strata_pkt_append_iov(pkt, msg->msg_iov, msg->msg_iovlen, 0, d->length) < 0 ||
 	    udp_emit(pkt, &d->tx, us->sock.flow.key.local_port, d->port,
-		     checksum_partial(&us->way.dst, d->length)) < 0) {
+		     d->segment != 0 || checksum_partial(&us->way.dst, d->length)) < 0) {
 		strata_pkt_free(pkt);
 		return NULL;
 	}
@@ -205,7 +212,8 @@ static int transmit(struct udp_socket *us, struct strata_pkt *pkt, const struct 
 	}
 	err = strata_network_output(&dst, pkt, &d->tx);
 	if (err == 0) {
-		strata_count(self, UDP_COUNT_OUT_DATAGRAMS, 1);
+		strata_count(self, UDP_COUNT_OUT_DATAGRAMS,
+			     d->segment == 0 ? 1 : (d->length + d->segment - 1) / d->segment);
 		return 0;
 	}
 	strata_count(self, UDP_COUNT_OUT_ERRORS, 1);
@@ -225,6 +233,8 @@ ssize_t udp_send(struct strata_socket *sock, const struct msghdr *msg, const str
 	err = check(sock, msg, to, port, flags, &d);
 	if (err == 0)
 		err = address(us, msg, to, port, &d);
+	if (err == 0 && (us->segment != 0 || msg->msg_controllen != 0))
+		err = udp_segment_size(us, msg, d.length, &d.segment);
 	if (err == 0)
 		err = route(us, &d);
 	if (err == 0)

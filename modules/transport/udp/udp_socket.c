@@ -38,6 +38,7 @@ void udp_socket_close(struct strata_socket *sock)
 {
 	struct udp_socket *us = udp_socket_of(sock);
 
+	udp_set_gro(us, false);
 	strata_pkt_queue_purge(&us->rx);
 	strata_dst_release(&us->way.dst);
 	strata_socket_free(sock);
@@ -164,6 +165,7 @@ ssize_t udp_recv(struct strata_socket *sock, struct msghdr *msg, struct strata_a
 {
 	struct udp_socket *us = udp_socket_of(sock);
 	struct strata_pkt *pkt = us->rx.head;
+	const size_t room = msg->msg_controllen;
 	uint32_t copied, length;
 	int err;
 
@@ -183,6 +185,8 @@ ssize_t udp_recv(struct strata_socket *sock, struct msghdr *msg, struct strata_a
 	if ((pkt->flags & STRATA_PKT_MANY) != 0)
 		msg->msg_flags |= STRATA_MSG_MANY;
 	strata_socket_control(sock, pkt, msg);
+	if (us->gro)
+		udp_put_control(pkt, msg, room);
 	*from = pkt->src;
 	*port = udp_cb(pkt)->source_port;
 	if ((flags & MSG_PEEK) == 0) {

@@ -18,7 +18,7 @@ static void header_read(const uint8_t *bytes, struct udp_header *header)
 	header->checksum = strata_get_be16(bytes + UDP_CHECKSUM_OFFSET);
 }
 
-static bool checksum_good(const struct strata_pkt *pkt, uint16_t length)
+bool udp_checksum_good(const struct strata_pkt *pkt, uint16_t length)
 {
 	uint32_t sum;
 
@@ -43,7 +43,7 @@ int udp_parse(const struct udp_config *config, struct strata_pkt *pkt, struct ud
 		/* RFC 768: zero means that the sender made none. RFC 8200 8.1 forbids that. */
 		if (!config->zero_checksum || pkt->family != FAMILY_ZERO_CHECKSUM)
 			return UDP_DROP_NO_CHECKSUM;
-	} else if (!checksum_good(pkt, header->length)) {
+	} else if (!udp_checksum_good(pkt, header->length)) {
 		return UDP_DROP_BAD_CHECKSUM;
 	}
 	pkt->csum = STRATA_CSUM_VERIFIED;
