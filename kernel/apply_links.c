@@ -165,6 +165,7 @@ static int create(struct apply *a, struct change *c)
 	if (c->old_iface != NULL) {
 		/* Who takes its frames takes the new one's; its link address is known to others. */
 		iface_of(c->iface)->output = iface_of(c->old_iface)->output;
+		iface_of(c->iface)->output_offload = iface_of(c->old_iface)->output_offload;
 		iface_of(c->iface)->output_ctx = iface_of(c->old_iface)->output_ctx;
 		if (c->entry->mac == NULL && c->old_iface->lladdr.length == c->iface->lladdr.length)
 			c->iface->lladdr = c->old_iface->lladdr;

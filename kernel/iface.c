@@ -574,6 +574,7 @@ void iface_close(struct strata_iface *iface)
 	if (driver_ops(iface)->close != NULL)
 		driver_ops(iface)->close(iface);
 	inner->opened = false;
+	strata_iface_wake(iface);
 	iface->flags = 0;
 	strata_work_cancel(&k->pub, &inner->loop_work);
 	strata_pkt_queue_purge(&inner->looped);
@@ -611,6 +612,60 @@ void iface_destroy(struct strata_iface *iface)
 	strata_generation_bump(&k->pub);
 	strata_free(&k->pub, iface->config);
 	strata_free(&k->pub, iface_of(iface));
+}
+
+/* ---- a device that takes no more ---- */
+
+void strata_iface_stop(struct strata_iface *iface)
+{
+	struct iface *upper;
+
+	for (; iface != NULL; iface = upper != NULL ? &upper->pub : NULL) {
+		upper = iface_of(iface)->upper;
+		iface->flags |= STRATA_IFACE_STOPPED;
+	}
+}
+
+bool strata_iface_wait_slow(struct strata_iface *iface, struct strata_work *work)
+{
+	struct iface *inner = iface_of(iface);
+
+	strata_work_cancel(iface->stack, work);
+	work->next = inner->waiting;
+	work->link = &inner->waiting;
+	if (work->next != NULL)
+		work->next->link = &work->next;
+	inner->waiting = work;
+	return true;
+}
+
+/* Queues what waits, the first first. */
+static void wake_all(struct iface *inner)
+{
+	struct strata_work *work, *first = NULL;
+
+	while ((work = inner->waiting) != NULL) {
+		strata_work_cancel(inner->pub.stack, work);
+		work->next = first;
+		first = work;
+	}
+	while ((work = first) != NULL) {
+		first = work->next;
+		strata_work_add(inner->pub.stack, work);
+	}
+}
+
+void strata_iface_wake(struct strata_iface *iface)
+{
+	struct iface *upper;
+
+	for (; iface != NULL; iface = upper != NULL ? &upper->pub : NULL) {
+		upper = iface_of(iface)->upper;
+		if ((iface->flags & STRATA_IFACE_STOPPED) == 0)
+			continue;
+		iface->flags &= ~(uint32_t)STRATA_IFACE_STOPPED;
+		wake_all(iface_of(iface));
+	}
 }
 
 /* ---- input ---- */
@@ -854,7 +909,33 @@ struct strata_lladdr strata_iface_broadcast(const struct strata_iface *iface)
 void strata_iface_set_output(struct strata_iface *iface, strata_output_fn *fn, void *ctx)
 {
 	iface_of(iface)->output = fn;
+	iface_of(iface)->output_offload = NULL;
 	iface_of(iface)->output_ctx = ctx;
+}
+
+void strata_iface_set_output_offload(struct strata_iface *iface, strata_output_offload_fn *fn,
+				     void *ctx)
+{
+	strata_iface_set_output(iface, NULL, ctx);
+	iface_of(iface)->output_offload = fn;
+}
+
+static void call_output(struct iface *inner, const struct strata_pkt *pkt, const void *frame,
+			size_t length)
+{
+	struct strata_offload offload = {
+		.csum = pkt->csum, .seg_type = pkt->seg_type, .seg_size = pkt->seg_size,
+	};
+
+	if (inner->output_offload == NULL) {
+		inner->output(inner->output_ctx, &inner->pub, frame, length);
+		return;
+	}
+	if (pkt->csum == STRATA_CSUM_PARTIAL) {
+		offload.csum_start = (uint16_t)(pkt->csum_start - strata_pkt_headroom(pkt));
+		offload.csum_offset = pkt->csum_offset;
+	}
+	inner->output_offload(inner->output_ctx, &inner->pub, frame, length, &offload);
 }
 
 /* Calls the embedder with a frame that is in pieces. Returns false when memory is short. */
@@ -872,7 +953,7 @@ static bool deliver_flat(struct strata_iface *iface, const struct strata_pkt *pk
 	if (flat == NULL)
 		return false;
 	length = strata_pkt_read(pkt, 0, flat, FLAT_SIZE);
-	inner->output(inner->output_ctx, iface, flat, length);
+	call_output(inner, pkt, flat, length);
 	if (k->ifaces->flat == NULL)
 		k->ifaces->flat = flat;
 	else
@@ -885,12 +966,15 @@ bool strata_iface_deliver_out(struct strata_iface *iface, struct strata_pkt *pkt
 	struct kernel *k = kernel_of(iface->stack);
 	struct iface *inner = iface_of(iface);
 
-	if (inner->output == NULL) {
+	if (inner->output == NULL && inner->output_offload == NULL) {
 		strata_drop(&k->self, pkt, KERNEL_DROP_NO_OUTPUT);
 		return false;
 	}
+	/* Who sees bytes alone must not find a checksum left open. */
+	if (inner->output_offload == NULL)
+		strata_pkt_csum_complete(pkt);
 	if (pkt->frag_count == 0) {
-		inner->output(inner->output_ctx, iface, pkt->data, pkt->len);
+		call_output(inner, pkt, pkt->data, pkt->len);
 	} else if (!deliver_flat(iface, pkt)) {
 		iface->counters.tx_errors++;
 		strata_drop(&k->self, pkt, KERNEL_DROP_NO_MEMORY);

@@ -31,12 +31,14 @@ struct iface {
 	struct iface *dirty_next;
 	struct strata_ifaddr *addrs;	/* in the order added */
 	strata_output_fn *output;
+	strata_output_offload_fn *output_offload;	/* NULL: `output` is called */
 	void *output_ctx;
 	bool sniffed;			/* someone looks at its frames: sniff.c */
 	strata_sniff_fn *sniff;
 	void *sniff_ctx;
 	struct strata_pkt_queue looped;	/* sent back to the input at the end of the batch */
 	struct strata_work loop_work;
+	struct strata_work *waiting;	/* until the device takes more, the last first */
 	struct neigh_list neighs[NEIGH_PLACES];
 	unsigned int neigh_count;	/* in all places */
 	unsigned int neigh_asked;	/* in NEIGH_ASKED */

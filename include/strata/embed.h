@@ -78,6 +78,21 @@ typedef void strata_output_fn(void *ctx, struct strata_iface *iface, const void 
  *  may call strata_input() of another stack, not of this one. */
 STRATA_API void strata_iface_set_output(struct strata_iface *iface, strata_output_fn *fn, void *ctx);
 
+/** What is still to be done with a frame: its transport checksum, its being cut. */
+struct strata_offload {
+	uint8_t csum;		/**< enum strata_csum: STRATA_CSUM_PARTIAL or complete */
+	uint8_t seg_type;	/**< enum strata_seg */
+	uint16_t seg_size;	/**< payload bytes of each segment, with seg_type */
+	uint16_t csum_start;	/**< from the frame's first byte, with STRATA_CSUM_PARTIAL */
+	uint16_t csum_offset;	/**< of the field, from csum_start */
+};
+typedef void strata_output_offload_fn(void *ctx, struct strata_iface *iface, const void *frame,
+				      size_t length, const struct strata_offload *offload);
+/** As strata_iface_set_output(), for who completes checksums and cuts packets itself, or hands them on to
+ *  who does: a `wire` interface with `offload: true` then leaves both to it. */
+STRATA_API void strata_iface_set_output_offload(struct strata_iface *iface,
+						strata_output_offload_fn *fn, void *ctx);
+
 /** Sees a copy-free view of each frame of an interface, both ways, before anything else does. */
 typedef void strata_sniff_fn(void *ctx, struct strata_iface *iface, const struct strata_pkt *pkt,
 			     bool out);

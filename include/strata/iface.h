@@ -41,6 +41,8 @@ enum strata_iface_flag {
 	STRATA_IFACE_CARRIES = 1 << 6,
 	/** The kernel may join what comes in to super-packets; set by it at open, see STRATA_CAP_RX_SUPER. */
 	STRATA_IFACE_GRO = 1 << 7,
+	/** The device takes no more for now: strata_iface_stop(). */
+	STRATA_IFACE_STOPPED = 1 << 8,
 };
 
 struct strata_iface_counters {
@@ -146,6 +148,24 @@ STRATA_API void strata_iface_xmit(struct strata_iface *lower, struct strata_pkt 
 /** The device came or went: sets or clears RUNNING, tells network modules and sockets. An
  *  interface that stands on it follows. */
 STRATA_API void strata_iface_set_running(struct strata_iface *iface, bool running);
+
+/** The device takes no more: from now on transports hold back what can wait, in their own queues, where
+ *  applications feel it. What is sent all the same (acknowledgements, answers) comes to xmit as before, so that
+ *  the driver has a bounded queue. Holds for an interface that stands on this one too. */
+STRATA_API void strata_iface_stop(struct strata_iface *iface);
+/** It takes more again, or is gone: who waited sends, in the order in which they began to wait. */
+STRATA_API void strata_iface_wake(struct strata_iface *iface);
+
+/* ---- for transports ---- */
+
+/** Whether what leaves by `iface` is held up by a device that takes no more. If so `work`, which may be queued,
+ *  is run once it does, and not before; strata_work_cancel() ends the wait. */
+STRATA_API bool strata_iface_wait_slow(struct strata_iface *iface, struct strata_work *work);
+static inline bool strata_iface_wait(struct strata_iface *iface, struct strata_work *work)
+{
+	return strata_unlikely((iface->flags & STRATA_IFACE_STOPPED) != 0) &&
+	       strata_iface_wait_slow(iface, work);
+}
 
 /* ---- for network modules ---- */
 

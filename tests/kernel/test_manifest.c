@@ -379,7 +379,7 @@ static void tells_unknown_and_missing_keys(void **state)
 		  "modules, interfaces, routes; did you mean \"modules\"?" },
 		{ "strata: 1\nstack:\n  colour: red\n",
 		  "3:3: unknown key \"colour\" in stack: expected one of name, log, memory, "
-		  "sockets, shards, shard_ring" },
+		  "sockets, shards, shard_ring, gro" },
 		{ "strata: 1\nmodules:\n  - kind: link\n", "3:5: missing key \"name\": expected "
 		  "in a module" },
 		{ "strata: 1\ninterfaces:\n  - name: a\n",
@@ -505,7 +505,7 @@ static void tells_all_faults_at_once(void **state)
 		"m.yaml:2:18: \"sockets\": expected a number from 1 to 1048576, found \"012\"; "
 		"write it without leading zeros, or 0x for hex\n"
 		"m.yaml:2:23: unknown key \"memry\" in stack: expected one of name, log, memory, "
-		"sockets, shards, shard_ring; did you mean \"memory\"?\n"
+		"sockets, shards, shard_ring, gro; did you mean \"memory\"?\n"
 		"m.yaml:4:11: module \"mod_lwo\": expected mod_lwo.so in PATH, found none; did "
 		"you mean \"mod_low\"?\n"
 		"m.yaml:5:12: missing dependency: mod_top needs the congestion module "

@@ -26,7 +26,7 @@ libstrata_sim_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(STRATA_LIBTOOL_VERSION)
 libstrata_sim_la_LIBADD = tests/sim/libline.la libstrata.la
 
 # What it shows of Strata itself.
-sim_programs = tests/sim/test_sim tests/sim/test_faulty tests/sim/test_lossy tests/sim/test_throughput
+sim_programs = tests/sim/test_sim tests/sim/test_faulty tests/sim/test_lossy tests/sim/test_throughput tests/sim/test_super
 check_PROGRAMS += $(sim_programs)
 TESTS += $(sim_programs)
 tests_sim_test_sim_SOURCES = tests/sim/test_sim.c
@@ -46,7 +46,12 @@ tests_sim_test_throughput_CPPFLAGS = $(sim_cppflags)
 tests_sim_test_throughput_LDFLAGS = $(test_ldflags)
 tests_sim_test_throughput_LDADD = $(sim_libs)
 
-test_scripts += tests/sim/test_replay.sh
+tests_sim_test_super_SOURCES = tests/sim/test_super.c
+tests_sim_test_super_CPPFLAGS = $(sim_cppflags)
+tests_sim_test_super_LDFLAGS = $(test_ldflags)
+tests_sim_test_super_LDADD = $(sim_libs)
+
+test_scripts += tests/sim/test_replay.sh tests/sim/test_super.sh
 
 # A million connections, a hundred times ten thousand, each time from another seed.
 .PHONY: soak

@@ -48,7 +48,7 @@ static void write_module(FILE *out, const char *name, const char *options)
 	}
 }
 
-char *sim_manifest(const struct strata_sim_host_config *config)
+char *sim_manifest(const struct strata_sim_host_config *config, bool super)
 {
 	const char *modules = config->modules != NULL ? config->modules : DEFAULT_MODULES;
 	char word[WORD_MAX], *text = NULL;
@@ -63,8 +63,12 @@ char *sim_manifest(const struct strata_sim_host_config *config)
 	while ((modules = next_word(modules, word)) != NULL)
 		write_module(out, word, config->options);
 	fputs("interfaces:\n  - name: w0\n    driver: wire\n", out);
+	if (config->bare || super)
+		fputs("    options:\n", out);
 	if (config->bare)
-		fputs("    options:\n      medium: ip\n", out);
+		fputs("      medium: ip\n", out);
+	if (super)
+		fputs("      offload: true\n", out);
 	if (config->mtu != 0)
 		fprintf(out, "    mtu: %u\n", config->mtu);
 	if (config->address != NULL)
@@ -180,7 +184,7 @@ struct strata_sim_host *strata_sim_host(struct strata_sim *sim,
 	host->offset = config->clock_offset;
 	host->rng = sim->config.seed * UINT64_C(0x100000001b3) + sim->host_count;
 	named.name = host->name;
-	if (config->manifest == NULL && (text = sim_manifest(&named)) == NULL)
+	if (config->manifest == NULL && (text = sim_manifest(&named, sim->config.super)) == NULL)
 		strata_sim_fault(sim, "the simulation is out of memory");
 	if ((config->manifest == NULL && text == NULL) ||
 	    create(host, text != NULL ? text : config->manifest) < 0) {

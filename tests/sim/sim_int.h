@@ -91,7 +91,7 @@ void sim_host_destroy(struct strata_sim_host *host);
 /* When the host must be run next, in virtual time. */
 uint64_t sim_host_next(struct strata_sim_host *host);
 /* The module path of the simulation. */
-char *sim_manifest(const struct strata_sim_host_config *config);
+char *sim_manifest(const struct strata_sim_host_config *config, bool super);
 
 /* ---- sim_link.c ---- */
 
@@ -117,6 +117,12 @@ void sim_packet_describe(const uint8_t *frame, size_t length, uint32_t header, c
  * where none may be sent. */
 size_t sim_packet_too_big(const uint8_t *frame, size_t length, uint32_t header, uint32_t mtu,
 			  uint8_t *out);
+
+/* Does what a device does with a frame that comes with work left to it: completes its checksum, and cuts it.
+ * Calls `each` with every frame that goes onto the line. Returns false where it cannot be cut. */
+bool sim_packet_cut(const uint8_t *frame, size_t length, uint32_t header,
+		    const struct strata_offload *offload,
+		    void (*each)(void *ctx, const void *frame, size_t length), void *ctx);
 
 /* ---- sim_record.c ---- */
 

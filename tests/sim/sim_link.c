@@ -151,6 +151,22 @@ static void host_sends(void *ctx, struct strata_iface *iface, const void *frame,
 	end_send(ctx, frame, length);
 }
 
+static void put_cut(void *ctx, const void *frame, size_t length)
+{
+	end_send(ctx, frame, length);
+}
+
+static void host_sends_uncut(void *ctx, struct strata_iface *iface, const void *frame, size_t length,
+			     const struct strata_offload *offload)
+{
+	struct sim_end *end = ctx;
+
+	(void)iface;
+	if (!sim_packet_cut(frame, length, end->link->header, offload, put_cut, end))
+		strata_sim_fault(end->link->sim, "a frame of %zu bytes cannot be cut into %u", length,
+				 offload->seg_size);
+}
+
 /* ---- switches ---- */
 
 struct strata_sim_switch *strata_sim_switch(struct strata_sim *sim)
@@ -248,6 +264,9 @@ void sim_link_arrived(struct sim_line *line, struct sim_frame *frame)
 	sim_hash_frame(sim, link, direction, ARRIVED, frame->bytes, frame->length);
 	if (end->port.sw != NULL)
 		switch_forward(end->port.sw, end, frame->bytes, frame->length);
+	else if (sim->config.super)
+		strata_input_batched(end->port.iface, frame->bytes, frame->length,
+				     sim_host_time(end->port.host));
 	else
 		strata_input(end->port.iface, frame->bytes, frame->length,
 			     sim_host_time(end->port.host));
@@ -282,7 +301,10 @@ static bool attach(struct sim_end *end)
 	struct sim_end **ports;
 
 	if (sw == NULL) {
-		strata_iface_set_output(end->port.iface, host_sends, end);
+		if (end->link->sim->config.super)
+			strata_iface_set_output_offload(end->port.iface, host_sends_uncut, end);
+		else
+			strata_iface_set_output(end->port.iface, host_sends, end);
 		return true;
 	}
 	ports = realloc(sw->ports, (sw->port_count + 1) * sizeof(*ports));

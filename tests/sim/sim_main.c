@@ -16,7 +16,7 @@ struct plan {
 	unsigned int scale;		/* per cent */
 	const char *record;
 	const char *module_path;
-	bool hash, verbose;
+	bool hash, verbose, super;
 };
 
 static const struct option options[] = {
@@ -26,6 +26,7 @@ static const struct option options[] = {
 	{ "scale", required_argument, NULL, 'p' },
 	{ "record", required_argument, NULL, 'r' },
 	{ "module-path", required_argument, NULL, 'm' },
+	{ "super", no_argument, NULL, 'u' },
 	{ "hash", no_argument, NULL, 'x' },
 	{ "list", no_argument, NULL, 'l' },
 	{ "verbose", no_argument, NULL, 'v' },
@@ -44,6 +45,7 @@ static int usage(const char *program, int status)
 		"  --scale PERCENT     larger or smaller than it is, where the case can (100)\n"
 		"  --record PREFIX     write PREFIX.txt and PREFIX.pcapng of the last run\n"
 		"  --module-path PATH  directories of modules ($STRATA_MODULE_PATH)\n"
+		"  --super             with packets of up to 64 KiB between hosts and links\n"
 		"  --hash              print the hash over all frames of each run\n"
 		"  --verbose           the stacks' log on standard error\n"
 		"  --list              print the names of the cases\n", program);
@@ -74,6 +76,9 @@ static int parse(struct plan *plan, int argc, char **argv, const struct strata_s
 			break;
 		case 'm':
 			plan->module_path = optarg;
+			break;
+		case 'u':
+			plan->super = true;
 			break;
 		case 'x':
 			plan->hash = true;
@@ -113,7 +118,7 @@ static bool run_one(const struct plan *plan, const struct strata_sim_case *one, 
 {
 	struct strata_sim_config config = {
 		.seed = seed, .module_path = plan->module_path, .record = record,
-		.verbose = plan->verbose,
+		.verbose = plan->verbose, .super = plan->super,
 	};
 	struct strata_sim *sim = strata_sim_create(&config);
 
@@ -132,10 +137,10 @@ static void replay(const struct plan *plan, const struct strata_sim_case *one, u
 
 	if (asprintf(&prefix, "sim-%s-%llu", one->name, (unsigned long long)seed) < 0)
 		return;
-	printf("# replay: %s%s%s --case %s --seed %llu --scale %u --record %s\n", plan->program,
+	printf("# replay: %s%s%s --case %s --seed %llu --scale %u%s --record %s\n", plan->program,
 	       plan->module_path != NULL ? " --module-path " : "",
 	       plan->module_path != NULL ? plan->module_path : "", one->name,
-	       (unsigned long long)seed, plan->scale, prefix);
+	       (unsigned long long)seed, plan->scale, plan->super ? " --super" : "", prefix);
 	fflush(stdout);
 	if (plan->record == NULL) {
 		run_one(plan, one, seed, prefix, &hash);

@@ -176,3 +176,78 @@ size_t sim_packet_too_big(const uint8_t *frame, size_t length, uint32_t header, 
 	build_report(out + header, ip, quote, mtu);
 	return header + IP_HEADER + ICMP_HEADER + quote;
 }
+
+/* ---- the device ---- */
+
+/* The one's complement sum over pseudo-header and transport packet, into the field at `check`. */
+static void complete(uint8_t *ip, uint8_t *transport, size_t n, size_t check)
+{
+	uint16_t sum;
+
+	strata_put_be16(transport + check, 0);
+	sum = (uint16_t)~strata_csum_fold(strata_csum_add(transport, n, pseudo_sum(ip, n)));
+	/* RFC 768: 0 would mean that there is none. */
+	strata_put_be16(transport + check, sum == 0 ? 0xffff : sum);
+}
+
+/* The headers of the segment at `offset`, copied from the whole, become its own. */
+static void finish_segment(uint8_t *ip, size_t total, unsigned int index, uint32_t offset, bool last)
+{
+	const size_t ip_header = (size_t)(ip[0] & 15) * 4, n = total - ip_header;
+	uint8_t *transport = ip + ip_header;
+
+	strata_put_be16(ip + 2, (uint16_t)total);
+	strata_put_be16(ip + 4, (uint16_t)(strata_get_be16(ip + 4) + index));
+	strata_put_be16(ip + 10, 0);
+	strata_put_be16(ip + 10, (uint16_t)~strata_csum_fold(strata_csum_add(ip, ip_header, 0)));
+	if (ip[9] == PROTO_UDP) {
+		strata_put_be16(transport + 4, (uint16_t)n);
+		complete(ip, transport, n, 6);
+		return;
+	}
+	strata_put_be32(transport + 4, strata_get_be32(transport + 4) + offset);
+	if (!last)
+		transport[13] = (uint8_t)(transport[13] & ~0x09);	/* FIN, PSH */
+	if (offset != 0)
+		transport[13] = (uint8_t)(transport[13] & ~0x80);	/* CWR */
+	complete(ip, transport, n, 16);
+}
+
+bool sim_packet_cut(const uint8_t *frame, size_t length, uint32_t header,
+		    const struct strata_offload *offload,
+		    void (*each)(void *ctx, const void *frame, size_t length), void *ctx)
+{
+	const uint8_t *ip = ip_of(frame, length, header);
+	uint8_t out[65550];
+	size_t headers, ip_header;
+	uint32_t offset, n;
+	unsigned int index = 0;
+
+	if (length > sizeof(out))
+		return false;
+	if (offload->seg_type == STRATA_SEG_NONE && offload->csum != STRATA_CSUM_PARTIAL) {
+		each(ctx, frame, length);
+		return true;
+	}
+	if (ip == NULL || (ip[9] != PROTO_TCP && ip[9] != PROTO_UDP))
+		return false;
+	ip_header = (size_t)(ip[0] & 15) * 4;
+	headers = header + ip_header;
+	if (length < headers + IP_HEADER)
+		return false;
+	headers += ip[9] == PROTO_UDP ? 8 : (size_t)(ip[ip_header + 12] >> 4) * 4;
+	n = offload->seg_type == STRATA_SEG_NONE ? (uint32_t)(length - headers) : offload->seg_size;
+	if (n == 0 && length != headers)
+		return false;
+	offset = 0;
+	do {
+		uint32_t left = (uint32_t)(length - headers) - offset, size = left < n ? left : n;
+
+		memcpy(out, frame, headers);
+		memcpy(out + headers, frame + headers + offset, size);
+		finish_segment(out + header, headers - header + size, index++, offset, size == left);
+		each(ctx, out, headers + size);
+		offset += size;
+	} while (offset < length - headers);
+	return true;
+}

@@ -38,6 +38,7 @@ void tap_io_purge(struct tap *tap)
 	struct strata_pkt *pkt;
 
 	strata_timer_stop(tap->iface->stack, &tap->resend);
+	strata_iface_wake(tap->iface);
 	while ((pkt = strata_pkt_dequeue(&tap->tx)) != NULL) {
 		tap->iface->counters.tx_dropped++;
 		strata_drop(tap->iface->driver, pkt, TAP_DROP_LINK_DOWN);
@@ -282,6 +283,7 @@ static void tap_tx_wait(struct tap *tap, int error)
 	struct strata_stack *stack = tap->iface->stack;
 
 	strata_count(tap->iface->driver, TAP_COUNTER_BACK_PRESSURE, 1);
+	strata_iface_stop(tap->iface);
 	if (error == -EAGAIN && strata_watch_set(stack, &tap->watch, EPOLLIN | EPOLLOUT) == 0)
 		return;
 	strata_timer_start(stack, &tap->resend, strata_now(stack) + TAP_RESEND_PAUSE);
@@ -358,5 +360,6 @@ int tap_io_resend(struct tap *tap)
 			return result;
 	}
 	strata_watch_set(tap->iface->stack, &tap->watch, EPOLLIN);
+	strata_iface_wake(tap->iface);
 	return 0;
 }

@@ -135,8 +135,6 @@ static void wire_xmit(struct strata_iface *iface, struct strata_pkt *pkt)
 		wire_xmit_peer(iface->state, pkt);
 		return;
 	}
-	/* An embedder sees bytes alone: no checksum may be left open. */
-	strata_pkt_csum_complete(pkt);
 	strata_trace_fields(iface->driver, pkt, STRATA_FIELDS(
 			    STRATA_FIELD_SIZE("length", strata_pkt_length(pkt))), "→ embedder");
 	strata_iface_deliver_out(iface, pkt);

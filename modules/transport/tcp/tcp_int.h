@@ -269,8 +269,10 @@ void tcp_learn_mtu(struct tcp_sock *tp);
 
 /* Sends whatever may be sent now: what is lost, then what is new, then the FIN. */
 void tcp_output(struct tcp_sock *tp);
+/* Whether the device takes no more: then the work runs once it does. */
+bool tcp_held_up(struct tcp_sock *tp);
 /* One segment (or super-packet) of [seq, seq + length) and `flags`; a length past the queue's end
- * takes the FIN along. Returns 0 or -errno (-ENOBUFS: nothing was made). */
+ * takes the FIN along. Returns 0 or -errno (-ENOBUFS: nothing was made; -EAGAIN: nor can it leave now). */
 int tcp_xmit(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint8_t flags);
 void tcp_send_ack(struct tcp_sock *tp);
 /* A segment without data at snd_una - 1, which the peer must answer: window and keepalive probe. */

@@ -319,6 +319,12 @@ static struct strata_pkt *segment_new(struct tcp_sock *tp, const struct tcp_head
 	return pkt;
 }
 
+bool tcp_held_up(struct tcp_sock *tp)
+{
+	return tcp_route(tp) == 0 && tp->dst.kind != STRATA_DST_LOCAL &&
+	       strata_iface_wait(tp->dst.iface, &tp->work);
+}
+
 int tcp_xmit(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint8_t flags)
 {
 	uint32_t payload = seq_span(seq, seq_min(seq + length, tp->snd_end)), room;
@@ -329,6 +335,9 @@ int tcp_xmit(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint8_t flags)
 
 	if (error < 0)
 		return error;
+	/* The device's queue is no place for what may have to wait long. */
+	if (tp->dst.kind != STRATA_DST_LOCAL && strata_iface_wait(tp->dst.iface, &tp->work))
+		return -EAGAIN;
 	if (!tcp_flight_reserve(tp, RECORDS_PER_SEGMENT))
 		return -ENOBUFS;
 	/* Only now: the route may have brought another MSS. */

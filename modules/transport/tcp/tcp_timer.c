@@ -248,6 +248,19 @@ static void fire_fin_wait(struct tcp_sock *tp)
 		tcp_finish(tp, 0);
 }
 
+/* What has not left this host says nothing about the network, and the peer's silence nothing about the peer:
+ * while the device takes no more, these wait. As Linux, nothing is counted meanwhile. */
+static bool postponed(struct tcp_sock *tp, enum tcp_timer_id id)
+{
+	const unsigned int concerned = 1u << TCP_TIMER_RACK | 1u << TCP_TIMER_RETRANSMIT |
+				       1u << TCP_TIMER_PERSIST | 1u << TCP_TIMER_KEEPALIVE;
+
+	if ((concerned & 1u << id) == 0 || !tcp_held_up(tp))
+		return false;
+	tcp_timer_set(tp, id, tcp_now(tp) + tcp_rto(tp));
+	return true;
+}
+
 void tcp_timer_fire(struct strata_stack *stack, struct strata_timer *timer)
 {
 	static void (*const fire[TCP_TIMERS])(struct tcp_sock *) = {
@@ -278,6 +291,8 @@ void tcp_timer_fire(struct strata_stack *stack, struct strata_timer *timer)
 		if (tp->deadline[id] == 0 || tp->deadline[id] > now)
 			continue;
 		tp->deadline[id] = 0;
+		if (postponed(tp, id))
+			continue;
 		if (strata_tracing(stack) && names[id] != NULL)
 			tcp_trace_timer(tp, names[id]);
 		fire[id](tp);

@@ -69,6 +69,7 @@ struct udp_socket {
 	struct strata_socket sock;	/* first */
 	struct strata_pkt_queue rx;	/* data at the payload, cb a struct udp_cb */
 	struct udp_way way;
+	struct strata_work writable;	/* queued while the device takes no more */
 	/* The local address was bound and is a unicast one of our own: what is sent must bear it. */
 	bool from_bound;
 	bool gro;			/* UDP_GRO: takes several datagrams at once */

@@ -221,6 +221,20 @@ static int transmit(struct udp_socket *us, struct strata_pkt *pkt, const struct 
 	return err == -ENOBUFS && (us->sock.options & STRATA_SO_RECVERR) == 0 ? 0 : err;
 }
 
+/* Nothing is queued here: while the device takes no more, the application waits. */
+static int held_up(struct udp_socket *us)
+{
+	const bool stopped = (us->way.dst.iface->flags & STRATA_IFACE_STOPPED) != 0;
+
+	if (strata_likely(!stopped) || us->way.dst.kind == STRATA_DST_LOCAL)
+		return 0;
+	/* Who waits already keeps its place. */
+	if (us->writable.link == NULL)
+		strata_iface_wait(us->way.dst.iface, &us->writable);
+	udp_update_events(us, 0);
+	return -EAGAIN;
+}
+
 ssize_t udp_send(struct strata_socket *sock, const struct msghdr *msg, const struct strata_addr *to,
 		 uint16_t port, int flags)
 {
@@ -239,6 +253,8 @@ ssize_t udp_send(struct strata_socket *sock, const struct msghdr *msg, const str
 		err = route(us, &d);
 	if (err == 0)
 		err = strata_socket_send_stamps(sock, msg, &d.stamps);
+	if (err == 0)
+		err = held_up(us);
 	if (err < 0)
 		return err;
 	if ((flags & MSG_CONFIRM) != 0 && us->way.dst.neigh != NULL)

@@ -10,7 +10,7 @@
 
 void udp_update_events(struct udp_socket *us, uint32_t edge)
 {
-	uint32_t events = EPOLLOUT;
+	uint32_t events = us->writable.link == NULL ? EPOLLOUT : 0;
 
 	if (us->rx.head != NULL)
 		events |= EPOLLIN;
@@ -23,6 +23,15 @@ void udp_update_events(struct udp_socket *us, uint32_t edge)
 	strata_socket_set_events(&us->sock, events, edge);
 }
 
+/* The device takes more again. */
+static void tell_writable(struct strata_stack *stack, struct strata_work *work)
+{
+	struct udp_socket *us = strata_container_of(work, struct udp_socket, writable);
+
+	(void)stack;
+	udp_update_events(us, EPOLLOUT);
+}
+
 /* ---- life ---- */
 
 int udp_socket_open(struct strata_socket *sock)
@@ -30,6 +39,7 @@ int udp_socket_open(struct strata_socket *sock)
 	const struct udp_config *config = sock->transport->config;
 
 	sock->rcvbuf = (uint32_t)config->rcvbuf;
+	udp_socket_of(sock)->writable.run = tell_writable;
 	udp_update_events(udp_socket_of(sock), 0);
 	return 0;
 }
@@ -38,6 +48,7 @@ void udp_socket_close(struct strata_socket *sock)
 {
 	struct udp_socket *us = udp_socket_of(sock);
 
+	strata_work_cancel(sock->stack, &us->writable);
 	udp_set_gro(us, false);
 	strata_pkt_queue_purge(&us->rx);
 	strata_dst_release(&us->way.dst);

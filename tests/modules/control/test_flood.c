@@ -184,9 +184,9 @@ static void a_client_may_go_at_each_byte_of_its_request(void **state)
 		turn(&s);
 		close(fd);
 		settle(&s.h);
-		assert_int_equal(strata_memory_used(s.h.stack), s.memory);
+		/* The request may have got as far as this. */
 		strata_module_enable(s.h.stack, "udp", NULL);
-		s.memory = strata_memory_used(s.h.stack);
+		assert_int_equal(strata_memory_used(s.h.stack), s.memory);
 	}
 	scene_close(&s);
 }

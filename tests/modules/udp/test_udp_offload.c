@@ -231,7 +231,7 @@ static void rx_batch(struct fixture *fx, unsigned int count, size_t size, size_t
 		size_t n = i + 1 == count ? last : size;
 
 		fx_pattern_fill(data, n, (uint64_t)i * size);
-		rx_udp(.sport = 4000, .dport = 7, .data = data, .len = n);
+		rx_udp(.sport = 4000, .dport = 7, .data = data, .len = (ssize_t)n);
 	}
 	fx->batched = false;
 	fx_run(fx);

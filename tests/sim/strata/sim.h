@@ -44,6 +44,10 @@ struct strata_sim_config {
 	 *  each end of each link sends and receives. NULL: neither. */
 	const char *record;
 	bool verbose;		/**< the stacks' log goes to standard error */
+	/** Hosts send packets of up to 64 KiB, which the links cut as devices do, and get in one batch what
+	 *  arrives at one time, so that they join it again. Of hosts with manifests of their own, wire
+	 *  interfaces with `offload: true` send such packets. */
+	bool super;
 };
 
 /** NULL when memory is short or a record cannot be opened (told on standard error). */
