@@ -4,6 +4,7 @@
  * cuts itself, and whatever is joined on its way in, applications get the same bytes and the same end.
  */
 #include <stdlib.h>
+#include <string.h>
 #include <strata/sim.h>
 
 enum { FLOWS = 12, FORTH = 400000, BACK = 90000 };
@@ -11,8 +12,21 @@ enum { FLOWS = 12, FORTH = 400000, BACK = 90000 };
 struct outcome {
 	uint64_t hash;
 	struct strata_sim_totals totals;
+	uint64_t ways[2];	/* over the frames of each direction, and when they were sent */
 	bool faulty;
 };
+
+/* FNV-1a (Fowler, Noll, Vo), chained. */
+static bool note(void *ctx, uint64_t now, const void *frame, size_t length)
+{
+	const uint8_t *bytes = frame;
+	uint64_t *hash = ctx;
+
+	*hash = (*hash ^ now) * UINT64_C(0x100000001b3);
+	for (size_t i = 0; i < length; i++)
+		*hash = (*hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+	return true;
+}
 
 static void start(struct strata_sim *sim, struct strata_sim_host *a, struct strata_sim_host *b,
 		  unsigned int number)
@@ -29,6 +43,7 @@ static struct outcome run(struct strata_sim *outer, uint64_t seed, bool super, c
 		.seed = seed, .super = super, .module_path = getenv("STRATA_MODULE_PATH") });
 	struct outcome outcome = { .faulty = true };
 	struct strata_sim_host *a, *b;
+	struct strata_sim_link *link;
 
 	if (sim == NULL) {
 		strata_sim_fault(outer, "no simulation");
@@ -43,7 +58,9 @@ static struct outcome run(struct strata_sim *outer, uint64_t seed, bool super, c
 			strata_option_set(strata_sim_stack(b), "stack.gro", "false", NULL);
 		if (one_way)
 			strata_option_set(strata_sim_stack(a), "stack.gro", "false", NULL);
-		strata_sim_link(sim, strata_sim_port(a), strata_sim_port(b), how);
+		link = strata_sim_link(sim, strata_sim_port(a), strata_sim_port(b), how);
+		strata_sim_link_filter(link, STRATA_SIM_FORTH, note, &outcome.ways[0]);
+		strata_sim_link_filter(link, STRATA_SIM_BACK, note, &outcome.ways[1]);
 		strata_sim_settle(sim);
 		for (unsigned int i = 0; i < FLOWS; i++)
 			start(sim, a, b, i);
@@ -100,8 +117,8 @@ static void frames_are_the_same_whoever_cuts_them(struct strata_sim *sim, unsign
 		struct outcome on = run(sim, seed, true, NULL, &links[i], true);
 
 		compare(sim, &off, &on);
-		/* Where several frames arrive at once their answers are put together. */
-		if (i == 1 && off.hash != on.hash)
+		/* Where several frames arrive at one time their answers are put together. */
+		if (links[i].rate != 0 && memcmp(off.ways, on.ways, sizeof(off.ways)) != 0)
 			strata_sim_fault(sim, "link %zu: other frames with super-packets", i);
 	}
 }
