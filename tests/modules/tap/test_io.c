@@ -279,6 +279,66 @@ static void a_malformed_header_costs_its_frame_alone(void **state)
 	fx_close(fx);
 }
 
+/* All drops of the driver. */
+static uint64_t driver_drops(struct fixture *fx)
+{
+	const struct strata_instance *tap = fx_instance(fx, "tap");
+	uint64_t sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < tap->module->drop_count; i++)
+		sum += tap->drops[i];
+	return sum;
+}
+
+/* Seeded changes of header and frame: each message is a frame that goes on into the stack, or a discard with
+ * a reason; the stack, with somebody at the port, stands whatever goes on; and what is good still arrives. */
+static void whatever_the_device_says_is_taken_or_discarded_with_a_reason(void **state)
+{
+	struct fixture *fx = fx_open(.modules = MODULES " udp newreno tcp", .large = true);
+	struct rig *rig = rig_open(fx);
+	struct virtio_net_hdr good, vnet;
+	static uint8_t frame[70000], changed[70000];
+	size_t length = super_packet(frame, &good);
+	int listener = fx_socket(fx, SOCK_STREAM, 0);
+	uint64_t rng = 11;
+	unsigned int i;
+
+	(void)state;
+	fx_bind(fx, listener, 0, 80);
+	fx_listen(fx, listener, 5);
+	for (i = 0; i < 4000; i++) {
+		const uint64_t before = driver_drops(fx) + rig->seen;
+		const uint64_t r = fx_random(&rng);
+		size_t n = r % 8 == 0 ? fx_random(&rng) % 200 : r % 8 < 3 ? length : 200 + r % 2000;
+		unsigned int flips = (unsigned int)(fx_random(&rng) % 4);
+
+		vnet = good;
+		memcpy(changed, frame, n);
+		if (r & 64)
+			((uint8_t *)&vnet)[fx_random(&rng) % sizeof(vnet)] = (uint8_t)fx_random(&rng);
+		if (r & 128)
+			((uint8_t *)&vnet)[fx_random(&rng) % sizeof(vnet)] ^= (uint8_t)(1u << (r >> 60) % 8);
+		while (flips-- != 0 && n != 0)
+			changed[fx_random(&rng) % (n < 80 ? n : 80)] ^= (uint8_t)fx_random(&rng);
+		host_writes(rig, &vnet, changed, n);
+		assert_int_equal(receive(rig), 0);
+		assert_int_equal(driver_drops(fx) + rig->seen, before + 1);
+		fx_discard(fx);
+		while (host_reads(rig, &vnet, changed, sizeof(changed)) != 0)
+			;
+	}
+	rig->seen = 0;
+	vnet = (struct virtio_net_hdr){ 0 };
+	length = echo_request(frame, 56);
+	host_writes(rig, &vnet, frame, length);
+	assert_int_equal(receive(rig), 0);
+	assert_int_equal(rig->seen, 1);
+	assert_true(host_reads(rig, &vnet, changed, sizeof(changed)) != 0);
+	rig_close(rig);
+	fx_close(fx);
+}
+
 static void a_batch_ends_before_a_flood_does(void **state)
 {
 	struct fixture *fx = fx_open(.modules = MODULES);
@@ -425,6 +485,7 @@ int main(void)
 		cmocka_unit_test(a_super_packet_keeps_its_payload_in_chunks),
 		cmocka_unit_test(the_largest_frame_fits),
 		cmocka_unit_test(a_malformed_header_costs_its_frame_alone),
+		cmocka_unit_test(whatever_the_device_says_is_taken_or_discarded_with_a_reason),
 		cmocka_unit_test(a_batch_ends_before_a_flood_does),
 		cmocka_unit_test(without_memory_a_frame_is_dropped_and_the_next_is_read),
 		cmocka_unit_test(what_the_device_does_not_take_waits_in_order),
