@@ -2,6 +2,7 @@
 /* See net.h. This file stands where the registry and the sockets do in a whole stack. */
 #include "net.h"
 #include "gro.h"
+#include "shard.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -444,6 +445,12 @@ enum strata_verdict transport_deliver(struct kernel *k, struct strata_pkt *pkt)
 {
 	strata_pkt_enqueue(&net_of(k)->got, pkt);
 	return STRATA_ACCEPTED;
+}
+
+void transport_input_tried(struct kernel *k, struct strata_pkt *pkt, uint64_t tried)
+{
+	(void)tried;
+	strata_pkt_enqueue(&net_of(k)->got, pkt);
 }
 
 void socket_stamp_leaves(struct kernel *k, struct strata_pkt *pkt)
