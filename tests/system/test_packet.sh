@@ -1,0 +1,172 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The packet driver on one end of a veth pair, against Linux and real programs at the other; and what it does
+# when the device goes down, goes away, or is not to be had.
+
+. "$(dirname "$0")/lib.sh"
+needs ping ip nc curl tcpdump
+
+# The daemon is in this namespace, on v1; the host it talks to is in another, on v0.
+card=192.0.2.2
+far() { ip netns exec far "$@"; }
+answers() { far ping -q -c 1 -W 1 $card; }
+show() { "$strata" --run-dir "$work/run" show "$@"; }
+state_is() { show interfaces | grep -q "^st0: .*state $1,"; }
+counter() { show counters packet | awk -v name="$1" '$2 == name { n = $3 } END { print n + 0 }'; }
+drops() { show drops | grep -c '^packet'; }
+
+link() {
+	ip link add v1 type veth peer name v0 netns far &&
+		far ip addr add 192.0.2.1/24 dev v0 && far ip link set v0 up && ip link set v1 up
+}
+
+# manifest [DEVICE [OPTION…]]: a stack on a device, without the host's end that lib.sh writes for tap.
+manifest() {
+	device=${1:-v1}
+	shift
+	write_manifest | sed "s/name: tap/name: packet/; s/driver: tap/driver: packet/; /host:/d
+		s|device: .*|device: $device|" | awk -v more="$*" '{ print } /device:/ {
+			n = split(more, option, " ")
+			for (i = 1; i <= n; i++) { split(option[i], a, "="); print "      " a[1] ": " a[2] } }'
+}
+
+refused() {
+	"$stratad" -c "$1" --run-dir run2 >refused 2>&1 && return 1
+	grep -q "$2" refused
+}
+
+ip netns add far 2>/dev/null || {
+	skip 'the packet driver' 'no named namespaces here'
+	finish
+}
+far ip link set lo up
+link
+manifest >plain.yaml
+
+# ---- traffic ----
+
+begin plain.yaml
+check 'the card answers pings' eventually 5 answers
+check 'and large ones, in fragments' far ping -q -c 3 -i 0.1 -W 1 -s 20000 $card
+head -c 3000000 /dev/urandom >sent
+far nc -N -w 5 $card 7 <sent >back
+check '3 MB of TCP come back as they were' cmp sent back
+check 'over super-packets in' test "$(counter rx_super_packets)" -gt 0
+check 'and out' test "$(counter tx_super_packets)" -gt 0
+check 'UDP too' test "$(echo datagram | far nc -u -w 1 $card 7)" = datagram
+check 'curl speaks to it' sh -c "echo hello | ip netns exec far curl -s -m 2 telnet://$card:7 | grep -q hello"
+
+rm -f listening
+tcpdump -i v1 -U -w seen.pcap -c 20 icmp 2>listening &
+capture_pid=$!
+eventually 3 grep -q 'listening on' listening
+far ping -q -c 10 -i 0.02 -W 1 -s 1000 $card >/dev/null
+check 'tcpdump on the same device sees both ways' \
+	eventually 3 sh -c '[ "$(tcpdump -nr seen.pcap 2>/dev/null | grep -c "echo reply")" -gt 5 ]'
+kill -INT "$capture_pid" 2>/dev/null
+wait "$capture_pid" 2>/dev/null
+check 'with right checksums' sh -c '! tcpdump -nvvr seen.pcap 2>/dev/null | grep -qi "bad cksum\|wrong"'
+
+timeout 5 "$strata" --run-dir run trace --count 6 >traced 2>&1 &
+trace_pid=$!
+read -r -t 0.3 <> <(:)
+answers >/dev/null
+answers >/dev/null
+wait $trace_pid
+check 'a trace shows what leaves for the device' grep -q 'packet .*→ v1' traced
+timeout 5 "$strata" --run-dir run capture -c 4 -w own.pcapng >/dev/null 2>&1 &
+capture_pid=$!
+read -r -t 0.3 <> <(:)
+far ping -q -c 3 -i 0.1 -W 1 $card >/dev/null
+wait $capture_pid
+check 'a capture has the frames' sh -c 'tcpdump -nr own.pcapng 2>/dev/null | grep -q "echo request"'
+check 'the graph has the driver' sh -c "'$strata' --run-dir '$work/run' graph --interval 0 | grep -q packet"
+
+# ---- what the host does with the same device ----
+
+check 'what is for the host is none of ours' sh -c '
+	ip addr add 198.51.100.2/24 dev v1 && ip netns exec far ip addr add 198.51.100.1/24 dev v0 &&
+	ip netns exec far ping -q -c 3 -i 0.1 -W 1 198.51.100.2'
+check 'and it does not reach the stack' sh -c "! '$strata' --run-dir '$work/run' show drops | grep -q 'ethernet.*not_for_us'"
+check 'nothing was dropped by the driver' test "$(drops)" -eq 0
+
+# Tagged frames: the host takes the tag off, the driver puts it back, and the stack, which has no VLANs, says so.
+if far ip link add link v0 name v0.5 type vlan id 5 2>/dev/null; then
+	far ip addr add 203.0.113.1/24 dev v0.5 && far ip link set v0.5 up
+	far ping -q -c 1 -W 1 203.0.113.2 >/dev/null
+	check 'a VLAN tag is put back' test "$(counter rx_tagged)" -gt 0
+	far ip link del v0.5
+else
+	skip 'a VLAN tag is put back' 'no VLAN devices here'
+fi
+
+# ---- a link that flaps, a device that goes ----
+
+ip link set v1 down
+check 'a device set down is noticed' eventually 2 state_is 'no carrier'
+ip link set v1 up
+check 'and set up again' eventually 2 state_is up
+check 'the card answers' eventually 5 answers
+far ip link set v0 down
+check 'a link whose other end is down has no carrier' eventually 2 state_is 'no carrier'
+far ip link set v0 up
+check 'and gets it back' eventually 3 answers
+for _ in $(seq 20); do
+	ip link set v1 down
+	ip link set v1 up
+done
+check 'after 20 flaps the card answers' eventually 5 answers
+ip link del v1
+check 'a device that goes is noticed' eventually 2 state_is 'no carrier'
+check 'the log says so' eventually 2 grep -q 'device v1 is gone' stratad.log
+check 'and that there is none' eventually 3 grep -q 'the host has none of that name' stratad.log
+link
+check 'a new one of its name is taken' eventually 7 answers
+check 'the reason was logged once' test "$(grep -c 'none of that name' stratad.log)" -eq 1
+end
+
+# ---- as the manifest says ----
+
+manifest v1 checksum=device ring=1MiB send_buffer=0 backlog=16 fanout=7 >options.yaml
+begin options.yaml
+check 'with every option given the card answers' eventually 5 answers
+far nc -N -w 5 $card 7 <sent >back
+check 'and 3 MB come back as they were' cmp sent back
+end
+
+# Two stacks in one group: the flows of a device shared between them.
+manifest v1 fanout=9 >group.yaml
+begin group.yaml
+check 'another stack joins the group' sh -c "
+	mkdir other; '$stratad' -c '$work/group.yaml' --run-dir other >other.log 2>&1 & pid=\$!
+	for _ in \$(seq 50); do grep -q 'stratad: ready' other.log && break; read -r -t 0.1 _ <> /dev/zero; done
+	kill \$pid; wait \$pid; grep -q 'stratad: ready' other.log"
+end
+
+# ---- bad input ----
+
+manifest nothere >missing.yaml
+check 'a device that is not there is refused' refused missing.yaml 'device nothere: the host has none of that name'
+manifest v1 | sed 's/^    mac:/    mtu: 9000\n    mac:/' >jumbo.yaml
+check 'an MTU larger than the device has too' refused jumbo.yaml 'MTU of 9000 is larger than 1500, the MTU of device v1'
+manifest v1/2 >invalid.yaml
+check 'and what is no device name' refused invalid.yaml 'is no device name'
+manifest v1 ring=1500KiB >odd.yaml
+check 'and a ring that is no multiple of a block' refused odd.yaml 'no multiple of 1MiB'
+if ip tuntap add dev tun0 mode tun 2>/dev/null; then
+	manifest tun0 >tun.yaml
+	check 'and a device without Ethernet frames' refused tun.yaml 'does not carry Ethernet frames'
+fi
+if command -v setpriv >/dev/null; then
+	check 'without authority it says what is missing' sh -c "
+		! setpriv --bounding-set -net_raw --inh-caps -net_raw '$stratad' -c plain.yaml --run-dir run2 >refused 2>&1 &&
+		grep -q 'needs CAP_NET_RAW' refused"
+fi
+
+# The host has the interface's address too.
+ip addr add $card/24 dev v1
+begin plain.yaml
+check 'an address that the host has too is told' eventually 2 grep -q 'both will answer' stratad.log
+end
+
+finish
