@@ -14,4 +14,10 @@ for folder in "$abs_top_srcdir"/modules/*/*/module.mk; do
 	# shellcheck disable=SC2086
 	check "$name keeps the rules" "$abs_top_builddir/tools/strata" module test "$name" $amount
 done
+# What cannot be tried without a device: on the one that every namespace has.
+for name in packet; do
+	# shellcheck disable=SC2086
+	check "$name keeps the rules on a device" "$abs_top_builddir/tools/strata" module test "$name" $amount \
+		--interface-option device=lo
+done
 finish

@@ -23,6 +23,7 @@ libraries_of() {
 	echo ld-linux
 	echo libstrata.so
 	grep '_LIBADD' "$1" | grep -q 'MNL_LIBS' && echo libmnl.so
+	grep '_LIBADD' "$1" | grep -q 'PCAP_LIBS' && echo libpcap.so
 	grep '_LIBADD' "$1" | grep -q 'JANSSON_LIBS' && echo libjansson.so
 }
 

@@ -344,8 +344,11 @@ static const struct {
 	{ " exit _exit _Exit quick_exit abort atexit raise kill ", "ends the process",
 	  "return an error: a module does not end its host", false },
 	{ " malloc calloc realloc reallocarray free strdup strndup asprintf vasprintf posix_memalign "
-	  "aligned_alloc mmap brk sbrk ", "has memory that no stack accounts for",
+	  "aligned_alloc brk sbrk ", "has memory that no stack accounts for",
 	  "use strata_alloc() or a cache: strata_cache_create()", false },
+	/* A link module may share memory with its device. */
+	{ " mmap ", "has memory that no stack accounts for",
+	  "use strata_alloc() or a cache: strata_cache_create()", true },
 	{ " sleep usleep nanosleep clock_nanosleep poll ppoll select pselect epoll_wait epoll_pwait wait waitpid ",
 	  "waits", "start a timer, or let the loop wait: strata_watch_add()", false },
 	{ " fork vfork clone system popen execve execv execvp execl posix_spawn ", "starts processes",

@@ -44,7 +44,7 @@ static void packet_set_running(struct packet *packet, bool running)
 	if (((iface->flags & STRATA_IFACE_RUNNING) != 0) == running)
 		return;
 	strata_log(iface->stack, iface->driver, running ? STRATA_LOG_INFO : STRATA_LOG_WARNING,
-		   "%s: device %s is %s", iface->name, packet_config(packet)->device,
+		   "%s: device %s is %s", iface->name, packet->device,
 		   running ? "up" : "down");
 	if (!running)
 		packet_tx_purge(packet);
@@ -64,7 +64,7 @@ static void packet_lose(struct packet *packet, int error)
 	strata_count(iface->driver, PACKET_COUNTER_LOST, 1);
 	strata_log(iface->stack, iface->driver, STRATA_LOG_WARNING,
 		   "%s: device %s is gone (%s); trying to open it again", iface->name,
-		   packet_config(packet)->device, strerror(error));
+		   packet->device, strerror(error));
 	packet_tx_purge(packet);
 	strata_iface_set_running(iface, false);
 	packet->backoff = PACKET_BACKOFF_MIN;
@@ -106,7 +106,7 @@ static int packet_start(struct packet *packet, struct strata_error *error)
 	result = strata_watch_add(packet->iface->stack, &packet->watch, packet->fd, EPOLLIN);
 	if (result < 0) {
 		strata_error_add(error, "interface %s: device %s cannot be watched: %s",
-				 packet->iface->name, packet_config(packet)->device, strerror(-result));
+				 packet->iface->name, packet->device, strerror(-result));
 		packet_socket_close(packet);
 	}
 	return result;
@@ -203,6 +203,7 @@ static int packet_open(struct strata_iface *iface, struct strata_error *error)
 	if (packet == NULL)
 		goto out_memory;
 	packet->iface = iface;
+	packet->device = packet_device_name(iface);
 	packet->fd = -1;
 	packet->uso = true;
 	packet->watch.ready = packet_ready;
@@ -225,7 +226,7 @@ static int packet_open(struct strata_iface *iface, struct strata_error *error)
 		iface->flags |= STRATA_IFACE_RUNNING;
 	else
 		strata_log(iface->stack, iface->driver, STRATA_LOG_WARNING, "%s: device %s is down",
-			   iface->name, packet_config(packet)->device);
+			   iface->name, packet->device);
 	strata_timer_start(iface->stack, &packet->settled, strata_now(iface->stack));
 	return 0;
 out_memory:
@@ -261,7 +262,7 @@ static void packet_xmit(struct strata_iface *iface, struct strata_pkt *pkt)
 	}
 	strata_trace_fields(iface->driver, pkt, STRATA_FIELDS(
 			    STRATA_FIELD_SIZE("length", strata_pkt_length(pkt))), "→ %s",
-			    packet_config(packet)->device);
+			    packet->device);
 	packet_judge(packet, packet_tx_send(packet, pkt));
 }
 
@@ -277,11 +278,11 @@ static int packet_mtu_changed(struct strata_iface *iface, struct strata_error *e
 	const struct packet *packet = iface->state;
 	struct packet_device device;
 
-	if (packet->fd < 0 || packet_host_query(packet_config(packet)->device, &device) < 0 ||
+	if (packet->fd < 0 || packet_host_query(packet->device, &device) < 0 ||
 	    device.mtu >= iface->mtu)
 		return 0;
 	strata_error_add(error, "interface %s: device %s has an MTU of %u; give it the larger one first",
-			 iface->name, packet_config(packet)->device, device.mtu);
+			 iface->name, packet->device, device.mtu);
 	return -EMSGSIZE;
 }
 
@@ -293,9 +294,9 @@ static const char *const packet_checksums[] = {
 
 static const struct strata_option packet_options[] = {
 	{
-		.name = "device", .type = STRATA_OPT_STRING, .required = true,
+		.name = "device", .type = STRATA_OPT_STRING,
 		.offset = offsetof(struct packet_config, device),
-		.help = "The host's device, which must be there; it goes on being the host's too.",
+		.help = "The host's device, which must be there and stays the host's; none: the interface's name.",
 	},
 	{
 		.name = "checksum", .type = STRATA_OPT_CHOICE,

@@ -47,6 +47,7 @@ struct packet_ring {
 
 struct packet {
 	struct strata_iface *iface;
+	const char *device;		/* name of the host's device; the configuration's */
 	int fd;				/* -1 while the device is gone */
 	unsigned int ifindex;		/* the host's */
 	bool uso;			/* the host cuts datagrams */
@@ -133,6 +134,13 @@ void packet_host_monitor_open(struct packet *packet);
 void packet_host_monitor_close(struct packet *packet);
 /** Reads link events. Returns whether any was of this device, or may have been. */
 bool packet_host_monitor_read(struct packet *packet);
+
+static inline const char *packet_device_name(const struct strata_iface *iface)
+{
+	const struct packet_config *config = iface->config;
+
+	return config->device != NULL ? config->device : iface->name;
+}
 
 static inline const struct packet_config *packet_config(const struct packet *packet)
 {

@@ -182,7 +182,7 @@ static bool packet_rx_not_cut(struct packet *packet, const struct packet_frame *
 		strata_log(iface->stack, iface->driver, STRATA_LOG_WARNING,
 			   "%s: the host gives packets larger than the MTU, which an interface that carries "
 			   "another cannot hand on; `ethtool -K %s gro off`, and on a veth's other end `tso off "
-			   "gso off`, keep them away", iface->name, packet_config(packet)->device);
+			   "gso off`, keep them away", iface->name, packet->device);
 	packet->told_not_cut = true;
 	return true;
 }

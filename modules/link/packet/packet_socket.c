@@ -40,11 +40,12 @@ static bool packet_device_valid(const char *name)
 int packet_socket_validate(const struct strata_iface *iface, struct strata_error *error)
 {
 	const struct packet_config *config = iface->config;
+	const char *device = packet_device_name(iface);
 	int result = 0;
 
-	if (!packet_device_valid(config->device)) {
+	if (!packet_device_valid(device)) {
 		strata_error_add(error, "interface %s: `device: %s` is no device name; expected 1 to %d "
-				 "characters without '/', ':' and blanks", iface->name, config->device,
+				 "characters without '/', ':' and blanks", iface->name, device,
 				 IF_NAMESIZE - 1);
 		result = -EINVAL;
 	}
@@ -62,7 +63,7 @@ static int packet_fail(const struct packet *packet, struct strata_error *error, 
 		       int result)
 {
 	strata_error_add(error, "interface %s: device %s: %s: %s%s", packet->iface->name,
-			 packet_config(packet)->device, what, strerror(-result),
+			 packet->device, what, strerror(-result),
 			 result == -EPERM ? " (needs CAP_NET_RAW)" : "");
 	return result;
 }
@@ -71,7 +72,7 @@ static int packet_check_device(struct packet *packet, struct packet_device *devi
 			       struct strata_error *error)
 {
 	const struct strata_iface *iface = packet->iface;
-	const char *name = packet_config(packet)->device;
+	const char *name = packet->device;
 	int result = packet_host_query(name, device);
 
 	if (result < 0) {

@@ -40,7 +40,7 @@ static void packet_tx_refused(struct packet *packet, const struct strata_pkt *pk
 		packet->told_mtu = true;
 		strata_log(iface->stack, iface->driver, STRATA_LOG_WARNING,
 			   "%s: device %s takes no packets of %u bytes any more; give one of them the other's MTU",
-			   iface->name, packet_config(packet)->device, iface->mtu);
+			   iface->name, packet->device, iface->mtu);
 	}
 }
 

@@ -76,6 +76,7 @@ static struct rig *rig_open(struct fixture *fx)
 	rig->config = (struct packet_config){ .device = "veth0", .backlog = 16,
 					      .checksum = PACKET_CHECKSUM_DEVICE };
 	packet->iface = iface;
+	packet->device = "veth0";
 	packet->fd = ends[0];
 	packet->uso = true;
 	packet->watch.ready = never;
