@@ -17,6 +17,8 @@
 #define NAMES_MAX 64
 /* Local choice: longest name of an option that messages repeat. */
 #define NAME_SHOWN 40
+/* Highest number of a shard (<strata/shards.h>). */
+#define SHARD_LAST 63
 
 const struct cli_option cli_global_options[] = {
 	{ .name = "json", .help = "JSON instead of tables" },
@@ -24,6 +26,8 @@ const struct cli_option cli_global_options[] = {
 	  .help = "the stack's name (default: default)" },
 	{ .name = "run-dir", .argument = "DIR", .value = CLI_DIRECTORY,
 	  .help = "directory of its control socket\n(default " STRATA_RUNSTATEDIR "/strata/<stack name>)" },
+	{ .name = "shard", .argument = "NUMBER", .value = CLI_NUMBER,
+	  .help = "one of several shards (strata.yaml(5)), from 0; all when left out" },
 	{ .name = "module-path", .argument = "DIR", .value = CLI_DIRECTORY,
 	  .help = "directories searched for modules, separated by ':'" },
 	{ .name = "help", .letter = 'h', .help = "this text, or a subcommand's" },
@@ -281,6 +285,8 @@ static int take_value(struct reader *reader, const struct cli_option *option, co
 
 int cli_give(struct cli *cli, const struct cli_option *option, const char *value)
 {
+	uint64_t number;
+
 	cli->given[cli->given_count++] = (struct cli_given){ option, value };
 	if (strcmp(option->name, "json") == 0) {
 		cli->json = true;
@@ -290,6 +296,11 @@ int cli_give(struct cli *cli, const struct cli_option *option, const char *value
 			return cli_usage_error(cli, "--stack: expected a stack's name, found '%s'", value);
 	} else if (strcmp(option->name, "run-dir") == 0) {
 		cli->run_dir = value;
+	} else if (strcmp(option->name, "shard") == 0) {
+		if (!cli_number(value, 0, SHARD_LAST, &number))
+			return cli_usage_error(cli, "--shard: expected a number from 0 to %d, found '%s'", SHARD_LAST,
+					       value);
+		cli->shard = value;
 	} else if (strcmp(option->name, "module-path") == 0) {
 		cli->module_path = value;
 	} else if (strcmp(option->name, "help") == 0) {

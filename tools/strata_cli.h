@@ -81,6 +81,7 @@ struct cli {
 	const char *run_dir;		/* NULL: from the stack's name */
 	const char *stack;
 	const char *module_path;	/* NULL: the default */
+	const char *shard;		/* --shard, a number; NULL: all */
 	bool json;
 	const struct cli_command *const *commands;	/* all there are, ends with NULL */
 	const struct cli_command *path[CLI_DEPTH];	/* what was asked for, outermost first */
@@ -220,6 +221,12 @@ void cli_stream_close(struct cli_stream *stream);
 
 /** Blocks SIGINT and SIGTERM and returns a descriptor that is readable when one came; -1 having told why. */
 int cli_signal_fd(void);
+
+/* ---- strata_shards.c ---- */
+
+/** Entries of a table as people want them, of a stack with several shards: counters summed, what all have once. Takes
+ *  `entries` over; returns them, or others. Tables of what is one shard's alone stay as they are. */
+json_t *cli_merge_shards(const char *what, json_t *entries);
 
 /* ---- the subcommands; each file has its own ---- */
 

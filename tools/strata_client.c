@@ -19,10 +19,12 @@
 /* Local choice: seconds a reply may take; completion does not keep a person waiting. */
 #define REPLY_TIME 10
 #define QUIET_TIME 1
+#define NO_SHARD UINT64_MAX
 
 struct cli_link {
 	int fd;
 	bool quiet;		/* faults are not told */
+	uint64_t shard;		/* the one that is meant; NO_SHARD: all */
 	json_int_t id;		/* of the last request */
 	size_t length;		/* bytes in buf that belong to no line yet */
 	char buf[REPLY_MAX];
@@ -41,16 +43,20 @@ struct cli_stream {
 
 static bool socket_address(const struct cli *cli, struct sockaddr_un *address)
 {
+	char shard[16] = "";
+	uint64_t number;
 	int n;
 
+	if (cli->shard != NULL && cli_number(cli->shard, 1, UINT16_MAX, &number))
+		snprintf(shard, sizeof(shard), "-%u", (unsigned int)number);
 	memset(address, 0, sizeof(*address));
 	address->sun_family = AF_UNIX;
 	if (cli->run_dir != NULL)
-		n = snprintf(address->sun_path, sizeof(address->sun_path), "%s/control.sock",
-			     cli->run_dir);
+		n = snprintf(address->sun_path, sizeof(address->sun_path), "%s/control%s.sock",
+			     cli->run_dir, shard);
 	else
 		n = snprintf(address->sun_path, sizeof(address->sun_path),
-			     STRATA_RUNSTATEDIR "/strata/%s/control.sock", cli->stack);
+			     STRATA_RUNSTATEDIR "/strata/%s/control%s.sock", cli->stack, shard);
 	if (n < 0 || (size_t)n >= sizeof(address->sun_path)) {
 		cli_error("the run directory's path is too long for a socket");
 		return false;
@@ -80,6 +86,8 @@ static struct cli_link *connect_with(const struct cli *cli, time_t seconds, bool
 		return NULL;
 	}
 	link->quiet = quiet;
+	if (cli->shard == NULL || !cli_number(cli->shard, 0, UINT16_MAX, &link->shard))
+		link->shard = NO_SHARD;
 	link->id = 0;
 	link->length = 0;
 	link->fd = -1;
@@ -215,6 +223,8 @@ static json_t *read_reply(struct cli_link *link)
 
 static json_t *exchange(struct cli_link *link, json_t *request)
 {
+	if (link->shard != NO_SHARD)
+		json_object_set_new(request, "shard", json_integer((json_int_t)link->shard));
 	if (json_object_set_new(request, "v", json_integer(1)) != 0 ||
 	    json_object_set_new(request, "id", json_integer(++link->id)) != 0) {
 		cli_error("out of memory");
@@ -283,12 +293,14 @@ json_t *cli_fetch_by(struct cli_link *link, json_t *request)
 
 json_t *cli_fetch_on(struct cli_link *link, const char *what)
 {
-	return cli_fetch_by(link, json_pack("{s:s, s:s}", "method", "show", "what", what));
+	return cli_merge_shards(what, cli_fetch_by(link, json_pack("{s:s, s:s}", "method", "show", "what",
+								   what)));
 }
 
 json_t *cli_fetch(const struct cli *cli, const char *what)
 {
-	return entries_of(cli_call(cli, json_pack("{s:s, s:s}", "method", "show", "what", what)));
+	return cli_merge_shards(what, entries_of(cli_call(cli, json_pack("{s:s, s:s}", "method", "show", "what",
+									 what))));
 }
 
 json_t *cli_fetch_quietly(const struct cli *cli, const char *what)

@@ -141,6 +141,8 @@ json_t *show_entries(const struct cli *cli, struct cli_link *link, int argc, cha
 	if (table->more != NULL && cli_option(cli, table->more) != NULL)
 		json_object_set_new(request, table->more, json_true());
 	entries = cli_fetch_by(link, request);
+	if (!cli->json)
+		entries = cli_merge_shards(table->command.name, entries);
 	*status = entries != NULL ? 0 : CLI_FAILURE;
 	for (i = 0; *status == 0 && i < argc; i++)
 		if (!any_matches(table, entries, argv[i]))
@@ -163,7 +165,8 @@ static bool same_key(const struct show_table *table, const json_t *a, const json
 	for (i = 0; i < sizeof(table->key) / sizeof(table->key[0]) && table->key[i] != NULL; i++)
 		if (!json_equal(show_member(a, table->key[i]), show_member(b, table->key[i])))
 			return false;
-	return i != 0;
+	return i != 0 && json_integer_value(show_member(a, "shard")) ==
+	       json_integer_value(show_member(b, "shard"));
 }
 
 const json_t *show_same(const struct show_table *table, const json_t *entries, const json_t *entry, size_t guess)
@@ -230,6 +233,14 @@ static void add_rate(struct cli_table *to, const struct show_column *column, con
 		cli_table_tone(to, CLI_DIM);
 }
 
+/* Whether entries are one shard's each, of several. What all have is shown without. */
+static bool tells_shards(const struct show_table *table, const json_t *entries)
+{
+	return show_member(json_array_get(entries, 0), "shard") != NULL &&
+	       (strcmp(table->command.name, "sockets") == 0 ||
+		strcmp(table->command.name, "neighbours") == 0);
+}
+
 void show_print(const struct cli *cli, FILE *to, const json_t *entries, const json_t *before, double seconds)
 {
 	const struct show_table *table = show_table_of(cli);
@@ -240,11 +251,14 @@ void show_print(const struct cli *cli, FILE *to, const json_t *entries, const js
 	struct cli_column titles[COLUMNS_MAX];
 	struct cli_table *out;
 	json_t *entry;
+	bool sharded = tells_shards(table, entries);
 
 	if (table->print != NULL && !watched && (table->more == NULL || cli_option(cli, table->more) != NULL)) {
 		table->print(to, table, entries, exact);
 		return;
 	}
+	if (sharded)
+		titles[made++] = (struct cli_column){ "SHARD", true };
 	for (i = 0; i < count && made + 2 <= COLUMNS_MAX; i++) {
 		titles[made++] = (struct cli_column){ columns[i].title, columns[i].right };
 		if (seconds >= 0 && columns[i].rate)
@@ -256,6 +270,8 @@ void show_print(const struct cli *cli, FILE *to, const json_t *entries, const js
 
 		if (table->zero != NULL && !all && json_integer_value(show_member(entry, table->zero)) == 0)
 			continue;
+		if (sharded)
+			cli_table_addf(out, "%d", (int)json_integer_value(show_member(entry, "shard")));
 		for (k = 0; k < count; k++) {
 			add_cell(out, &columns[k], entry, exact);
 			if (seconds >= 0 && columns[k].rate)

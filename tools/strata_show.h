@@ -26,7 +26,7 @@ struct show_table {
 	size_t watched_count;
 	const char *none;		/* said of an empty table */
 	const char *zero;		/* entries whose member is 0 are left out unless --all; NULL: none are */
-	const char *key[4];		/* members that tell entries apart, for rates */
+	const char *key[5];		/* members that tell entries apart, for rates */
 	const char *match[3];		/* members that an operand may be the value of */
 	const char *thing;		/* what an operand names, "module" */
 	/** Whether the options keep an entry; NULL: there are none for it. */

@@ -76,9 +76,12 @@ static void print_details(FILE *to, json_t *details, bool exact)
 static void print_head(FILE *to, const struct show_table *table, const json_t *entry, bool exact)
 {
 	const char *title;
+	const json_t *shard = show_member(entry, "shard");
 	char text[512];
 	size_t i;
 
+	if (shard != NULL)
+		fprintf(to, "shard %d  ", (int)json_integer_value(shard));
 	for (i = 0; i < table->count; i++) {
 		fputs(i != 0 ? "  " : "", to);
 		for (title = table->columns[i].right ? table->columns[i].title : ""; *title != '\0'; title++)

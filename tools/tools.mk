@@ -31,6 +31,7 @@ tools_strata_SOURCES = \
 	tools/strata_new.c \
 	tools/strata_new.h \
 	tools/strata_new_files.c \
+	tools/strata_shards.c \
 	tools/strata_show.c \
 	tools/strata_show_details.c \
 	tools/strata_show.h \
