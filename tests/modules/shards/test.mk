@@ -7,3 +7,9 @@ tests_modules_shards_test_shards_SOURCES = \
 tests_modules_shards_test_shards_CPPFLAGS = $(test_cppflags)
 tests_modules_shards_test_shards_LDFLAGS = $(test_ldflags)
 tests_modules_shards_test_shards_LDADD = $(test_libs)
+
+test_programs += tests/modules/shards/test_threads
+tests_modules_shards_test_threads_SOURCES = tests/modules/shards/test_threads.c
+tests_modules_shards_test_threads_CPPFLAGS = $(test_cppflags)
+tests_modules_shards_test_threads_LDFLAGS = $(test_ldflags)
+tests_modules_shards_test_threads_LDADD = $(test_libs)
