@@ -26,6 +26,17 @@ bench_strata_server_SOURCES = bench/strata_server.c
 bench_strata_server_LDADD = libstrata.la
 EXTRA_DIST += bench/compare bench/arena bench/report
 
+# Other stacks, from Debian's packages; what cannot be built is left out, and said. bench/run does it too.
+peers = bench/lwip bench/lwip-tuned bench/netstack
+CLEANFILES += $(peers)
+EXTRA_DIST += bench/peers/build bench/peers/lwip/lwip.c bench/peers/lwip/tuned/arch/cc.h \
+	bench/peers/lwip/tuned/lwipopts.h bench/peers/lwip/tuned/port.c bench/peers/netstack/link.go \
+	bench/peers/netstack/main.go
+
+.PHONY: bench-peers
+bench-peers:
+	CC="$(CC)" $(srcdir)/bench/peers/build $(abs_top_builddir)
+
 # (Not as prerequisites beside `all`, which is a make of its own and builds the same libraries.)
 .PHONY: bench-programs
 bench-programs: all
