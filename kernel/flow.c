@@ -364,6 +364,20 @@ void strata_flow_remove(struct strata_stack *stack, struct strata_flow *flow)
 	flow->listening = 0;
 }
 
+void flow_moved(struct kernel *k, const struct strata_flow *from, struct strata_flow *flow)
+{
+	struct flow_cursor *c;
+
+	if (flow->link == NULL)
+		return;
+	*flow->link = flow;
+	if (flow->next != NULL)
+		flow->next->link = &flow->next;
+	for (c = k->flows->cursors; c != NULL; c = c->outer)
+		if (c->next == from)
+			c->next = flow;
+}
+
 /* ---- finding ---- */
 
 /* Of two flows with the same ends, the one bound to the interface is the more specific. */

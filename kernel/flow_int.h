@@ -24,6 +24,8 @@ uint64_t flow_destination_hash(const struct strata_hash_key *secret,
 uint32_t flow_destination_count(struct kernel *k, const struct strata_flow_key *key);
 /* True when some flow has exactly this key, whatever its interface. */
 bool flow_taken(struct kernel *k, const struct strata_flow_key *key);
+/* `flow` is a copy of an entry, which it takes the place of. */
+void flow_moved(struct kernel *k, const struct strata_flow *from, struct strata_flow *flow);
 /* Calls `each` for every flow and listener; `each` may remove any entry. */
 void flow_walk_all(struct kernel *k, void (*each)(struct strata_flow *flow, void *ctx), void *ctx);
 
@@ -33,6 +35,8 @@ bool port_serves_flows(struct kernel *k, uint8_t number, uint16_t port);
 bool port_stray(struct kernel *k, uint8_t number, uint16_t port, bool comes);
 /* Changes the STRATA_PORT_REUSE_… bits of a claim that may be held. */
 void port_set_reuse(struct kernel *k, struct strata_port *claim, uint8_t reuse);
+/* `claim` is a copy of one that may be held, which it takes the place of. */
+void port_moved(struct strata_port *claim);
 /* Takes strata_port_listen() back. */
 void port_unlisten(struct kernel *k, struct strata_port *claim);
 

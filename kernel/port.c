@@ -18,19 +18,23 @@
 /* RFC 6056 3.3.4: the table of algorithm 4. */
 #define FLOW_COUNTERS 1024
 
-/* A port with at least one claim. */
+/* What stands in a page for a port: NULL, its claims where all are for outgoing flows (a client has thousands
+ * of such ports, with one claim each), or a node, told by its lowest bit. */
+#define ENTRY_NODE 1u
+
+/* A port that was claimed otherwise. */
 struct port_node {
 	struct strata_port *owners;	/* not listening */
 	struct strata_port *listeners;	/* STRATA_PORT_LISTENS */
 	uint32_t count;			/* claims in both lists */
 	uint32_t reuse_address, reuse_port, flows;	/* of these, with that bit */
 	uint32_t strays;		/* flows on it that another shard owns */
-	bool told;			/* other shards know that it is claimed here */
+	bool told;			/* other shards know of it; for ephemeral ports `taken` tells that */
 };
 
 /* The ports of one transport number. */
 struct port_space {
-	struct port_node **pages[65536 / PAGE_PORTS];
+	struct strata_port **pages[65536 / PAGE_PORTS];
 	uint64_t taken[EPHEMERAL_WORDS];	/* ephemeral ports with any claim */
 	uint64_t bound[EPHEMERAL_WORDS];	/* … with a claim that is not for an outgoing flow */
 	uint32_t bound_count;
@@ -62,12 +66,20 @@ static void bit_set(uint64_t *map, uint32_t i, bool value)
 	map[i / 64] = value ? map[i / 64] | mask : map[i / 64] & ~mask;
 }
 
-static struct port_node *node_find(const struct port_table *t, uint8_t number, uint16_t port)
+/* Where the port's entry is; NULL: nobody has claimed any near it. */
+static struct strata_port **entry_find(const struct port_table *t, uint8_t number, uint16_t port)
 {
 	const struct port_space *space = t->spaces[number];
-	struct port_node **page = space != NULL ? space->pages[port / PAGE_PORTS] : NULL;
+	struct strata_port **page = space != NULL ? space->pages[port / PAGE_PORTS] : NULL;
 
-	return page != NULL ? page[port % PAGE_PORTS] : NULL;
+	return page != NULL ? &page[port % PAGE_PORTS] : NULL;
+}
+
+static struct port_node *entry_node(struct strata_port *const *entry)
+{
+	uintptr_t value = (uintptr_t)*entry;
+
+	return (value & ENTRY_NODE) != 0 ? (struct port_node *)(value - ENTRY_NODE) : NULL;
 }
 
 static struct port_space *space_get(struct kernel *k, uint8_t number)
@@ -79,63 +91,18 @@ static struct port_space *space_get(struct kernel *k, uint8_t number)
 	return *space;
 }
 
-/* Finds or makes the port's node; NULL when memory is short. */
-static struct port_node *node_get(struct kernel *k, uint8_t number, uint16_t port)
+/* The port's entry, with the page it is in; NULL when memory is short. */
+static struct strata_port **entry_get(struct kernel *k, uint8_t number, uint16_t port)
 {
 	struct port_space *space = space_get(k, number);
-	struct port_node ***page, **node;
+	struct strata_port ***page;
 
 	if (space == NULL)
 		return NULL;
 	page = &space->pages[port / PAGE_PORTS];
 	if (*page == NULL)
 		*page = strata_alloc(&k->pub, PAGE_PORTS * sizeof(**page));
-	if (*page == NULL)
-		return NULL;
-	node = &(*page)[port % PAGE_PORTS];
-	if (*node == NULL)
-		*node = strata_cache_alloc(k->ports->nodes);
-	return *node;
-}
-
-/* Brings the bitmaps up to date, and frees a node without claims. */
-static void node_update(struct kernel *k, uint8_t number, uint16_t port)
-{
-	struct port_space *space = k->ports->spaces[number];
-	struct port_node **node = &space->pages[port / PAGE_PORTS][port % PAGE_PORTS];
-	bool bound = (*node)->count > (*node)->flows;
-
-	if (is_ephemeral(port)) {
-		uint32_t i = (uint32_t)port - PORT_EPHEMERAL_MIN;
-
-		if (bit_get(space->bound, i) != bound)
-			space->bound_count += bound ? 1 : UINT32_MAX;
-		bit_set(space->bound, i, bound);
-		bit_set(space->taken, i, (*node)->count > 0);
-	}
-	if (strata_unlikely(k->shard != NULL) && (*node)->told != ((*node)->count > 0)) {
-		(*node)->told = (*node)->count > 0;
-		shard_port_claimed(k, number, port, (*node)->told);
-	}
-	if ((*node)->count == 0 && (*node)->strays == 0) {
-		strata_cache_free(k->ports->nodes, *node);
-		*node = NULL;
-	}
-}
-
-bool port_stray(struct kernel *k, uint8_t number, uint16_t port, bool comes)
-{
-	struct port_node *node = comes ? node_get(k, number, port) :
-		node_find(k->ports, number, port);
-
-	if (node == NULL)
-		return false;
-	node->strays += comes ? 1 : UINT32_MAX;
-	if (node->strays == (comes ? 1 : 0))
-		shard_port_stray(k, number, port, comes);
-	if (!comes)
-		node_update(k, number, port);
-	return true;
+	return *page != NULL ? &(*page)[port % PAGE_PORTS] : NULL;
 }
 
 /* `by` is 1 or -1. */
@@ -152,35 +119,110 @@ static void node_count(struct port_node *node, const struct strata_port *claim, 
 		node->flows += n;
 }
 
-static void node_link(struct port_node *node, struct strata_port *claim)
+/* Finds or makes the port's node, which takes over claims that had none; NULL when memory is short. */
+static struct port_node *node_get(struct kernel *k, uint8_t number, uint16_t port)
 {
-	struct strata_port **list = (claim->reuse & STRATA_PORT_LISTENS) != 0 ?
-		&node->listeners : &node->owners;
+	struct strata_port **entry = entry_get(k, number, port);
+	const struct strata_port *claim;
+	struct port_node *node;
 
+	if (entry == NULL)
+		return NULL;
+	node = entry_node(entry);
+	if (node != NULL)
+		return node;
+	node = strata_cache_alloc(k->ports->nodes);
+	if (node == NULL)
+		return NULL;
+	node->owners = *entry;
+	if (node->owners != NULL)
+		node->owners->link = &node->owners;
+	for (claim = node->owners; claim != NULL; claim = claim->next)
+		node_count(node, claim, 1);
+	*entry = (struct strata_port *)((uintptr_t)node | ENTRY_NODE);
+	return node;
+}
+
+/* Brings the bitmaps up to date, and frees a node without claims. */
+static void entry_update(struct kernel *k, uint8_t number, uint16_t port)
+{
+	struct port_space *space = k->ports->spaces[number];
+	struct strata_port **entry = entry_find(k->ports, number, port);
+	struct port_node *node = entry_node(entry);
+	bool bound = node != NULL && node->count > node->flows;
+	bool claimed = node != NULL ? node->count > 0 : *entry != NULL, told = claimed;
+
+	if (is_ephemeral(port)) {
+		uint32_t i = (uint32_t)port - PORT_EPHEMERAL_MIN;
+
+		told = bit_get(space->taken, i);
+		if (bit_get(space->bound, i) != bound)
+			space->bound_count += bound ? 1 : UINT32_MAX;
+		bit_set(space->bound, i, bound);
+		bit_set(space->taken, i, claimed);
+	} else if (node != NULL) {
+		told = node->told;
+		node->told = claimed;
+	}
+	if (strata_unlikely(k->shard != NULL) && told != claimed)
+		shard_port_claimed(k, number, port, claimed);
+	if (node != NULL && node->count == 0 && node->strays == 0) {
+		strata_cache_free(k->ports->nodes, node);
+		*entry = NULL;
+	}
+}
+
+bool port_stray(struct kernel *k, uint8_t number, uint16_t port, bool comes)
+{
+	struct strata_port **entry = entry_find(k->ports, number, port);
+	struct port_node *node = comes ? node_get(k, number, port) :
+		entry != NULL ? entry_node(entry) : NULL;
+
+	if (node == NULL)
+		return false;
+	node->strays += comes ? 1 : UINT32_MAX;
+	if (node->strays == (comes ? 1 : 0))
+		shard_port_stray(k, number, port, comes);
+	if (!comes)
+		entry_update(k, number, port);
+	return true;
+}
+
+static void claim_link(struct strata_port **entry, struct strata_port *claim)
+{
+	struct port_node *node = entry_node(entry);
+	struct strata_port **list = entry;
+
+	if (node != NULL) {
+		list = (claim->reuse & STRATA_PORT_LISTENS) != 0 ? &node->listeners : &node->owners;
+		node_count(node, claim, 1);
+	}
 	claim->next = *list;
 	if (claim->next != NULL)
 		claim->next->link = &claim->next;
 	*list = claim;
 	claim->link = list;
-	node_count(node, claim, 1);
 }
 
-static void node_unlink(struct port_node *node, struct strata_port *claim)
+static void claim_unlink(struct strata_port **entry, struct strata_port *claim)
 {
+	struct port_node *node = entry_node(entry);
+
 	*claim->link = claim->next;
 	if (claim->next != NULL)
 		claim->next->link = claim->link;
 	claim->next = NULL;
 	claim->link = NULL;
-	node_count(node, claim, -1);
+	if (node != NULL)
+		node_count(node, claim, -1);
 }
 
-static void claim_enter(struct kernel *k, struct port_node *node, struct strata_port *claim,
-			uint16_t port)
+/* The entry has a node, or the claim is for an outgoing flow like all others there. */
+static void claim_enter(struct kernel *k, struct strata_port *claim, uint16_t port)
 {
 	claim->port = port;
-	node_link(node, claim);
-	node_update(k, claim->number, port);
+	claim_link(entry_find(k->ports, claim->number, port), claim);
+	entry_update(k, claim->number, port);
 }
 
 /* ---- conflicts ---- */
@@ -233,6 +275,13 @@ static bool node_conflicts(const struct port_node *node, const struct strata_por
 	    node->reuse_address == node->count)
 		return false;
 	return list_conflicts(node->owners, claim);
+}
+
+static bool entry_conflicts(struct strata_port *const *entry, const struct strata_port *claim)
+{
+	const struct port_node *node = entry_node(entry);
+
+	return node != NULL ? node_conflicts(node, claim) : list_conflicts(*entry, claim);
 }
 
 /* ---- ephemeral ports ---- */
@@ -298,9 +347,9 @@ static uint16_t shared_port(struct kernel *k, const struct strata_port *claim)
 		return 0;
 	for (n = 0; n < SHARE_TRIES; n++) {
 		uint16_t port = (uint16_t)(PORT_EPHEMERAL_MIN + i);
-		const struct port_node *node = node_find(k->ports, claim->number, port);
+		struct strata_port **entry = entry_find(k->ports, claim->number, port);
 
-		if (node != NULL && !node_conflicts(node, claim))
+		if (entry != NULL && *entry != NULL && !entry_conflicts(entry, claim))
 			return port;
 		i = (i + 1) % PORT_EPHEMERAL_COUNT;
 	}
@@ -310,7 +359,6 @@ static uint16_t shared_port(struct kernel *k, const struct strata_port *claim)
 static int claim_ephemeral(struct kernel *k, struct strata_port *claim)
 {
 	const struct port_space *space = space_get(k, claim->number);
-	struct port_node *node;
 	uint16_t port;
 
 	if (space == NULL)
@@ -322,29 +370,30 @@ static int claim_ephemeral(struct kernel *k, struct strata_port *claim)
 		strata_count(&k->self, KERNEL_COUNT_PORTS_EXHAUSTED, 1);
 		return -EADDRNOTAVAIL;
 	}
-	node = node_get(k, claim->number, port);
-	if (node == NULL)
+	if (node_get(k, claim->number, port) == NULL)
 		return -ENOBUFS;
-	claim_enter(k, node, claim, port);
+	claim_enter(k, claim, port);
 	return 0;
 }
 
 int strata_port_claim(struct strata_stack *stack, struct strata_port *claim)
 {
 	struct kernel *k = kernel_of(stack);
-	struct port_node *node;
+	struct strata_port **entry;
 
 	if (claim->link != NULL)
 		return -EINVAL;
 	claim->reuse &= (uint8_t)~(STRATA_PORT_LISTENS | STRATA_PORT_FLOW);
 	if (claim->port == 0)
 		return claim_ephemeral(k, claim);
-	node = node_get(k, claim->number, claim->port);
-	if (node == NULL)
+	entry = entry_get(k, claim->number, claim->port);
+	if (entry == NULL)
 		return -ENOBUFS;
-	if (node_conflicts(node, claim))
+	if (entry_conflicts(entry, claim))
 		return -EADDRINUSE;
-	claim_enter(k, node, claim, claim->port);
+	if (node_get(k, claim->number, claim->port) == NULL)
+		return -ENOBUFS;
+	claim_enter(k, claim, claim->port);
 	return 0;
 }
 
@@ -377,7 +426,6 @@ int strata_port_claim_flow(struct strata_stack *stack, struct strata_port *claim
 {
 	struct kernel *k = kernel_of(stack);
 	const struct port_space *space;
-	struct port_node *node;
 
 	if (claim->link != NULL)
 		return -EINVAL;
@@ -391,15 +439,14 @@ int strata_port_claim_flow(struct strata_stack *stack, struct strata_port *claim
 		key->local_port = 0;
 		return -EADDRNOTAVAIL;
 	}
-	node = node_get(k, claim->number, key->local_port);
-	if (node == NULL) {
+	if (entry_get(k, claim->number, key->local_port) == NULL) {
 		key->local_port = 0;
 		return -ENOBUFS;
 	}
 	if (!strata_addr_is_set(&claim->local))
 		claim->local = key->local;
 	claim->reuse = (uint8_t)((claim->reuse & ~STRATA_PORT_LISTENS) | STRATA_PORT_FLOW);
-	claim_enter(k, node, claim, key->local_port);
+	claim_enter(k, claim, key->local_port);
 	return 0;
 }
 
@@ -409,41 +456,42 @@ void strata_port_share(struct strata_stack *stack, const struct strata_port *fro
 		       struct strata_port *claim)
 {
 	struct kernel *k = kernel_of(stack);
-	struct port_node *node;
 
 	if (from->link == NULL || claim->link != NULL)
 		return;
-	node = node_find(k->ports, from->number, from->port);
 	claim->number = from->number;
 	claim->iface = from->iface;
 	claim->reuse = from->reuse & (uint8_t)~STRATA_PORT_LISTENS;
 	if (!strata_addr_is_set(&claim->local))
 		claim->local = from->local;
-	claim_enter(k, node, claim, from->port);
+	claim_enter(k, claim, from->port);
 }
 
 /* Moves the claim to the list its new bits put it on. */
 static void claim_set_bits(struct kernel *k, struct strata_port *claim, uint8_t reuse)
 {
-	struct port_node *node = node_find(k->ports, claim->number, claim->port);
+	struct strata_port **entry = entry_find(k->ports, claim->number, claim->port);
 
-	node_unlink(node, claim);
+	claim_unlink(entry, claim);
 	claim->reuse = reuse;
-	node_link(node, claim);
-	node_update(k, claim->number, claim->port);
+	claim_link(entry, claim);
+	entry_update(k, claim->number, claim->port);
 }
 
 int strata_port_listen(struct strata_stack *stack, struct strata_port *claim)
 {
 	struct kernel *k = kernel_of(stack);
 	const struct strata_port *other;
+	const struct port_node *node;
 
 	if (claim->link == NULL)
 		return -EINVAL;
 	if ((claim->reuse & STRATA_PORT_LISTENS) != 0)
 		return 0;
-	other = node_find(k->ports, claim->number, claim->port)->listeners;
-	for (; other != NULL; other = other->next)
+	node = node_get(k, claim->number, claim->port);
+	if (node == NULL)
+		return -ENOBUFS;
+	for (other = node->listeners; other != NULL; other = other->next)
 		if (claims_overlap(claim, other) &&
 		    (claim->reuse & other->reuse & STRATA_PORT_REUSE_PORT) == 0)
 			return -EADDRINUSE;
@@ -468,11 +516,21 @@ void port_set_reuse(struct kernel *k, struct strata_port *claim, uint8_t reuse)
 		claim->reuse = reuse;
 }
 
+void port_moved(struct strata_port *claim)
+{
+	if (claim->link == NULL)
+		return;
+	*claim->link = claim;
+	if (claim->next != NULL)
+		claim->next->link = &claim->next;
+}
+
 bool port_serves_flows(struct kernel *k, uint8_t number, uint16_t port)
 {
-	const struct port_node *node = node_find(k->ports, number, port);
+	struct strata_port **entry = entry_find(k->ports, number, port);
+	const struct port_node *node = entry != NULL ? entry_node(entry) : NULL;
 
-	return node != NULL && node->flows > 0;
+	return node != NULL ? node->flows > 0 : entry != NULL && *entry != NULL;
 }
 
 void strata_port_release(struct strata_stack *stack, struct strata_port *claim)
@@ -481,8 +539,8 @@ void strata_port_release(struct strata_stack *stack, struct strata_port *claim)
 
 	if (claim->link == NULL)
 		return;
-	node_unlink(node_find(k->ports, claim->number, claim->port), claim);
-	node_update(k, claim->number, claim->port);
+	claim_unlink(entry_find(k->ports, claim->number, claim->port), claim);
+	entry_update(k, claim->number, claim->port);
 	claim->reuse &= (uint8_t)~(STRATA_PORT_LISTENS | STRATA_PORT_FLOW);
 	claim->port = 0;
 }

@@ -646,9 +646,10 @@ static int getsockopt_call(struct kernel *k, int s, int level, int name, void *v
 	net = sock->network->module->network;
 	if (net->getsockopt != NULL && level == net->sockopt_level)
 		return net->getsockopt(sock->network, sock, name, value, length);
-	if (socket_ops(sock)->getsockopt != NULL && level == socket_ops(sock)->sockopt_level)
-		return socket_ops(sock)->getsockopt(sock, name, value, length);
-	return -ENOPROTOOPT;
+	if (socket_ops(sock)->getsockopt == NULL || level != socket_ops(sock)->sockopt_level)
+		return -ENOPROTOOPT;
+	err = sock->resting ? socket_wake(&sock) : 0;
+	return err < 0 ? err : socket_ops(sock)->getsockopt(sock, name, value, length);
 }
 
 int strata_getsockopt(struct strata_stack *stack, int s, int level, int name, void *value,

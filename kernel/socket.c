@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "flow_int.h"
+#include "mem.h"
 #include "socket_int.h"
 
 /* First size of the table; it doubles. */
@@ -38,11 +39,23 @@ int socket_get_any(struct kernel *k, int s, struct strata_socket **out)
 	return 0;
 }
 
+int socket_wake(struct strata_socket **sock)
+{
+	struct strata_socket *awake = socket_ops(*sock)->wake(*sock);
+
+	if (awake == NULL)
+		return -ENOBUFS;
+	*sock = awake;
+	return 0;
+}
+
 int socket_get(struct kernel *k, int s, struct strata_socket **out)
 {
 	int err = socket_get_any(k, s, out);
 
-	return err == 0 && (*out)->gone ? -ENETDOWN : err;
+	if (err < 0 || strata_likely(!(*out)->gone && !(*out)->resting))
+		return err;
+	return (*out)->gone ? -ENETDOWN : socket_wake(out);
 }
 
 static int table_grow(struct kernel *k)
@@ -285,6 +298,32 @@ struct strata_socket_extra *socket_extra(struct strata_socket *sock)
 	return sock->extra;
 }
 
+struct strata_socket *strata_socket_resize(struct strata_socket *sock, size_t size)
+{
+	struct kernel *k = kernel_of(sock->stack);
+	struct strata_cache *cache = cache_for(k, size);
+	const size_t now = sock->cache->size;
+	const bool telling = sock->work.link != NULL;
+	struct strata_socket *moved;
+
+	if (cache == NULL || sock->extra != NULL)
+		return NULL;
+	moved = strata_cache_alloc(cache);
+	if (moved == NULL)
+		return NULL;
+	strata_work_cancel(&k->pub, &sock->work);
+	memcpy(moved, sock, size < now ? size : now);
+	moved->cache = cache;
+	flow_moved(k, &sock->flow, &moved->flow);
+	port_moved(&moved->port);
+	if (moved->slot >= 0)
+		k->sockets->slots[moved->slot] = moved;
+	if (telling)
+		strata_work_add(&k->pub, &moved->work);
+	strata_cache_free(sock->cache, sock);
+	return moved;
+}
+
 /* Gives the structure back, the socket being in no table any more. */
 static void socket_release(struct strata_socket *sock)
 {
@@ -364,10 +403,14 @@ void strata_socket_free(struct strata_socket *sock)
 	socket_release(sock);
 }
 
-/* Lets the transport end a socket that has no owner any more. */
+/* Lets the transport end a socket that has no owner any more. One that rests is woken if memory lets it: only
+ * then it takes leave of its peer. */
 static void socket_end(struct strata_socket *sock)
 {
 	const struct strata_transport_ops *ops = socket_ops(sock);
+
+	if (sock->resting)
+		socket_wake(&sock);
 
 	sock->fd = -1;
 	if (ops->socket_close != NULL)
@@ -456,6 +499,8 @@ int strata_socket_autobind(struct strata_socket *sock)
 /* Ends a socket and leaves its owner a descriptor that only tells the error. */
 static void socket_kill(struct strata_socket *sock, int error)
 {
+	if (sock->resting)
+		socket_wake(&sock);
 	sock->gone = 1;
 	membership_clear(sock);
 	socket_end(sock);

@@ -18,7 +18,10 @@ static inline const struct strata_transport_ops *socket_ops(const struct strata_
 
 /* The socket in that slot, a gone one too. Returns 0 or -EBADF. */
 int socket_get_any(struct kernel *k, int s, struct strata_socket **out);
-/* The same for calls that reach the transport: -ENETDOWN when it went. */
+/* Has the transport give a socket that rests its whole structure: `*sock` is where it is then. Returns 0 or
+ * -ENOBUFS. */
+int socket_wake(struct strata_socket **sock);
+/* The same for calls that reach the transport: -ENETDOWN when it went, -ENOBUFS when it cannot be woken. */
 int socket_get(struct kernel *k, int s, struct strata_socket **out);
 
 /* Finds the lowest free slot and makes sure of its memory, without taking it. Returns it, -EMFILE or

@@ -11,13 +11,12 @@
 STRATA_BEGIN_DECLS
 
 /** Bytes of private state an algorithm may keep in each connection; one that needs more allocates it. */
-#define STRATA_CONGESTION_PRIV 64
+#define STRATA_CONGESTION_PRIV 16
 
 /** One connection, as its algorithm sees it. The algorithm writes cwnd, ssthresh, pacing_rate, send_quantum,
  *  mark_app_limited and priv; all else is the transport's. Windows and counts in bytes, times in ns. */
 struct strata_congestion {
-	struct strata_instance *algorithm;
-	struct strata_stack *stack;
+	struct strata_instance *algorithm;	/**< its stack is the connection's */
 	uint32_t mss;			/**< effective send MSS, without options */
 	uint32_t cwnd;			/**< congestion window */
 	uint32_t ssthresh;		/**< slow-start threshold; UINT32_MAX: none yet */
@@ -69,6 +68,10 @@ struct strata_loss_sample {
 struct strata_congestion_ops {
 	/** A connection begins: cwnd and ssthresh hold the transport's initial values. */
 	void (*init)(struct strata_congestion *c);
+	/** Nothing has been in flight for a while: what the next flight does without may go. NULL: nothing. */
+	void (*rest)(struct strata_congestion *c);
+	/** The structure lies elsewhere now: who keeps pointers to it mends them. NULL: nobody does. */
+	void (*moved)(struct strata_congestion *c);
 	/** It ends, or changes its algorithm. NULL: nothing to do. */
 	void (*release)(struct strata_congestion *c);
 	/** New data was acknowledged outside recovery: opens the window. */

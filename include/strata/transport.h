@@ -60,6 +60,9 @@ struct strata_socket {
 	/** The transport's: though the remote end is set there is no connection to it, since it is not made
 	 *  yet or over. getpeername(2) then gives -ENOTCONN, as Linux does. */
 	uint8_t unconnected : 1;
+	/** The transport's: its structure is cut short (strata_socket_resize()), and wake() comes before any
+	 *  other operation on the socket. */
+	uint8_t resting : 1;
 	uint32_t options;		/**< enum strata_socket_option */
 	int32_t error;			/**< pending positive errno of SO_ERROR; 0: none */
 	uint32_t events;		/**< level state, EPOLL…; written by strata_socket_set_events() */
@@ -139,6 +142,9 @@ struct strata_transport_ops {
 	/** The application closed it; sock->fd is already -1. The transport frees it, now or when its protocol
 	 *  is done, with strata_socket_free(). */
 	void (*socket_close)(struct strata_socket *sock);
+	/** Gives a socket that rests its whole structure back: returns it, at its new place, or NULL when memory is
+	 *  short. close and abort may then follow all the same. Needed by who sets `resting`. */
+	struct strata_socket *(*wake)(struct strata_socket *sock);
 	/** Bound by the kernel: port claimed, flow.key.local and local_port set. May refuse. NULL: fine. */
 	int (*socket_bound)(struct strata_socket *sock);
 	int (*connect)(struct strata_socket *sock, const struct strata_addr *addr, uint16_t port);
@@ -189,6 +195,11 @@ STRATA_API enum strata_verdict strata_transport_unknown(struct strata_instance *
 /** A socket of the same transport as `parent`, for a connection that came in: options, buffers and
  *  family inherited, fd -1. NULL when memory is short. */
 STRATA_API struct strata_socket *strata_socket_spawn(struct strata_socket *parent);
+/** Moves a socket to a structure of `size` bytes, at least sizeof(struct strata_socket): what goes beyond is
+ *  lost, what is gained is zero. Tables and pending work follow; timers and work of the transport's own must
+ *  be idle, and every pointer to the old place is stale. Returns the new one, or NULL with all as it was:
+ *  memory is short, or the socket uses what few need (error queue, time stamps, MSG_ZEROCOPY, SO_PRIORITY …). */
+STRATA_API struct strata_socket *strata_socket_resize(struct strata_socket *sock, size_t size);
 /** Ends a socket: leaves the flow and port tables, groups, pending work; frees the structure. */
 STRATA_API void strata_socket_free(struct strata_socket *sock);
 /** Replaces the level state; what has newly come true is told after the batch. `edge` are events told

@@ -404,7 +404,7 @@ static void converse(struct connection *t, unsigned int number)
 	unsigned int i;
 
 	t->c = (struct strata_congestion){
-		.algorithm = t->rig->self, .stack = t->rig->stack,
+		.algorithm = t->rig->self,
 		.mss = sizes[kit_below(&t->rng, STRATA_COUNT(sizes))], .ssthresh = UINT32_MAX,
 		.srtt = 1 + kit_random(&t->rng) % STRATA_SEC, .min_rtt = STRATA_NEVER,
 		.sack = kit_chance(&t->rng, 2),

@@ -91,7 +91,7 @@ static struct bbr *state_new(struct strata_congestion *c)
 /* 5.2.1; what the draft sets to zero is zero. */
 static void begin(struct strata_congestion *c, struct bbr *b)
 {
-	uint64_t now = strata_now(c->stack);
+	uint64_t now = strata_now(c->algorithm->stack);
 
 	b->min_rtt = b->probe_rtt_min_delay = c->srtt != 0 ? c->srtt : STRATA_NEVER;
 	b->min_rtt_stamp = b->probe_rtt_min_stamp = now;
@@ -146,6 +146,12 @@ static void bbr_release(struct strata_congestion *c)
 {
 	if (bbr_ref_of(c)->bbr != NULL)
 		let_go(bbr_ref_of(c)->bbr);
+}
+
+static void bbr_moved(struct strata_congestion *c)
+{
+	if (bbr_ref_of(c)->bbr != NULL)
+		bbr_ref_of(c)->bbr->owner = c;
 }
 
 /* ---- acknowledgements ---- */
@@ -304,6 +310,7 @@ static const struct strata_option options[] = {
 static const struct strata_congestion_ops congestion = {
 	.init = bbr_init,
 	.release = bbr_release,
+	.moved = bbr_moved,
 	.control = bbr_control,
 	.segment_lost = bbr_segment_lost,
 	.loss = bbr_loss,

@@ -144,9 +144,9 @@ static void start_probe_bw_down(struct strata_congestion *c, struct bbr *b, uint
 	reset_congestion_signals(b);
 	b->probe_up_acked_per_inc = UINT64_MAX;
 	/* 5.3.3.8: randomised, so that flows do not probe in step. */
-	b->rounds_since_probe_up = strata_random_below(c->stack, 2);
+	b->rounds_since_probe_up = strata_random_below(c->algorithm->stack, 2);
 	b->bw_probe_wait = bbr_config_of(c)->probe_wait +
-			   strata_random_below(c->stack, (uint32_t)PROBE_WAIT_SPREAD);
+			   strata_random_below(c->algorithm->stack, (uint32_t)PROBE_WAIT_SPREAD);
 	b->cycle_stamp = now;
 	b->ack_phase = BBR_ACKS_PROBE_STOPPING;
 	start_round(c, b);

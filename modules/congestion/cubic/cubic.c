@@ -4,6 +4,7 @@
  * in the first slow start (RFC 9406). All in integers, so that a run is the same wherever it is built.
  * Read RFC 9438 section 4 and RFC 9406 section 4 before editing.
  */
+#include <errno.h>
 #include <stdio.h>
 
 #include <strata/congestion.h>
@@ -53,8 +54,10 @@ struct hystart {
 	bool css;		/* conservative slow start */
 };
 
-/* In priv of the connection. */
+/* What a connection needs once its window was the limit, or was reduced. Until then there is none. */
 struct cubic {
+	struct strata_congestion *owner;
+	struct cubic *next, **link;		/* of the module */
 	struct curve curve;
 	uint32_t est_acked;	/* bytes acknowledged since w_est last grew */
 	uint32_t fraction;	/* of a byte that the window did not grow yet, in parts of cwnd */
@@ -66,11 +69,26 @@ struct cubic {
 	bool staged;		/* a congestion avoidance stage is under way */
 	bool undo_staged;
 };
-_Static_assert(sizeof(struct cubic) <= STRATA_CONGESTION_PRIV, "state too large");
+
+/* In priv of the connection. */
+struct cubic_ref {
+	struct cubic *cubic;	/* NULL: not needed yet, or memory was short */
+};
+_Static_assert(sizeof(struct cubic_ref) <= STRATA_CONGESTION_PRIV, "state too large");
+
+struct cubic_module {
+	struct strata_cache *states;
+	struct cubic *first;
+};
+
+static struct cubic_ref *ref_of(struct strata_congestion *c)
+{
+	return (struct cubic_ref *)(void *)c->priv;
+}
 
 static struct cubic *state_of(struct strata_congestion *c)
 {
-	return (struct cubic *)(void *)c->priv;
+	return ref_of(c)->cubic;
 }
 
 static uint32_t min32(uint32_t a, uint32_t b)
@@ -87,6 +105,70 @@ static uint32_t ticks(uint64_t ns)
 {
 	return (uint32_t)((ns / STRATA_SEC << TICK_SHIFT) + ((ns % STRATA_SEC) << TICK_SHIFT) / STRATA_SEC);
 }
+
+static void hystart_reset(struct hystart *hs)
+{
+	*hs = (struct hystart){ .last_round_min_rtt = UINT32_MAX, .current_round_min_rtt = UINT32_MAX,
+				.css_baseline_min_rtt = UINT32_MAX };
+}
+
+/* ---- a connection's state ---- */
+
+/* The state, made where there is none. NULL: memory is short. */
+static struct cubic *state_made(struct strata_congestion *c, uint64_t now)
+{
+	struct cubic_module *m = c->algorithm->state;
+	struct cubic *cu = state_of(c);
+
+	if (strata_likely(cu != NULL))
+		return cu;
+	cu = strata_cache_alloc(m->states);
+	if (cu == NULL)
+		return NULL;
+	cu->owner = c;
+	cu->next = m->first;
+	cu->link = &m->first;
+	if (cu->next != NULL)
+		cu->next->link = &cu->next;
+	m->first = cu;
+	cu->last = ticks(now);
+	if (c->ssthresh == UINT32_MAX)
+		hystart_reset(&cu->hystart);
+	ref_of(c)->cubic = cu;
+	return cu;
+}
+
+static void let_go(struct cubic_module *m, struct cubic *cu)
+{
+	ref_of(cu->owner)->cubic = NULL;
+	*cu->link = cu->next;
+	if (cu->next != NULL)
+		cu->next->link = cu->link;
+	strata_cache_free(m->states, cu);
+}
+
+static void cubic_release(struct strata_congestion *c)
+{
+	if (state_of(c) != NULL)
+		let_go(c->algorithm->state, state_of(c));
+}
+
+/* Round-trip times are of no use after a pause; where the window was never reduced that is all there is. */
+static void cubic_rest(struct strata_congestion *c)
+{
+	const struct cubic *cu = state_of(c);
+
+	if (cu != NULL && c->ssthresh == UINT32_MAX && !cu->staged && cu->curve.w_max == 0)
+		cubic_release(c);
+}
+
+static void cubic_moved(struct strata_congestion *c)
+{
+	if (state_of(c) != NULL)
+		state_of(c)->owner = c;
+}
+
+/* ---- arithmetic ---- */
 
 /* The largest integer whose cube is not above `v`, bit by bit. */
 static uint32_t cube_root(uint64_t v)
@@ -108,12 +190,6 @@ static uint32_t cube_root(uint64_t v)
 }
 
 /* ---- slow start ---- */
-
-static void hystart_reset(struct hystart *hs)
-{
-	*hs = (struct hystart){ .last_round_min_rtt = UINT32_MAX, .current_round_min_rtt = UINT32_MAX,
-				.css_baseline_min_rtt = UINT32_MAX };
-}
 
 /* RFC 9406 4.2: what is in flight when a round begins is acknowledged when it ends. */
 static void hystart_round(struct strata_congestion *c, struct hystart *hs)
@@ -276,16 +352,35 @@ static void skip_time(struct cubic *cu, uint32_t now)
 	cu->curve.epoch += now - cu->last;
 }
 
+/* Without memory for the curve the window grows as Reno's (RFC 5681 3.1). */
+static void acked_without_state(struct strata_congestion *c, uint32_t acked)
+{
+	uint64_t grow = acked;
+
+	if (c->cwnd >= c->ssthresh)
+		grow = (uint64_t)c->mss * min32(acked, c->cwnd) / c->cwnd;
+	c->cwnd += (uint32_t)(grow < WINDOW_MAX - min32(c->cwnd, WINDOW_MAX) ? grow : 0);
+}
+
 static void cubic_acked(struct strata_congestion *c, const struct strata_ack_sample *ack)
 {
 	struct cubic *cu = state_of(c);
-	uint32_t acked = ack->acked, now = ticks(ack->now);
+	uint32_t acked = ack->acked, now;
 
 	if (!ack->cwnd_limited) {
+		if (cu == NULL)
+			return;
+		now = ticks(ack->now);
 		skip_time(cu, now);
 		cu->last = now;
 		return;
 	}
+	cu = state_made(c, ack->now);
+	if (cu == NULL) {
+		acked_without_state(c, acked);
+		return;
+	}
+	now = ticks(ack->now);
 	cu->last = now;
 	if (c->cwnd < c->ssthresh)
 		acked = slow_start(c, ack);
@@ -301,6 +396,8 @@ static void cubic_flight_begins(struct strata_congestion *c, uint64_t now, bool 
 	struct cubic *cu = state_of(c);
 
 	(void)app_limited;
+	if (cu == NULL)
+		return;
 	skip_time(cu, ticks(now));
 	cu->last = ticks(now);
 	/* What the round-trip times of before the pause were says nothing now. */
@@ -310,15 +407,17 @@ static void cubic_flight_begins(struct strata_congestion *c, uint64_t now, bool 
 
 /* ---- reduction ---- */
 
-static uint32_t reduce(struct strata_congestion *c)
+/* Returns the new threshold. `cu` NULL: memory is short. */
+static uint32_t reduce(struct strata_congestion *c, struct cubic *cu)
 {
 	const struct cubic_config *config = c->algorithm->config;
-	struct cubic *cu = state_of(c);
 
-	cu->undo = cu->curve;
-	cu->undo_staged = cu->staged;
-	cu->staged = false;
-	cu->curve.cwnd_prior = c->cwnd;
+	if (cu != NULL) {
+		cu->undo = cu->curve;
+		cu->undo_staged = cu->staged;
+		cu->staged = false;
+		cu->curve.cwnd_prior = c->cwnd;
+	}
 	return max32((uint32_t)(c->flight * config->beta / BETA_UNIT), SSTHRESH_MIN_SEGMENTS * c->mss);
 }
 
@@ -326,10 +425,12 @@ static uint32_t reduce(struct strata_congestion *c)
 static uint32_t cubic_loss(struct strata_congestion *c, uint64_t now)
 {
 	const struct cubic_config *config = c->algorithm->config;
-	struct curve *curve = &state_of(c)->curve;
-	uint32_t ssthresh = reduce(c);
+	struct cubic *cu = state_made(c, now);
+	struct curve *curve = &cu->curve;
+	uint32_t ssthresh = reduce(c, cu);
 
-	(void)now;
+	if (cu == NULL)
+		return ssthresh;
 	/* 4.7: below the plateau of before, another flow has taken its share: leave it more. */
 	if (config->fast_convergence && c->cwnd < curve->w_max)
 		curve->w_max = (uint32_t)((uint64_t)c->cwnd * (BETA_UNIT + config->beta) /
@@ -342,10 +443,11 @@ static uint32_t cubic_loss(struct strata_congestion *c, uint64_t now)
 /* RFC 9438 4.8: no plateau; the next stage begins where slow start ends. */
 static uint32_t cubic_timeout(struct strata_congestion *c, uint64_t now)
 {
-	uint32_t ssthresh = reduce(c);
+	struct cubic *cu = state_made(c, now);
+	uint32_t ssthresh = reduce(c, cu);
 
-	(void)now;
-	state_of(c)->curve.w_max = 0;
+	if (cu != NULL)
+		cu->curve.w_max = 0;
 	return ssthresh;
 }
 
@@ -358,6 +460,8 @@ static void cubic_undo(struct strata_congestion *c, uint32_t cwnd, uint32_t ssth
 		return;
 	c->cwnd = max32(c->cwnd, cwnd);
 	c->ssthresh = ssthresh;
+	if (cu == NULL)
+		return;
 	cu->curve = cu->undo;
 	cu->staged = cu->undo_staged;
 	cu->est_acked = cu->fraction = 0;
@@ -367,24 +471,53 @@ static void cubic_undo(struct strata_congestion *c, uint32_t cwnd, uint32_t ssth
 
 static void cubic_init(struct strata_congestion *c)
 {
-	struct cubic *cu = state_of(c);
-
-	*cu = (struct cubic){ .last = ticks(strata_now(c->stack)) };
-	if (c->ssthresh == UINT32_MAX)
-		hystart_reset(&cu->hystart);
+	ref_of(c)->cubic = NULL;
 }
 
 static void cubic_describe(const struct strata_congestion *c, char *buf, size_t size)
 {
-	const struct cubic *cu = (const struct cubic *)(const void *)c->priv;
+	const struct cubic_ref *ref = (const struct cubic_ref *)(const void *)c->priv;
+	const struct cubic *cu = ref->cubic;
 
 	if (c->ssthresh == UINT32_MAX)
-		snprintf(buf, size, "slow start%s", cu->hystart.css ? ", conservative" : "");
+		snprintf(buf, size, "slow start%s",
+			 cu != NULL && cu->hystart.css ? ", conservative" : "");
+	else if (cu == NULL)
+		snprintf(buf, size, "no memory");
 	else if (!cu->staged)
 		snprintf(buf, size, "w_max:%u", cu->curve.w_max);
 	else
 		snprintf(buf, size, "w_max:%u k:%ums w_est:%u", cu->curve.w_max,
 			 (unsigned int)((uint64_t)cu->curve.k * 1000 >> TICK_SHIFT), cu->curve.w_est);
+}
+
+/* ---- the module ---- */
+
+static int cubic_start(struct strata_instance *self, struct strata_error *error)
+{
+	struct cubic_module *m = strata_alloc(self->stack, sizeof(*m));
+
+	if (m != NULL)
+		m->states = strata_cache_create(self->stack, "cubic", sizeof(struct cubic));
+	if (m == NULL || m->states == NULL) {
+		strata_free(self->stack, m);
+		strata_error_add(error, "%s: out of memory", self->name);
+		return -ENOMEM;
+	}
+	self->state = m;
+	return 0;
+}
+
+static void cubic_stop(struct strata_instance *self)
+{
+	struct cubic_module *m = self->state;
+
+	/* Connections of whoever did not end with us go on without their curve. */
+	while (m->first != NULL)
+		let_go(m, m->first);
+	strata_cache_destroy(m->states);
+	strata_free(self->stack, m);
+	self->state = NULL;
 }
 
 /* ---- tables ---- */
@@ -409,6 +542,9 @@ static const struct strata_option options[] = {
 
 static const struct strata_congestion_ops congestion = {
 	.init = cubic_init,
+	.rest = cubic_rest,
+	.moved = cubic_moved,
+	.release = cubic_release,
 	.acked = cubic_acked,
 	.loss = cubic_loss,
 	.timeout = cubic_timeout,
@@ -423,6 +559,8 @@ STRATA_MODULE(cubic) = {
 	.name = "cubic",
 	.version = "0.1.0",
 	.summary = "CUBIC congestion control (RFC 9438) with HyStart++ (RFC 9406)",
+	.start = cubic_start,
+	.stop = cubic_stop,
 	.config_size = sizeof(struct cubic_config),
 	.options = options,
 	.option_count = STRATA_COUNT(options),

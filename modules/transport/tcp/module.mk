@@ -29,6 +29,7 @@ modules_tcp_la_SOURCES = \
 	modules/transport/tcp/tcp_reasm.c \
 	modules/transport/tcp/tcp_recovery.c \
 	modules/transport/tcp/tcp_reply.c \
+	modules/transport/tcp/tcp_rest.c \
 	modules/transport/tcp/tcp_rtt.c \
 	modules/transport/tcp/tcp_sack.c \
 	modules/transport/tcp/tcp_sent.c \

@@ -96,6 +96,10 @@ static void tcp_abort_flow(struct strata_flow *flow, int error)
 	case TCP_FLOW_TIME_WAIT:
 		tcp_time_wait_free(strata_container_of(flow, struct tcp_time_wait, flow));
 		break;
+	case TCP_FLOW_REST:
+		tp = strata_container_of(flow, struct tcp_sock, sock.flow);
+		tcp_rest_abort(tp, error);
+		break;
 	default:
 		tp = strata_container_of(flow, struct tcp_sock, sock.flow);
 		tcp_abort(tp, error);
@@ -106,11 +110,10 @@ static void tcp_abort_flow(struct strata_flow *flow, int error)
 /* The stack is going to end: nobody listens any more, a connection ends behind what is queued. */
 static void tcp_drain_flow(struct strata_flow *flow)
 {
-	struct tcp_sock *tp;
+	struct tcp_sock *tp = tcp_awake_of(flow);
 
-	if (flow->kind != TCP_FLOW_SOCKET)
+	if (tp == NULL)
 		return;
-	tp = strata_container_of(flow, struct tcp_sock, sock.flow);
 	tp->cork = tp->more = false;
 	tcp_shutdown(&tp->sock, tp->state == TCP_LISTEN ? SHUT_RDWR : SHUT_WR);
 }
@@ -120,7 +123,7 @@ static void tcp_algorithm_gone(struct strata_flow *flow, struct strata_instance 
 {
 	struct tcp_sock *tp;
 
-	if (flow->kind != TCP_FLOW_SOCKET)
+	if (flow->kind != TCP_FLOW_SOCKET && flow->kind != TCP_FLOW_REST)
 		return;
 	tp = strata_container_of(flow, struct tcp_sock, sock.flow);
 	if (tp->extra != NULL && tp->extra->algorithm == algorithm)
@@ -129,7 +132,9 @@ static void tcp_algorithm_gone(struct strata_flow *flow, struct strata_instance 
 		return;
 	/* It has been stopped: nothing of it is called, and another one, if there is any, goes on from this window. */
 	tp->cc.algorithm = NULL;
-	tcp_congestion_begin(tp);
+	/* One at rest takes it when it wakes. */
+	if (flow->kind == TCP_FLOW_SOCKET)
+		tcp_congestion_begin(tp);
 }
 
 static void stop_flow(struct strata_flow *flow, void *ctx)
@@ -190,6 +195,8 @@ static void tcp_describe(const struct strata_flow *flow, const char **state, uin
 		*tx_queue = tp->listener->backlog;
 		return;
 	}
+	if (flow->kind == TCP_FLOW_REST)
+		return;
 	*rx_queue = tp->rcv_bytes;
 	*tx_queue = seq_span(tp->snd_una, tp->snd_end);
 }
@@ -274,6 +281,8 @@ static const struct strata_option options[] = {
 	TIME(fin_timeout, "60s", 0, 600 * STRATA_SEC, "How long FIN-WAIT-2 lasts without an owner."),
 	OPTION(fin_wait_max, UINT, "16384", 0, 1048576, "connections",
 	       "Most connections in FIN-WAIT-2 without an owner."),
+	TIME(rest_after, "1s", 0, 86400 * STRATA_SEC,
+	     "Time without traffic after which a connection gives memory back that only traffic needs; 0: never."),
 	TIME(challenge_ack_interval, "500ms", 0, 60 * STRATA_SEC,
 	     "Shortest time between challenge ACKs of one connection (RFC 5961)."),
 	OPTION(rcvbuf_max, SIZE, "4MiB", 4096, 1 << 30, NULL,
@@ -331,6 +340,7 @@ static const struct strata_transport_ops transport = {
 	.ports = tcp_ports,
 	.socket_open = tcp_open,
 	.socket_close = tcp_close,
+	.wake = tcp_wake_socket,
 	.connect = tcp_connect,
 	.disconnect = tcp_disconnect,
 	.listen = tcp_listen,

@@ -135,7 +135,6 @@ void tcp_congestion_begin(struct tcp_sock *tp)
 {
 	const struct strata_congestion_ops *ops;
 
-	tp->cc.stack = tp->sock.stack;
 	tp->cc.algorithm = choose_algorithm(tp);
 	tp->cc.sack = tp->sack_ok;
 	memset(tp->cc.priv, 0, sizeof(tp->cc.priv));
@@ -166,6 +165,9 @@ static uint32_t level_events(const struct tcp_sock *tp)
 		events |= EPOLLHUP;
 	if (sock->shutdown & 1)
 		events |= EPOLLIN | EPOLLRDHUP;
+	/* It wakes for all but its end. */
+	if (sock->resting)
+		return events | EPOLLOUT;
 	/* As Linux: a write sends the SYN that connect() put off. */
 	if (tcp_fastopen_deferred(tp))
 		return events | EPOLLOUT;
@@ -214,6 +216,12 @@ void tcp_schedule(struct tcp_sock *tp)
 		strata_work_add(tp->sock.stack, &tp->work);
 }
 
+void tcp_work_init(struct tcp_sock *tp)
+{
+	tp->work.run = run_work;
+	tp->timer.fire = tcp_timer_fire;
+}
+
 /* ---- beginning ---- */
 
 void tcp_init_tcb(struct tcp_sock *tp)
@@ -221,8 +229,7 @@ void tcp_init_tcb(struct tcp_sock *tp)
 	struct tcp_module *m = tcp_module_of(tp);
 
 	tp->sock.flow.kind = TCP_FLOW_SOCKET;
-	tp->work.run = run_work;
-	tp->timer.fire = tcp_timer_fire;
+	tcp_work_init(tp);
 	tp->sock.shutdown = 0;
 	tp->peer_mss = TCP_MSS_DEFAULT_V4;
 	tp->rcv_mss = TCP_MSS_DEFAULT_V4;
@@ -299,6 +306,7 @@ static void enter_established(struct tcp_sock *tp)
 	if (tp->total_retrans != 0 && tp->cc.srtt == 0 && tp->rto < RTO_AFTER_SYN_TIMEOUT)
 		tp->rto = RTO_AFTER_SYN_TIMEOUT;
 	tcp_timer_keepalive(tp);
+	tcp_rest_later(tp);
 	if (tp->embryo)
 		tcp_accept_enqueue(tp);
 	tcp_events(tp, EPOLLOUT);
@@ -348,33 +356,44 @@ static void release_port(struct tcp_sock *tp)
 	tp->auto_port = false;
 }
 
+/* Empties what a connection at rest does not have. */
+static void traffic_ends(struct tcp_sock *tp)
+{
+	tcp_fastopen_settled(tp, false);
+	tcp_timer_stop_all(tp);
+	strata_work_cancel(tp->sock.stack, &tp->work);
+	tcp_sndq_purge(tp);
+	tcp_mark_purge(tp);
+	tcp_reasm_purge(tp);
+	tcp_flight_free(tp);
+	strata_dst_release(&tp->dst);
+	tp->snd_una = tp->snd_nxt = tp->snd_end;
+}
+
 static void enter_closed(struct tcp_sock *tp)
 {
 	struct strata_stack *stack = tp->sock.stack;
 
 	curr_estab(tp, false);
 	fin_waiting(tp, false);
-	tcp_fastopen_settled(tp, false);
-	tcp_timer_stop_all(tp);
-	strata_work_cancel(stack, &tp->work);
+	strata_timer_stop(stack, &tp->timer);
+	if (!tp->sock.resting)
+		traffic_ends(tp);
 	tcp_congestion_end(tp);
-	tcp_sndq_purge(tp);
-	tcp_mark_purge(tp);
-	tcp_reasm_purge(tp);
-	tcp_flight_free(tp);
-	strata_dst_release(&tp->dst);
 	strata_flow_remove(stack, &tp->sock.flow);
 	release_port(tp);
-	tp->snd_una = tp->snd_nxt = tp->snd_end;
 	tp->sock.shutdown = 3;
 	tp->ack_pending = tp->ack_now = false;
-	if (tcp_ownerless(tp)) {
-		/* It is freed after the batch; its port is another's at once. */
-		strata_port_release(stack, &tp->sock.port);
-		tcp_bury(tp);
-	} else {
+	if (!tcp_ownerless(tp)) {
 		tcp_events(tp, 0);
+		return;
 	}
+	/* It is freed after the batch; its port is another's at once. */
+	strata_port_release(stack, &tp->sock.port);
+	if (tp->sock.resting)
+		tcp_free(tp);
+	else
+		tcp_bury(tp);
 }
 
 /* RFC 9293 3.3.2, figure 5, with the ways to CLOSED by reset and abort: where each state may lead. */
@@ -493,11 +512,13 @@ void tcp_reap(struct strata_stack *stack, struct strata_work *work)
 
 void tcp_free(struct tcp_sock *tp)
 {
-	tcp_rcvq_purge(tp);
 	strata_timer_stop(tp->sock.stack, &tp->timer);
-	strata_work_cancel(tp->sock.stack, &tp->work);
+	if (!tp->sock.resting) {
+		tcp_rcvq_purge(tp);
+		strata_work_cancel(tp->sock.stack, &tp->work);
+		tcp_mark_purge(tp);
+	}
 	tcp_fastopen_free(tp);
-	tcp_mark_purge(tp);
 	if (tp->extra != NULL)
 		strata_free(tp->sock.stack, tp->extra->mtu_probe);
 	strata_free(tp->sock.stack, tp->extra);

@@ -21,7 +21,8 @@ static void number(const struct details *d, const char *name, uint64_t value)
 /* The deadline that comes first: its name, and when. */
 static void add_timer(const struct details *d, const struct tcp_sock *tp)
 {
-	static const char *const names[TCP_TIMERS] = {
+	/* That of rest is ours alone. */
+	static const char *const names[TCP_TIMER_REST] = {
 		[TCP_TIMER_RACK] = "rack",
 		[TCP_TIMER_RETRANSMIT] = "retransmit",
 		[TCP_TIMER_PACE] = "pace",
@@ -35,7 +36,7 @@ static void add_timer(const struct details *d, const struct tcp_sock *tp)
 	const char *name = NULL;
 	unsigned int i;
 
-	for (i = 0; i < TCP_TIMERS; i++) {
+	for (i = 0; i < TCP_TIMER_REST; i++) {
 		if (!tcp_timer_is_set(tp, (enum tcp_timer_id)i) || tp->deadline[i] >= when)
 			continue;
 		when = tp->deadline[i];
@@ -107,6 +108,7 @@ void tcp_details(const struct strata_flow *flow, strata_detail_fn *each, void *c
 {
 	const struct details d = { each, ctx };
 	const struct tcp_sock *tp;
+	struct tcp_sock whole;
 	struct tcp_info info;
 
 	if (flow->kind == TCP_FLOW_REQUEST || flow->kind == TCP_FLOW_TIME_WAIT)
@@ -115,6 +117,11 @@ void tcp_details(const struct strata_flow *flow, strata_detail_fn *each, void *c
 						     offsetof(struct tcp_sock, sock.flow));
 	if (tp->state == TCP_CLOSED || tp->state == TCP_LISTEN)
 		return;
+	/* Whoever looks does not wake it. */
+	if (flow->kind == TCP_FLOW_REST) {
+		tcp_rest_copy(&whole, tp);
+		tp = &whole;
+	}
 	info = tcp_info_of(tp);
 	if (tp->cc.algorithm != NULL)
 		each(ctx, "congestion", tp->cc.algorithm->name, 0);
@@ -122,4 +129,6 @@ void tcp_details(const struct strata_flow *flow, strata_detail_fn *each, void *c
 	add_options(&d, &info);
 	add_sending(&d, &info);
 	add_counts(&d, &info);
+	if (flow->kind == TCP_FLOW_REST)
+		strata_dst_release(&whole.dst);
 }

@@ -103,6 +103,9 @@ void tcp_error(struct strata_instance *self, const struct strata_transport_error
 	seq = strata_get_be32(error->payload + 4);
 	if (flow->kind == TCP_FLOW_REQUEST)
 		request_error(strata_container_of(flow, struct tcp_request, flow), error, seq);
+	/* One at rest has nothing on its way that the error could be about (RFC 5927 4.1). */
+	else if (flow->kind == TCP_FLOW_REST)
+		strata_count(self, TCP_COUNT_ICMP_IGNORED, 1);
 	else
 		socket_error(strata_container_of(flow, struct tcp_sock, sock.flow), error, seq);
 }

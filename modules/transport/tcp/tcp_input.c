@@ -604,9 +604,21 @@ static enum strata_verdict time_wait_input(struct tcp_module *m, struct tcp_time
 	if (!tcp_time_wait_input(tw, seg, &iss, &verdict))
 		return verdict;
 	flow = strata_flow_find(seg->pkt, seg->h.destination, seg->h.source);
+	/* That is a listener: the ends were the record's. */
 	if (flow == NULL || flow->kind != TCP_FLOW_SOCKET)
 		return closed_input(m, seg);
 	return socket_input(strata_container_of(flow, struct tcp_sock, sock.flow), seg, iss);
+}
+
+/* A connection wakes for whatever comes; without the memory for it the peer sends again. */
+static enum strata_verdict rest_input(struct tcp_module *m, struct tcp_sock *tp,
+				      struct tcp_segment *seg)
+{
+	tp = tcp_wake(tp);
+	if (tp != NULL)
+		return socket_input(tp, seg, 0);
+	seg->reason = TCP_DROP_NO_MEMORY;
+	return tcp_segment_drop(m, seg);
 }
 
 static uint32_t segments_of(const struct tcp_segment *seg)
@@ -645,6 +657,8 @@ enum strata_verdict tcp_input(struct strata_instance *self, struct strata_pkt *p
 	case TCP_FLOW_TIME_WAIT:
 		return time_wait_input(m, strata_container_of(flow, struct tcp_time_wait, flow),
 				       &seg);
+	case TCP_FLOW_REST:
+		return rest_input(m, strata_container_of(flow, struct tcp_sock, sock.flow), &seg);
 	default:
 		return socket_input(strata_container_of(flow, struct tcp_sock, sock.flow), &seg, 0);
 	}

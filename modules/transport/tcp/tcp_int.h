@@ -89,6 +89,8 @@ void tcp_congestion_end(struct tcp_sock *tp);
 const struct strata_congestion_ops *tcp_cc(const struct tcp_sock *tp);
 /* In FIN-WAIT-2 the owner goes: the wait for the peer's FIN becomes limited. */
 void tcp_fin_wait_2_orphan(struct tcp_sock *tp);
+/* Sets what the connection's timer and work call. */
+void tcp_work_init(struct tcp_sock *tp);
 /* Who will be told, and free it: nobody holds the connection but the module. */
 static inline bool tcp_ownerless(const struct tcp_sock *tp)
 {
@@ -342,6 +344,22 @@ void tcp_rtt_handshake(struct tcp_sock *tp, const struct tcp_header *h);
 void tcp_rtt_ack(struct tcp_sock *tp, struct tcp_ack_event *event);
 /* RTO with its backoff. */
 uint64_t tcp_rto(const struct tcp_sock *tp);
+
+/* ---- tcp_rest.c: connections at rest ---- */
+
+/* The connection is established, or awake again: it may rest after a while without traffic. */
+void tcp_rest_later(struct tcp_sock *tp);
+/* That while may be over. True: it rests, and `tp` is stale. */
+bool tcp_rest(struct tcp_sock *tp);
+/* The whole structure of a connection at rest, which moves; NULL: memory is short. */
+struct tcp_sock *tcp_wake(struct tcp_sock *tp);
+struct strata_socket *tcp_wake_socket(struct strata_socket *sock);
+/* The socket of an entry of any kind, awake; NULL: it has none, or memory is short. */
+struct tcp_sock *tcp_awake_of(struct strata_flow *flow);
+/* What it would be awake, to be looked at; its way is the caller's to release. */
+void tcp_rest_copy(struct tcp_sock *copy, const struct tcp_sock *tp);
+/* tcp_abort() of a connection at rest, or as much of it as there is memory for. */
+void tcp_rest_abort(struct tcp_sock *tp, int error);
 
 /* ---- tcp_timer.c ---- */
 

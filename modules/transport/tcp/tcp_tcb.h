@@ -71,6 +71,7 @@ enum tcp_state {
 /* What a flow-table entry is embedded in. */
 enum tcp_flow_kind {
 	TCP_FLOW_SOCKET,	/* struct tcp_sock */
+	TCP_FLOW_REST,		/* the first TCP_REST_SIZE bytes of one */
 	TCP_FLOW_REQUEST,	/* struct tcp_request: SYN-RECEIVED of a listener */
 	TCP_FLOW_TIME_WAIT,	/* struct tcp_time_wait */
 };
@@ -156,7 +157,7 @@ struct tcp_config {
 	uint64_t delayed_ack, cork_time;
 	uint64_t keepalive_time, keepalive_interval, keepalive_probes;
 	uint64_t time_wait, time_wait_max, fin_timeout, fin_wait_max;
-	uint64_t challenge_ack_interval;
+	uint64_t challenge_ack_interval, rest_after;
 	uint64_t rcvbuf, rcvbuf_max, sndbuf, sndbuf_max;
 	uint64_t mtu_probing, mtu_base_mss, mtu_probe_floor, mtu_probe_threshold, mtu_probe_interval;
 	uint64_t mtu_black_hole;
@@ -269,6 +270,7 @@ enum tcp_timer_id {
 	TCP_TIMER_KEEPALIVE,
 	TCP_TIMER_CORK,			/* local: how long CORK holds a partial segment */
 	TCP_TIMER_FIN_WAIT,		/* FIN-WAIT-2 without an owner */
+	TCP_TIMER_REST,			/* local: nothing came or went for a while (tcp_rest.c) */
 	TCP_TIMERS,
 };
 
@@ -381,30 +383,28 @@ struct tcp_extra {
 };
 
 /* The transmission control block. Sequence variables are RFC 9293's; times are ns, *_ms are low
- * 32 bits of the time in ms. */
+ * 32 bits of the time in ms. The first part is there as long as the connection is; a connection at rest
+ * (tcp_rest.c) has no more, so there every byte counts. */
 struct tcp_sock {
-	struct strata_socket sock;	/* first */
+	struct strata_socket sock;	/* first; flow.kind tells whether the whole structure is there */
+
+	struct strata_timer timer;	/* at rest: KEEPALIVE's */
+	struct tcp_extra *extra;	/* what few connections need; NULL: nothing of it */
 
 	/* ---- send ---- */
-	uint32_t snd_una, snd_nxt;
-	uint32_t snd_end;		/* after the last byte the application gave; the FIN's number */
+	uint32_t snd_una;
 	uint32_t snd_wnd, snd_wl1, snd_wl2;
 	uint32_t max_snd_wnd;		/* largest window ever offered */
-	uint32_t snd_sml;		/* end of the last segment below MSS sent (Minshall) */
 	uint32_t iss;
 
 	/* ---- receive ---- */
 	uint32_t rcv_nxt;
 	uint32_t rcv_adv;		/* right edge of the window offered: never moves left */
 	uint32_t rcv_wup;		/* rcv_nxt in the last ACK sent: Last.ACK.sent of RFC 7323 */
-	uint32_t rcv_fin;		/* number of the peer's FIN, with rcv_fin_known */
 	uint32_t irs;
-	uint32_t rcv_offset;		/* bytes of the first queued packet already read */
-	uint32_t rcv_bytes;		/* unread bytes in order */
-	uint32_t ooo_size;		/* truesize of what waits out of order */
-
-	/* ---- loss recovery (tcp_recovery.c) ---- */
-	uint32_t recover;		/* RFC 6582: snd_nxt when recovery began */
+	/* Receive-buffer growth (tcp_buffer.c): what the application took in the round trip before, and how long
+	 * one takes. */
+	uint32_t rcv_space, rcv_rtt_us;
 
 	/* ---- options agreed ---- */
 	uint32_t ts_recent, ts_recent_ms;
@@ -414,64 +414,28 @@ struct tcp_sock {
 	/* ---- times and counts ---- */
 	uint64_t rto, rttvar;
 	uint64_t min_rtt_recent;	/* smallest since min_rtt_ms */
-	uint32_t retransmit_ms;		/* first retransmission (or probe) without an answer */
-	uint32_t delivery_rate;		/* last sample, in TCP_RATE_UNIT bytes a second */
 	uint32_t min_rtt_ms;
+	uint32_t delivery_rate;		/* last sample, in TCP_RATE_UNIT bytes a second */
 	uint32_t last_sent_ms, last_received_ms, last_ack_ms;
-	uint64_t challenge_next;	/* no challenge ACK before (RFC 5961) */
-	uint64_t deadline[TCP_TIMERS];	/* 0: not set */
-
-	struct tcp_send_queue sndq;
-	struct tcp_flight *flight;	/* NULL: nothing in flight, nothing remembered */
-	struct strata_pkt_queue rcvq;	/* in order */
-	struct tcp_range *ooo;		/* out of order, ascending */
-	union {
-		struct tcp_listener *listener;	/* LISTEN */
-		struct tcp_sock *parent;	/* until accepted: the listener it waits at */
-	};
-	struct tcp_sock *accept_next;
-
-	struct strata_timer timer;
-	struct strata_work work;
-	struct strata_dst dst;
-
-	uint64_t bytes_acked, bytes_received;
-	union {
-		uint64_t syn_sent;	/* in the handshake: when, 0: more than once */
-		uint64_t pace_next;	/* nothing paced leaves before */
-	};
 	uint32_t segs_out, segs_in, data_segs_out, data_segs_in;
-	uint32_t total_retrans;
-	/* Receive-buffer growth (tcp_buffer.c): what the application took in the round trip before, where and
-	 * when this one began, and how long one takes. */
-	uint32_t rcv_space, rcv_epoch_seq, rcv_epoch_ms, rcv_rtt_us;
+	uint32_t total_retrans, bytes_retrans;	/* for struct tcp_info, modulo 2^32 */
 	uint32_t delivered_ce;		/* segments whose ACK echoed a mark, for struct tcp_info */
-	uint32_t dsack_start, dsack_end;	/* to be reported once (RFC 2883), if not equal */
+	uint64_t bytes_acked, bytes_received;
 
 	uint16_t mss;			/* largest segment to send, before options (RFC 6691) */
 	uint16_t peer_mss, advmss;
 	uint16_t rcv_mss;		/* estimate of the peer's segment size */
 	uint16_t user_mss;		/* TCP_MAXSEG; 0: none */
 	uint16_t keepidle, keepintvl;	/* seconds; 0: the module's */
-	uint16_t ooo_ranges;
-	uint16_t mtu_heard;		/* by an error about a segment in flight; the work learns it */
 	int16_t soft_error;		/* positive errno, told if the connection times out */
-	int16_t abort_pending;		/* positive errno: the work ends the connection with it */
 	uint8_t keepcnt, syncnt;	/* 0: the module's */
 	uint8_t state;			/* enum tcp_state; written by tcp_set_state() alone */
-	uint8_t phase;		/* enum tcp_phase */
-	uint8_t dupacks;
-	uint8_t backoff;		/* RTO doublings */
-	uint8_t retransmits;		/* of the same data, by timeout */
-	uint8_t window_probes;		/* since the window closed or data moved, answered or not */
-	uint8_t probes;			/* keepalives or window probes without an answer */
 	uint8_t quick;			/* ACKs to be sent without delay */
 	uint8_t defer_accept;		/* TCP_DEFER_ACCEPT, in retransmissions of the SYN-ACK */
 	uint8_t reordering_seen;	/* RACK.reordering_seen, counted to 255 */
 	uint8_t reo_wnd_mult, reo_wnd_persist; /* RFC 8985 5.2 */
 	uint8_t snd_wscale, rcv_wscale;
 	uint8_t rcv_ratio;		/* payload in the memory that packets take, of 256 */
-	uint8_t batch_blocks;		/* out-of-order segments since the last ACK */
 
 	bool ts_ok : 1, sack_ok : 1, wscale_ok : 1;
 	bool ack_pending : 1;		/* something received wants an ACK, now or later */
@@ -500,14 +464,54 @@ struct tcp_sock {
 	bool fast_open : 1;		/* made of a SYN's data: sends and receives in SYN-RECEIVED */
 	bool ecn_ok : 1, ecn_seen : 1, ece_due : 1, cwr_due : 1;
 
-	uint32_t bytes_retrans;		/* for struct tcp_info, modulo 2^32 */
-
 	struct strata_congestion cc;	/* cc.mss: segment payload, options taken off */
-	struct tcp_extra *extra;	/* what few connections need; NULL: nothing of it */
+
+	/* ---- not at rest: what is the same for all then, or follows from the above ---- */
+
+	uint32_t snd_nxt;
+	uint32_t snd_end;		/* after the last byte the application gave; the FIN's number */
+	uint32_t snd_sml;		/* end of the last segment below MSS sent (Minshall) */
+	uint32_t recover;		/* RFC 6582: snd_nxt when recovery began */
+	uint32_t retransmit_ms;		/* first retransmission (or probe) without an answer */
+	uint32_t rcv_fin;		/* number of the peer's FIN, with rcv_fin_known */
+	uint32_t rcv_offset;		/* bytes of the first queued packet already read */
+	uint32_t rcv_bytes;		/* unread bytes in order */
+	uint32_t ooo_size;		/* truesize of what waits out of order */
+	uint32_t rcv_epoch_seq, rcv_epoch_ms;	/* where and when the round trip of rcv_space began */
+	uint32_t dsack_start, dsack_end;	/* to be reported once (RFC 2883), if not equal */
+	uint16_t ooo_ranges;
+	uint16_t mtu_heard;		/* by an error about a segment in flight; the work learns it */
+	int16_t abort_pending;		/* positive errno: the work ends the connection with it */
+	uint8_t phase;			/* enum tcp_phase */
+	uint8_t dupacks;
+	uint8_t backoff;		/* RTO doublings */
+	uint8_t retransmits;		/* of the same data, by timeout */
+	uint8_t window_probes;		/* since the window closed or data moved, answered or not */
+	uint8_t probes;			/* keepalives or window probes without an answer */
+	uint8_t batch_blocks;		/* out-of-order segments since the last ACK */
+
+	struct tcp_send_queue sndq;
+	struct tcp_flight *flight;	/* NULL: nothing in flight, nothing remembered */
+	struct strata_pkt_queue rcvq;	/* in order */
+	struct tcp_range *ooo;		/* out of order, ascending */
+	struct strata_work work;
+	struct strata_dst dst;
+	union {
+		struct tcp_listener *listener;	/* LISTEN */
+		struct tcp_sock *parent;	/* until accepted: the listener it waits at */
+	};
+	struct tcp_sock *accept_next;
+	uint64_t challenge_next;	/* no challenge ACK before (RFC 5961) */
+	union {
+		uint64_t syn_sent;	/* in the handshake: when, 0: more than once */
+		uint64_t pace_next;	/* nothing paced leaves before */
+	};
+	uint64_t deadline[TCP_TIMERS];	/* 0: not set */
 };
 
-/* An idle established connection may take 1 KiB in all: tables, the port and its owner have the rest. */
-_Static_assert(sizeof(struct tcp_sock) <= 928, "an idle connection has grown too large");
+/* Bytes of a connection at rest, which may take 640 in all: its place in tables and its port have the rest. */
+#define TCP_REST_SIZE offsetof(struct tcp_sock, snd_nxt)
+_Static_assert(TCP_REST_SIZE <= 592, "a connection at rest has grown too large");
 _Static_assert(sizeof(struct tcp_time_wait) <= 256, "a TIME-WAIT record has grown too large");
 
 static inline struct tcp_sock *tcp_of(struct strata_socket *sock)

@@ -263,7 +263,7 @@ static bool postponed(struct tcp_sock *tp, enum tcp_timer_id id)
 
 void tcp_timer_fire(struct strata_stack *stack, struct strata_timer *timer)
 {
-	static void (*const fire[TCP_TIMERS])(struct tcp_sock *) = {
+	static void (*const fire[TCP_TIMER_REST])(struct tcp_sock *) = {
 		[TCP_TIMER_RACK] = fire_rack,
 		[TCP_TIMER_RETRANSMIT] = fire_retransmit,
 		[TCP_TIMER_PACE] = tcp_schedule,
@@ -274,7 +274,7 @@ void tcp_timer_fire(struct strata_stack *stack, struct strata_timer *timer)
 		[TCP_TIMER_FIN_WAIT] = fire_fin_wait,
 	};
 	/* Pacing fires with every quantum, and tells nothing that the segments do not. */
-	static const char *const names[TCP_TIMERS] = {
+	static const char *const names[TCP_TIMER_REST] = {
 		[TCP_TIMER_RACK] = "reordering or tail loss probe",
 		[TCP_TIMER_RETRANSMIT] = "retransmission",
 		[TCP_TIMER_PERSIST] = "persist",
@@ -287,7 +287,7 @@ void tcp_timer_fire(struct strata_stack *stack, struct strata_timer *timer)
 	uint64_t now = strata_now(stack), earliest = 0;
 	unsigned int id;
 
-	for (id = 0; id < TCP_TIMERS; id++) {
+	for (id = 0; id < TCP_TIMER_REST; id++) {
 		if (tp->deadline[id] == 0 || tp->deadline[id] > now)
 			continue;
 		tp->deadline[id] = 0;
@@ -297,6 +297,9 @@ void tcp_timer_fire(struct strata_stack *stack, struct strata_timer *timer)
 			tcp_trace_timer(tp, names[id]);
 		fire[id](tp);
 	}
+	if (tp->deadline[TCP_TIMER_REST] != 0 && tp->deadline[TCP_TIMER_REST] <= now &&
+	    tcp_rest(tp))
+		return;
 	for (id = 0; id < TCP_TIMERS; id++)
 		if (tp->deadline[id] != 0 && (earliest == 0 || tp->deadline[id] < earliest))
 			earliest = tp->deadline[id];

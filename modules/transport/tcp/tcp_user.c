@@ -444,7 +444,8 @@ void tcp_close(struct strata_socket *sock)
 		return;
 	}
 	tp->orphan = true;
-	if (tcp_in(tp, TCP_MASK(TCP_LISTEN) | TCP_MASK(TCP_SYN_SENT)))
+	/* At rest still: memory is too short to take leave. */
+	if (sock->resting || tcp_in(tp, TCP_MASK(TCP_LISTEN) | TCP_MASK(TCP_SYN_SENT)))
 		tcp_finish(tp, 0);
 	else
 		close_connection(tp);

@@ -83,7 +83,7 @@ static struct path *path_open(uint64_t rate, uint64_t rtt, uint64_t queue)
 	p->supply = UINT64_MAX;
 	p->c = (struct strata_congestion){
 		.algorithm = (struct strata_instance *)(uintptr_t)fx_instance(p->fx, "bbr"),
-		.stack = p->fx->stack, .mss = MSS, .cwnd = 10 * MSS, .ssthresh = UINT32_MAX,
+		.mss = MSS, .cwnd = 10 * MSS, .ssthresh = UINT32_MAX,
 		.srtt = rtt, .min_rtt = rtt, .sack = true,
 	};
 	ops(p)->init(&p->c);

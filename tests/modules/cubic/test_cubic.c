@@ -14,9 +14,9 @@ struct config {
 	bool fast_convergence, reno_friendly, hystart;
 };
 
-/* A connection, and the clock it lives by. */
+/* A connection, and the clock it lives by. RIG() makes one that ends by itself. */
 struct rig {
-	struct strata_stack stack;
+	struct fixture *fx;		/* whose memory the module takes */
 	struct strata_instance self;
 	struct config config;
 	struct strata_congestion c;
@@ -28,18 +28,32 @@ static const struct strata_congestion_ops *ops(void)
 	return cubic_LTX_module.congestion;
 }
 
+static void end(struct rig *rig)
+{
+	if (rig->fx == NULL)
+		return;
+	ops()->release(&rig->c);
+	cubic_LTX_module.stop(&rig->self);
+	fx_close(rig->fx);
+}
+
+#define RIG(name) struct rig name __attribute__((cleanup(end))) = { .fx = NULL }
+
 /* Past its first slow start unless ssthresh is UINT32_MAX. */
 static void begin(struct rig *rig, uint32_t cwnd, uint32_t ssthresh, uint64_t rtt)
 {
+	end(rig);
 	*rig = (struct rig){
+		.fx = fx_open(),
 		.config = { .beta = 717, .hystart_low_window = 16, .fast_convergence = true,
 			    .reno_friendly = true, .hystart = true },
 		.now = 1000 * STRATA_SEC,
 		.rtt = rtt,
 	};
-	rig->stack.now = rig->now;
-	rig->self.config = &rig->config;
-	rig->c = (struct strata_congestion){ .algorithm = &rig->self, .stack = &rig->stack, .mss = MSS,
+	rig->self = (struct strata_instance){ .stack = rig->fx->stack, .config = &rig->config,
+					      .module = &cubic_LTX_module };
+	assert_int_equal(cubic_LTX_module.start(&rig->self, NULL), 0);
+	rig->c = (struct strata_congestion){ .algorithm = &rig->self, .mss = MSS,
 					     .cwnd = cwnd, .ssthresh = ssthresh, .srtt = rtt,
 					     .min_rtt = rtt, .flight = cwnd };
 	ops()->init(&rig->c);
@@ -88,7 +102,7 @@ static void the_window_follows_the_cubic_function(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < STRATA_COUNT(rtts); i++) {
-		struct rig rig;
+		RIG(rig);
 		double start;
 
 		begin(&rig, 2000 * MSS, 2000 * MSS, rtts[i]);
@@ -115,7 +129,7 @@ static void the_window_follows_the_cubic_function(void **state)
 
 static void the_window_grows_by_no_more_than_half_in_a_round_trip(void **state)
 {
-	struct rig rig;
+	RIG(rig);
 
 	(void)state;
 	begin(&rig, 20 * MSS, 20 * MSS, 100 * STRATA_MS);
@@ -133,7 +147,7 @@ static void the_window_grows_by_no_more_than_half_in_a_round_trip(void **state)
 
 static void with_short_round_trips_it_is_no_slower_than_reno(void **state)
 {
-	struct rig rig;
+	RIG(rig);
 	double w_est, expected;
 
 	(void)state;
@@ -160,15 +174,14 @@ static void with_short_round_trips_it_is_no_slower_than_reno(void **state)
 
 static void divided_acknowledgements_gain_nothing(void **state)
 {
-	struct rig whole, divided;
+	RIG(whole);
+	RIG(divided);
 
 	(void)state;
 	begin(&whole, 500 * MSS, 500 * MSS, 100 * STRATA_MS);
 	lose(&whole);
-	divided = whole;
-	divided.c.algorithm = &divided.self;
-	divided.c.stack = &divided.stack;
-	divided.self.config = &divided.config;
+	begin(&divided, 500 * MSS, 500 * MSS, 100 * STRATA_MS);
+	lose(&divided);
 	for (unsigned int i = 0; i < 300; i++) {
 		whole.now += STRATA_MS;
 		divided.now += STRATA_MS;
@@ -183,7 +196,7 @@ static void divided_acknowledgements_gain_nothing(void **state)
 
 static void fast_convergence_lowers_the_plateau_when_it_sinks(void **state)
 {
-	struct rig rig;
+	RIG(rig);
 	uint32_t second;
 
 	(void)state;
@@ -206,7 +219,7 @@ static void fast_convergence_lowers_the_plateau_when_it_sinks(void **state)
 
 static void a_loss_leaves_two_segments_at_least(void **state)
 {
-	struct rig rig;
+	RIG(rig);
 
 	(void)state;
 	begin(&rig, 2 * MSS, 2 * MSS, 100 * STRATA_MS);
@@ -218,7 +231,7 @@ static void a_loss_leaves_two_segments_at_least(void **state)
 
 static void beta_is_an_option(void **state)
 {
-	struct rig rig;
+	RIG(rig);
 
 	(void)state;
 	begin(&rig, 100 * MSS, 100 * MSS, 100 * STRATA_MS);
@@ -229,7 +242,7 @@ static void beta_is_an_option(void **state)
 
 static void after_a_timeout_the_stage_begins_at_its_own_plateau(void **state)
 {
-	struct rig rig;
+	RIG(rig);
 	double t;
 	uint64_t began;
 
@@ -252,17 +265,18 @@ static void after_a_timeout_the_stage_begins_at_its_own_plateau(void **state)
 
 static void a_spurious_reduction_is_undone(void **state)
 {
-	struct rig rig, same;
+	RIG(rig);
+	RIG(same);
 
 	(void)state;
 	begin(&rig, 1000 * MSS, 1000 * MSS, 100 * STRATA_MS);
+	begin(&same, 1000 * MSS, 1000 * MSS, 100 * STRATA_MS);
 	lose(&rig);
-	for (unsigned int i = 0; i < 30; i++)
+	lose(&same);
+	for (unsigned int i = 0; i < 30; i++) {
 		round_trip(&rig);
-	same = rig;
-	same.c.algorithm = &same.self;
-	same.c.stack = &same.stack;
-	same.self.config = &same.config;
+		round_trip(&same);
+	}
 	lose(&rig);
 	acked(&rig, MSS, true);
 	acked(&same, MSS, true);
@@ -291,17 +305,18 @@ static void a_spurious_reduction_is_undone(void **state)
 
 static void an_unused_window_does_not_grow_and_its_time_does_not_count(void **state)
 {
-	struct rig rig, same;
+	RIG(rig);
+	RIG(same);
 
 	(void)state;
 	begin(&rig, 1000 * MSS, 1000 * MSS, 100 * STRATA_MS);
+	begin(&same, 1000 * MSS, 1000 * MSS, 100 * STRATA_MS);
 	lose(&rig);
-	for (unsigned int i = 0; i < 10; i++)
+	lose(&same);
+	for (unsigned int i = 0; i < 10; i++) {
 		round_trip(&rig);
-	same = rig;
-	same.c.algorithm = &same.self;
-	same.c.stack = &same.stack;
-	same.self.config = &same.config;
+		round_trip(&same);
+	}
 	/* Ten minutes of little use: RFC 9438 5.8. */
 	for (unsigned int i = 0; i < 600; i++) {
 		rig.now += STRATA_SEC;
@@ -324,7 +339,7 @@ static void an_unused_window_does_not_grow_and_its_time_does_not_count(void **st
 
 static void extreme_values_stay_within_bounds(void **state)
 {
-	struct rig rig;
+	RIG(rig);
 
 	(void)state;
 	begin(&rig, UINT32_C(1) << 30, UINT32_C(1) << 30, 100 * STRATA_MS);
@@ -348,11 +363,80 @@ static void extreme_values_stay_within_bounds(void **state)
 	assert_in_range(rig.c.cwnd, 2, 1000);
 }
 
+/* ---- memory ---- */
+
+static size_t held(const struct rig *rig)
+{
+	return strata_memory_used(rig->fx->stack);
+}
+
+static void state_is_made_when_the_window_is_the_limit_and_goes_at_rest(void **state)
+{
+	RIG(rig);
+	size_t before;
+
+	(void)state;
+	begin(&rig, 10 * MSS, UINT32_MAX, 100 * STRATA_MS);
+	before = held(&rig);
+	acked(&rig, MSS, false);
+	ops()->flight_begins(&rig.c, rig.now, true);
+	assert_int_equal(held(&rig), before);
+	acked(&rig, MSS, true);
+	assert_true(held(&rig) > before + 16);
+	ops()->rest(&rig.c);
+	/* But for what a slab needs itself. */
+	assert_in_range(held(&rig), before, before + 16);
+	/* The curve of a window that was reduced is kept. */
+	lose(&rig);
+	ops()->rest(&rig.c);
+	assert_true(held(&rig) > before + 16);
+}
+
+static void a_connection_that_moves_keeps_its_curve(void **state)
+{
+	struct strata_congestion elsewhere;
+	RIG(rig);
+	RIG(same);
+
+	(void)state;
+	begin(&rig, 1000 * MSS, 1000 * MSS, 100 * STRATA_MS);
+	begin(&same, 1000 * MSS, 1000 * MSS, 100 * STRATA_MS);
+	lose(&rig);
+	lose(&same);
+	elsewhere = rig.c;
+	memset(&rig.c, 0, sizeof(rig.c));
+	ops()->moved(&elsewhere);
+	rig.c = elsewhere;
+	ops()->moved(&rig.c);
+	for (unsigned int i = 0; i < 50; i++) {
+		round_trip(&rig);
+		round_trip(&same);
+		assert_int_equal(rig.c.cwnd, same.c.cwnd);
+	}
+}
+
+static void without_memory_the_window_grows_as_reno(void **state)
+{
+	RIG(rig);
+
+	(void)state;
+	begin(&rig, 10 * MSS, UINT32_MAX, 100 * STRATA_MS);
+	fx_fail_at(rig.fx, 1, true);
+	round_trip(&rig);
+	assert_int_equal(rig.c.cwnd, 20 * MSS);
+	lose(&rig);
+	assert_int_equal(rig.c.ssthresh, 20u * MSS * 717 / 1024);
+	for (unsigned int i = 0; i < 10; i++)
+		round_trip(&rig);
+	assert_in_range(rig.c.cwnd, 23 * MSS, 24 * MSS);
+	fx_fail_at(rig.fx, 0, false);
+}
+
 /* ---- slow start ---- */
 
 static void slow_start_counts_bytes_and_ends_at_the_threshold(void **state)
 {
-	struct rig rig;
+	RIG(rig);
 
 	(void)state;
 	begin(&rig, 10 * MSS, UINT32_MAX, 100 * STRATA_MS);
@@ -369,7 +453,7 @@ static void slow_start_counts_bytes_and_ends_at_the_threshold(void **state)
 /* RFC 9406: a rise of an eighth, here 12.5 ms, ends slow start after five slower rounds. */
 static void a_rising_delay_leads_through_conservative_slow_start_to_the_end(void **state)
 {
-	struct rig rig;
+	RIG(rig);
 	uint32_t before;
 
 	(void)state;
@@ -398,7 +482,7 @@ static void a_rising_delay_leads_through_conservative_slow_start_to_the_end(void
 
 static void a_delay_that_falls_back_resumes_slow_start(void **state)
 {
-	struct rig rig;
+	RIG(rig);
 	uint32_t before;
 
 	(void)state;
@@ -428,7 +512,7 @@ static void the_threshold_of_delay_is_between_4_and_16_ms(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < STRATA_COUNT(cases); i++) {
-		struct rig rig;
+		RIG(rig);
 
 		begin(&rig, 32 * MSS, UINT32_MAX, cases[i].base * STRATA_MS);
 		round_trip(&rig);
@@ -440,7 +524,7 @@ static void the_threshold_of_delay_is_between_4_and_16_ms(void **state)
 
 static void below_16_segments_or_8_samples_or_switched_off_the_delay_means_nothing(void **state)
 {
-	struct rig rig;
+	RIG(rig);
 
 	(void)state;
 	/* A window of 12: the next round has 12 samples, but the window is small. */
@@ -495,6 +579,9 @@ int main(void)
 		cmocka_unit_test(a_spurious_reduction_is_undone),
 		cmocka_unit_test(an_unused_window_does_not_grow_and_its_time_does_not_count),
 		cmocka_unit_test(extreme_values_stay_within_bounds),
+		cmocka_unit_test(state_is_made_when_the_window_is_the_limit_and_goes_at_rest),
+		cmocka_unit_test(a_connection_that_moves_keeps_its_curve),
+		cmocka_unit_test(without_memory_the_window_grows_as_reno),
 		cmocka_unit_test(slow_start_counts_bytes_and_ends_at_the_threshold),
 		cmocka_unit_test(a_rising_delay_leads_through_conservative_slow_start_to_the_end),
 		cmocka_unit_test(a_delay_that_falls_back_resumes_slow_start),
