@@ -268,9 +268,20 @@ int pkt_append_frag(struct strata_pkt *pkt, const struct strata_frag *frag, uint
 int strata_pkt_join(struct strata_pkt *pkt, const struct strata_pkt *tail, uint32_t skip)
 {
 	const uint32_t before = strata_pkt_length(pkt), linear = pkt_min(skip, tail->len);
-	int result = strata_pkt_append(pkt, tail->data + linear, tail->len - linear);
+	const uint32_t copied = tail->len - linear;
 	unsigned int i;
+	int result = 0;
 
+	/* Most often the last chunk has room for it. */
+	if (pkt->frag_count != 0 && strata_likely(slack(pkt) >= copied)) {
+		struct strata_frag *last = &pkt->frags[pkt->frag_count - 1];
+
+		memcpy(last->chunk->data + last->offset + last->length, tail->data + linear, copied);
+		last->length += copied;
+		pkt->frags_len += copied;
+	} else {
+		result = strata_pkt_append(pkt, tail->data + linear, copied);
+	}
 	skip -= linear;
 	for (i = 0; i < tail->frag_count && result == 0; i++) {
 		const uint32_t n = tail->frags[i].length, past = pkt_min(skip, n);

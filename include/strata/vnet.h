@@ -266,7 +266,7 @@ static inline bool strata_vnet_cuts(const struct strata_pkt *pkt, bool uso)
 }
 
 /** Writes the header of an outgoing frame. A checksum is left to the device only together with segmentation,
- *  and not even then where `complete` is set; else it is completed here, so that whoever looks at the device
+ *  and of a stream not even then where `complete` is set; else it is completed here, so that whoever looks at the device
  *  sees it right. Returns STRATA_VNET_OK or STRATA_VNET_CANNOT_SEGMENT. */
 static inline enum strata_vnet_fault
 strata_vnet_emit(struct strata_pkt *pkt, bool uso, bool complete, uint8_t header[STRATA_VNET_SIZE])
@@ -280,7 +280,9 @@ strata_vnet_emit(struct strata_pkt *pkt, bool uso, bool complete, uint8_t header
 		if (fault != STRATA_VNET_OK)
 			return fault;
 	}
-	if (vnet.gso_type == STRATA_VNET_GSO_NONE || complete) {
+	/* Linux discards datagrams to be cut whose checksum is not left open (udp_offload.c). */
+	if (vnet.gso_type == STRATA_VNET_GSO_NONE ||
+	    (complete && vnet.gso_type != STRATA_VNET_GSO_UDP_L4)) {
 		strata_pkt_csum_complete(pkt);
 		vnet.flags = 0;
 		vnet.csum_start = 0;

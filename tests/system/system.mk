@@ -1,12 +1,14 @@
 # System tests: the daemon against Linux and real programs.
 EXTRA_DIST += tests/system/complete.bash tests/system/complete.zsh tests/system/lib.sh
 
-check_PROGRAMS += tests/system/stream tests/system/opener
+check_PROGRAMS += tests/system/stream tests/system/opener tests/system/datagrams
+tests_system_datagrams_SOURCES = tests/system/datagrams.c
+tests_system_datagrams_LDADD = libstrata.la
 tests_system_stream_SOURCES = tests/system/stream.c
 tests_system_opener_SOURCES = tests/system/opener.c
 
 test_scripts += \
-	tests/system/bulk.sh tests/system/capture.sh tests/system/disable.sh \
+	tests/system/bulk.sh tests/system/capture.sh tests/system/datagrams.sh tests/system/disable.sh \
 	tests/system/graph.sh tests/system/handshake.sh tests/system/log.sh \
 	tests/system/lossy.sh tests/system/metrics.sh tests/system/reload.sh tests/system/shards.sh \
 	tests/system/test_cli.sh tests/system/test_demos.sh tests/system/test_fault.sh \

@@ -428,6 +428,28 @@ static void a_super_packets_checksum_may_be_wanted_complete(void **state)
 	fx_close(fx);
 }
 
+/* Linux discards them otherwise, as tests/system/datagrams.sh would show. */
+static void datagrams_to_be_cut_always_leave_their_checksum_open(void **state)
+{
+	struct fixture *fx = fx_open(.modules = "ethernet arp");
+	struct strata_pkt *pkt = outgoing(fx, 20000, 1448);
+	struct virtio_net_hdr vnet;
+	uint8_t header[TAP_VNET_SIZE];
+
+	(void)state;
+	pkt->seg_type = STRATA_SEG_DATAGRAM;
+	pkt->csum_offset = 6;
+	pkt->data[14 + 9] = 17;
+	assert_int_equal(tap_vnet_emit(pkt, true, true, header), 0);
+	memcpy(&vnet, header, sizeof(vnet));
+	assert_int_equal(vnet.flags, VIRTIO_NET_HDR_F_NEEDS_CSUM);
+	assert_int_equal(vnet.gso_type, 5);	/* VIRTIO_NET_HDR_GSO_UDP_L4 */
+	assert_int_equal(vnet.csum_start, 34);
+	assert_int_equal(vnet.csum_offset, 6);
+	strata_pkt_free(pkt);
+	fx_close(fx);
+}
+
 static void what_is_sent_is_read_again(void **state)
 {
 	struct fixture *fx = fx_open(.modules = "ethernet arp");
@@ -505,6 +527,7 @@ int main(void)
 		cmocka_unit_test(a_small_packet_leaves_with_its_checksum),
 		cmocka_unit_test(a_super_packet_leaves_its_checksum_to_the_device),
 		cmocka_unit_test(a_super_packets_checksum_may_be_wanted_complete),
+		cmocka_unit_test(datagrams_to_be_cut_always_leave_their_checksum_open),
 		cmocka_unit_test(what_is_sent_is_read_again),
 		cmocka_unit_test(one_segment_is_sent_as_a_plain_packet),
 		cmocka_unit_test(what_the_device_cannot_cut_is_refused),
