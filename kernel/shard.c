@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Which of several stacks a packet belongs to: the owner of its flow by a hash that all shards share, the
- * shards that hold its port by a map. Nothing here locks; docs/adr/0019 says why it is right all the same.
+ * shards that hold its port by a map. Nothing here locks; docs/adr/0020 says why it is right all the same.
  */
 #include <errno.h>
 
