@@ -24,6 +24,8 @@
 #define SHARD_RING_DEFAULT (UINT64_C(256) << 10)
 #define SHARD_RING_MIN (UINT64_C(128) << 10)
 #define SHARD_RING_MAX (UINT64_C(64) << 20)
+/* Local choice: a core that spins for longer than this serves nobody better. */
+#define BUSY_POLL_MAX STRATA_SEC
 
 struct config_reader {
 	struct config *config;
@@ -314,6 +316,22 @@ static void take_stack_gro(struct config_reader *r, const struct node *value, vo
 	take_bool(r, value, &settings->gro);
 }
 
+static void take_stack_busy_poll(struct config_reader *r, const struct node *value, void *object)
+{
+	struct stack_settings *settings = object;
+	struct text_fault fault;
+	uint64_t ns = 0;
+	const char *text = take_text(r, value, "a time in us, ms, s or min");
+	if (text == NULL)
+		return;
+	if (text_time(text, &ns, &fault) < 0)
+		expected(r, value, fault.expected, fault.hint);
+	else if (ns > BUSY_POLL_MAX)
+		expected(r, value, "a time of at most 1s", "");
+	else
+		settings->busy_poll = ns;
+}
+
 static const struct key_rule stack_keys[] = {
 	{ "name", take_stack_name, false },
 	{ "log", take_stack_log, false },
@@ -322,6 +340,7 @@ static const struct key_rule stack_keys[] = {
 	{ "shards", take_stack_shards, false },
 	{ "shard_ring", take_stack_shard_ring, false },
 	{ "gro", take_stack_gro, false },
+	{ "busy_poll", take_stack_busy_poll, false },
 };
 
 static void take_stack(struct config_reader *r, const struct node *value, void *object)

@@ -32,6 +32,9 @@ static const struct strata_option stack_options[] = {
 	{ .name = "gro", .type = STRATA_OPT_BOOL,
 	  .offset = offsetof(struct stack_settings, gro), .runtime = true,
 	  .help = "Join the segments that come in to larger packets where the driver does not." },
+	{ .name = "busy_poll", .type = STRATA_OPT_TIME, .max = STRATA_SEC,
+	  .offset = offsetof(struct stack_settings, busy_poll), .runtime = true, .fallback = "0",
+	  .help = "How long the loop goes on asking the devices before it sleeps; 0: it sleeps at once." },
 	{ .name = "name", .type = STRATA_OPT_STRING, .help = "Names the run directory." },
 };
 

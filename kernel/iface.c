@@ -535,6 +535,7 @@ int iface_open(struct strata_iface *iface, struct strata_error *error)
 	iface_of(iface)->opened = true;
 	if (!(iface->caps & STRATA_CAP_RX_SUPER) && !(iface->flags & STRATA_IFACE_LOOPBACK))
 		iface->flags |= STRATA_IFACE_GRO;
+	k->polled += driver_ops(iface)->poll != NULL;
 	if (iface->framing == NULL)
 		iface->flags |= STRATA_IFACE_NO_NEIGHBOUR;
 	running = (iface->flags & STRATA_IFACE_RUNNING) != 0 &&
@@ -573,6 +574,7 @@ void iface_close(struct strata_iface *iface)
 	undirty(k, inner);
 	if (driver_ops(iface)->close != NULL)
 		driver_ops(iface)->close(iface);
+	k->polled -= driver_ops(iface)->poll != NULL;
 	inner->opened = false;
 	strata_iface_wake(iface);
 	iface->flags = 0;
@@ -892,6 +894,20 @@ bool iface_flush(struct kernel *k)
 		driver_ops(&iface->pub)->flush(&iface->pub);
 	}
 	return any;
+}
+
+unsigned int iface_poll(struct kernel *k)
+{
+	unsigned int frames = 0;
+	uint32_t i;
+
+	/* By index: what a frame leads to may close interfaces. */
+	for (i = 0; i < k->ifaces->used; i++) {
+		struct iface *iface = k->ifaces->slots[i];
+		if (iface != NULL && iface->opened && driver_ops(&iface->pub)->poll != NULL)
+			frames += driver_ops(&iface->pub)->poll(&iface->pub);
+	}
+	return frames;
 }
 
 struct strata_lladdr strata_iface_broadcast(const struct strata_iface *iface)

@@ -40,6 +40,7 @@ struct kernel {
 	struct trace *trace;		/* trace.c */
 	struct registry *registry;	/* registry.c */
 	struct iface_table *ifaces;	/* iface.c */
+	uint32_t polled;		/* … open ones whose drivers can be polled */
 	struct strata_sniffer *sniffers;	/* sniff.c, in the order added */
 	struct sniff_walk *sniff_walks;	/* … who walks over them now */
 	struct addr_table *addrs;	/* addr.c */
@@ -71,6 +72,7 @@ struct kernel {
 		uint64_t sockets;	/* most sockets */
 		uint64_t shards;	/* stacks made of the manifest */
 		uint64_t shard_ring;	/* bytes on their way from one to another */
+		uint64_t busy_poll;	/* ns that the loop asks devices for before it sleeps; 0: none */
 		uint8_t log_level;	/* of the kernel and of modules without their own */
 		bool gro;		/* what comes in is joined to super-packets */
 	} settings;
@@ -169,6 +171,8 @@ void iface_close(struct strata_iface *iface);
 void iface_destroy(struct strata_iface *iface);
 /* Flushes drivers that were given packets in this batch. Returns whether there were any. */
 bool iface_flush(struct kernel *k);
+/* Polls the drivers that can be. Returns frames taken. */
+unsigned int iface_poll(struct kernel *k);
 
 int addr_init(struct kernel *k);
 void addr_fini(struct kernel *k);

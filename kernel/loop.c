@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The loop: epoll_pwait2(2) over watched descriptors, woken by the next timer and by nothing else.
- * What is ready at one time is one batch, with one end.
+ * The loop: epoll_pwait2(2) over watched descriptors, woken by the next timer and by nothing else, or
+ * the drivers polled for a while first. What is ready at one time is one batch, with one end.
  */
 #include "run.h"
 #include "shard.h"
@@ -16,11 +16,19 @@
 
 /* Local choice: descriptors told in one batch. */
 #define LOOP_EVENTS 64
+/* Local choice: a timer nearer than this is waited for by the call's own time limit. A later one costs a
+ * timerfd, which is set once for many turns: the host's kernel sets a timer of its own for each limit. */
+#define LOOP_NEAR STRATA_MS
+/* Local choice: how long devices that are polled may keep the loop from the other descriptors. */
+#define LOOP_LOOK (200 * STRATA_US)
 
 struct loop {
 	int epoll;
-	int timer;		/* timerfd for strata_loop_fd(); -1 until it is asked for */
-	uint64_t armed;		/* what the timerfd is set to; 0: nothing known */
+	int timer;		/* timerfd; -1: not needed yet */
+	uint64_t armed;		/* when the timerfd becomes readable; STRATA_NEVER: it is not set */
+	uint64_t looked;	/* when descriptors were last asked */
+	bool foreign;		/* strata_loop_fd() was asked for: another loop waits for the timerfd */
+	bool timerless;		/* the system gave no timerfd */
 	bool coarse;		/* the system has no epoll_pwait2() */
 	bool stop;
 	unsigned int watches;
@@ -40,6 +48,7 @@ static int loop_make(struct kernel *k)
 	if (loop == NULL)
 		return -ENOMEM;
 	loop->timer = -1;
+	loop->armed = STRATA_NEVER;
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll < 0) {
 		error = -errno;
@@ -125,6 +134,82 @@ void strata_watch_remove(struct strata_stack *stack, struct strata_watch *watch)
 	}
 }
 
+/* ---- time ---- */
+
+/* Nanoseconds until `when`. */
+static uint64_t loop_until(struct kernel *k, uint64_t when)
+{
+	uint64_t now;
+
+	if (when == STRATA_NEVER)
+		return STRATA_NEVER;
+	now = k->env.now(k->env.ctx);
+	return when > now ? when - now : 0;
+}
+
+/* Makes the timerfd. Returns 0 or -errno. */
+static int timer_open(struct loop *loop)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = loop };
+	int timer, result;
+
+	if (loop->timer >= 0)
+		return 0;
+	timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (timer < 0)
+		return -errno;
+	if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, timer, &event) != 0) {
+		result = -errno;
+		close(timer);
+		return result;
+	}
+	loop->timer = timer;
+	return 0;
+}
+
+/* Has the timerfd become readable at `next`, `idle` ns from now, or before. */
+static void timer_arm(struct loop *loop, uint64_t next, uint64_t idle)
+{
+	/* All zero would disarm it. */
+	const uint64_t ns = idle + (idle == 0);
+	const struct itimerspec spec = {
+		.it_value = { .tv_sec = (time_t)(ns / STRATA_SEC), .tv_nsec = (long)(ns % STRATA_SEC) },
+	};
+
+	if (timerfd_settime(loop->timer, 0, &spec, NULL) == 0)
+		loop->armed = next;
+}
+
+/* It stays readable until it is read. */
+static void timer_read(struct loop *loop)
+{
+	uint64_t times;
+
+	loop->armed = STRATA_NEVER;
+	if (read(loop->timer, &times, sizeof(times)) < 0)
+		return;		/* it was set anew since it became readable */
+}
+
+/* How long the loop may sleep: until the next timer, unless the timerfd wakes it in time. A timer that is
+ * put off again and again, as each packet puts one off, costs nothing but a look once the first time is up. */
+static uint64_t loop_idle(struct kernel *k, struct loop *loop)
+{
+	const uint64_t next = strata_next_timer(&k->pub);
+	uint64_t idle;
+
+	if (next >= loop->armed)
+		return STRATA_NEVER;
+	idle = loop_until(k, next);
+	if (idle < LOOP_NEAR || loop->timerless)
+		return idle;
+	if (timer_open(loop) < 0) {
+		loop->timerless = true;
+		return idle;
+	}
+	timer_arm(loop, next, idle);
+	return loop->armed == next ? STRATA_NEVER : idle;
+}
+
 /* ---- turns ---- */
 
 /* Waits `wait` ns. Returns the number of events or -errno. */
@@ -163,7 +248,7 @@ static int loop_dispatch(struct kernel *k, struct loop *loop, int count)
 		if (watch == NULL)
 			continue;
 		if (event->data.ptr == loop) {
-			loop->armed = 0;
+			timer_read(loop);
 			continue;
 		}
 		/* What was ready may be wanted no longer; errors and hang-ups always are. */
@@ -177,22 +262,54 @@ static int loop_dispatch(struct kernel *k, struct loop *loop, int count)
 	return told;
 }
 
-/* Nanoseconds until the stack wants to run. */
-static uint64_t loop_idle(struct kernel *k)
+/* One batch of what `count` events stand for. */
+static int loop_batch(struct kernel *k, struct loop *loop, int count)
 {
-	uint64_t next = strata_next_timer(&k->pub), now;
+	int told;
 
-	if (next == STRATA_NEVER)
-		return STRATA_NEVER;
-	now = k->env.now(k->env.ctx);
-	return next > now ? next - now : 0;
+	kernel_enter(k);
+	loop->looked = k->pub.now;
+	told = loop_dispatch(k, loop, count);
+	if (k->shard != NULL)
+		shard_drain(k);
+	timer_run(k);
+	kernel_leave(k);
+	return told;
+}
+
+static bool shard_waits(const struct kernel *k)
+{
+	return k->shard != NULL && shard_pending(k);
+}
+
+/* Polls drivers until one had a frame, but no longer than `limit` and the stack's own setting, and not
+ * past the next timer: one batch. Returns frames taken; `*due` becomes true when there was other
+ * work. */
+static int loop_spin(struct kernel *k, uint64_t limit, bool *due)
+{
+	const uint64_t busy = k->settings.busy_poll < limit ? k->settings.busy_poll : limit;
+	const uint64_t next = strata_next_timer(&k->pub);
+	unsigned int frames;
+	uint64_t until;
+
+	kernel_enter(k);
+	until = next < k->pub.now + busy ? next : k->pub.now + busy;
+	while ((frames = iface_poll(k)) == 0 && k->pub.now < until && !shard_waits(k))
+		kernel_set_now(k, k->env.now(k->env.ctx));
+	*due = next <= k->pub.now || shard_waits(k);
+	if (k->shard != NULL)
+		shard_drain(k);
+	timer_run(k);
+	kernel_leave(k);
+	return (int)frames;
 }
 
 int strata_loop_turn(struct strata_stack *stack, uint64_t timeout)
 {
 	struct kernel *k = kernel_of(stack);
 	uint64_t idle;
-	int result = loop_make(k), count;
+	int result = loop_make(k), count, frames = 0;
+	bool due = false;
 
 	if (k->depth != 0 || k->calling)
 		return -EBUSY;
@@ -200,17 +317,19 @@ int strata_loop_turn(struct strata_stack *stack, uint64_t timeout)
 		return result;
 	if (k->env.now == NULL)
 		return -EINVAL;
-	idle = loop_idle(k);
+	if (strata_unlikely(k->settings.busy_poll != 0) && k->polled != 0) {
+		frames = loop_spin(k, timeout, &due);
+		due |= frames != 0 || k->loop->stop;
+		if (due && k->pub.now - k->loop->looked < LOOP_LOOK)
+			return frames;
+		if (due)
+			timeout = 0;
+	}
+	idle = loop_idle(k, k->loop);
 	count = loop_wait(k->loop, idle < timeout ? idle : timeout);
 	if (count < 0 && count != -EINTR)
 		return count;
-	kernel_enter(k);
-	result = loop_dispatch(k, k->loop, count > 0 ? count : 0);
-	if (k->shard != NULL)
-		shard_drain(k);
-	timer_run(k);
-	kernel_leave(k);
-	return result;
+	return frames + loop_batch(k, k->loop, count > 0 ? count : 0);
 }
 
 int strata_loop_run(struct strata_stack *stack)
@@ -239,47 +358,32 @@ void strata_loop_stop(struct strata_stack *stack)
 void loop_rearm(struct kernel *k)
 {
 	struct loop *loop = k->loop;
-	struct itimerspec spec = { .it_value = { 0, 0 } };
-	uint64_t next, idle;
+	uint64_t next;
 
-	if (loop->timer < 0)
+	if (!loop->foreign)
 		return;
+	/* Its time has been served, by whichever call. */
+	if (loop->armed <= k->pub.now)
+		timer_read(loop);
 	next = strata_next_timer(&k->pub);
-	if (next == loop->armed)
-		return;
-	loop->armed = next;
-	idle = loop_idle(k);
-	if (idle != STRATA_NEVER) {
-		/* All zero would disarm it. */
-		idle += idle == 0;
-		spec.it_value.tv_sec = (time_t)(idle / STRATA_SEC);
-		spec.it_value.tv_nsec = (long)(idle % STRATA_SEC);
-	}
-	timerfd_settime(loop->timer, 0, &spec, NULL);
+	if (next < loop->armed)
+		timer_arm(loop, next, loop_until(k, next));
 }
 
 int strata_loop_fd(struct strata_stack *stack)
 {
 	struct kernel *k = kernel_of(stack);
-	struct epoll_event event = { .events = EPOLLIN };
 	int result = loop_make(k);
 
 	if (result != 0)
 		return result;
 	if (k->env.now == NULL)
 		return -EINVAL;
-	if (k->loop->timer < 0) {
-		int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-
-		if (timer < 0)
-			return -errno;
-		event.data.ptr = k->loop;
-		if (epoll_ctl(k->loop->epoll, EPOLL_CTL_ADD, timer, &event) != 0) {
-			result = -errno;
-			close(timer);
+	if (!k->loop->foreign) {
+		result = timer_open(k->loop);
+		if (result != 0)
 			return result;
-		}
-		k->loop->timer = timer;
+		k->loop->foreign = true;
 		loop_rearm(k);
 	}
 	return k->loop->epoll;

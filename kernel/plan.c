@@ -56,7 +56,8 @@ struct option_schema plan_schema(const struct strata_module *module, bool iface)
 
 /* ---- settings and levels ---- */
 
-static void setting(struct plan *plan, const char *name, uint64_t from, uint64_t to, bool size)
+static void setting(struct plan *plan, const char *name, uint64_t from, uint64_t to,
+		    int (*format)(uint64_t value, char *buf, size_t buf_size))
 {
 	struct change *c = from != to ? plan_add(plan, STRATA_CHANGE_STACK, STRATA_ACTION_CHANGE,
 						 "stack") : NULL;
@@ -67,9 +68,9 @@ static void setting(struct plan *plan, const char *name, uint64_t from, uint64_t
 	c->number_before = from;
 	say(c, from, "%" PRIu64, from);
 	say(c, to, "%" PRIu64, to);
-	if (size) {
-		text_format_size(from, c->from, sizeof(c->from));
-		text_format_size(to, c->to, sizeof(c->to));
+	if (format != NULL) {
+		format(from, c->from, sizeof(c->from));
+		format(to, c->to, sizeof(c->to));
 	}
 }
 
@@ -117,8 +118,9 @@ static void plan_settings(struct plan *plan)
 				 "), found %" PRIu64 " (%" PRIu64 "): a running stack keeps its shards; stop it "
 				 "and start it again", from->shards, from->shard_ring, to->shards,
 				 to->shard_ring);
-	setting(plan, "memory", from->memory, to->memory, true);
-	setting(plan, "sockets", from->sockets, to->sockets, false);
+	setting(plan, "memory", from->memory, to->memory, text_format_size);
+	setting(plan, "sockets", from->sockets, to->sockets, NULL);
+	setting(plan, "busy_poll", from->busy_poll, to->busy_poll, text_format_time);
 	setting_bool(plan, "gro", from->gro, to->gro);
 	level(plan, NULL, "stack", from->log_level, false, to->log_level, false);
 }

@@ -100,6 +100,11 @@ struct strata_link_ops {
 	 *  with a sentence: then the old one is put back. NULL: the device is closed and opened again. */
 	int (*mtu_changed)(struct strata_iface *iface, struct strata_error *error);
 
+	/** Takes what the device has now, as when its descriptor is readable, and does not wait. Asked while
+	 *  the interface is up, over and over by a loop that polls busily (`stack: busy_poll`). Returns frames
+	 *  taken. NULL: the device is only waited for. */
+	unsigned int (*poll)(struct strata_iface *iface);
+
 	/* ---- a driver that stands on another interface ---- */
 
 	/** Name of the interface of the same stack that this one stands on, out of its options. It is defined

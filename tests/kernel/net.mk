@@ -21,6 +21,12 @@ tests_kernel_test_neigh_CPPFLAGS = $(kernel_test_cppflags)
 tests_kernel_test_neigh_LDFLAGS = $(kernel_test_ldflags)
 tests_kernel_test_neigh_LDADD = $(net_test_libs)
 
+test_programs += tests/kernel/test_poll
+tests_kernel_test_poll_SOURCES = tests/kernel/test_poll.c $(net_test_sources)
+tests_kernel_test_poll_CPPFLAGS = $(kernel_test_cppflags)
+tests_kernel_test_poll_LDFLAGS = $(kernel_test_ldflags)
+tests_kernel_test_poll_LDADD = $(net_test_libs)
+
 test_programs += tests/kernel/test_route
 tests_kernel_test_route_SOURCES = tests/kernel/test_route.c $(net_test_sources)
 tests_kernel_test_route_CPPFLAGS = $(kernel_test_cppflags)

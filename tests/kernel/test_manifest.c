@@ -361,6 +361,29 @@ static void takes_sizes_with_binary_units(void **state)
 	made_accepted("strata: 1\nstack: {memory: 1 GiB}\n");
 }
 
+static void takes_times_with_units(void **state)
+{
+	static const struct {
+		const char *value, *told;
+	} cases[] = {
+		{ "50", "expected a time in us, ms, s or min, found \"50\"" },
+		{ "50ns", "expected a time in us, ms, s or min, found \"50ns\"" },
+		{ "-1us", "expected a time in us, ms, s or min, found \"-1us\"" },
+		{ "2s", "expected a time of at most 1s, found \"2s\"" },
+		{ "1min", "expected a time of at most 1s, found \"1min\"" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < STRATA_COUNT(cases); i++) {
+		char text[256], told[256];
+		snprintf(text, sizeof(text), "strata: 1\nstack:\n  busy_poll: %s\n", cases[i].value);
+		snprintf(told, sizeof(told), "m.yaml:3:14: \"busy_poll\": %s\n", cases[i].told);
+		made_refused_exactly(text, told);
+	}
+	made_accepted("strata: 1\nstack: {busy_poll: 0}\n");
+	made_accepted("strata: 1\nstack: {busy_poll: 1s}\n");
+}
+
 /* ---- the schema ---- */
 
 static void tells_unknown_and_missing_keys(void **state)
@@ -379,7 +402,7 @@ static void tells_unknown_and_missing_keys(void **state)
 		  "modules, interfaces, routes; did you mean \"modules\"?" },
 		{ "strata: 1\nstack:\n  colour: red\n",
 		  "3:3: unknown key \"colour\" in stack: expected one of name, log, memory, "
-		  "sockets, shards, shard_ring, gro" },
+		  "sockets, shards, shard_ring, gro, busy_poll" },
 		{ "strata: 1\nmodules:\n  - kind: link\n", "3:5: missing key \"name\": expected "
 		  "in a module" },
 		{ "strata: 1\ninterfaces:\n  - name: a\n",
@@ -505,7 +528,7 @@ static void tells_all_faults_at_once(void **state)
 		"m.yaml:2:18: \"sockets\": expected a number from 1 to 1048576, found \"012\"; "
 		"write it without leading zeros, or 0x for hex\n"
 		"m.yaml:2:23: unknown key \"memry\" in stack: expected one of name, log, memory, "
-		"sockets, shards, shard_ring, gro; did you mean \"memory\"?\n"
+		"sockets, shards, shard_ring, gro, busy_poll; did you mean \"memory\"?\n"
 		"m.yaml:4:11: module \"mod_lwo\": expected mod_lwo.so in PATH, found none; did "
 		"you mean \"mod_low\"?\n"
 		"m.yaml:5:12: missing dependency: mod_top needs the congestion module "
@@ -523,7 +546,7 @@ static void settings_reach_the_stack(void **state)
 	made_init(&made);
 	made.config.run_dir = "/run/somewhere";
 	assert_int_equal(made_from(&made, "strata: 1\nstack:\n  name: lab-1\n  memory: 64MiB\n  "
-				   "sockets: 77\n  log: {default: warning, mod_low: "
+				   "sockets: 77\n  busy_poll: 50us\n  log: {default: warning, mod_low: "
 				   "debug}\nmodules: [{name: mod_low}, {name: mod_mid}]\n"), 0);
 	assert_string_equal(made.stack->name, "lab-1");
 	assert_string_equal(strata_run_dir(made.stack), "/run/somewhere");
@@ -531,6 +554,10 @@ static void settings_reach_the_stack(void **state)
 	assert_string_equal(value, "64MiB");
 	assert_int_equal(strata_option_get(made.stack, "stack.sockets", value, sizeof(value)), 0);
 	assert_string_equal(value, "77");
+	assert_int_equal(strata_option_get(made.stack, "stack.busy_poll", value, sizeof(value)), 0);
+	assert_string_equal(value, "50us");
+	assert_int_equal(strata_option_set(made.stack, "stack.busy_poll", "2s", NULL), -EINVAL);
+	assert_int_equal(strata_option_set(made.stack, "stack.busy_poll", "0", NULL), 0);
 	assert_int_equal(strata_option_get(made.stack, "stack.log", value, sizeof(value)), 0);
 	assert_string_equal(value, "warning");
 	assert_int_equal(strata_option_get(made.stack, "mod_low.log", value, sizeof(value)), 0);
@@ -573,6 +600,7 @@ int main(void)
 		cmocka_unit_test(takes_numbers_written_one_way),
 		cmocka_unit_test(takes_true_and_false_alone_as_bool),
 		cmocka_unit_test(takes_sizes_with_binary_units),
+		cmocka_unit_test(takes_times_with_units),
 		cmocka_unit_test(tells_unknown_and_missing_keys),
 		cmocka_unit_test(refuses_names_that_could_be_paths),
 		cmocka_unit_test(names_both_entries_that_claim_one_name),

@@ -221,6 +221,16 @@ static void tap_xmit(struct strata_iface *iface, struct strata_pkt *pkt)
 	tap_judge(tap, tap_io_send(tap, pkt));
 }
 
+static unsigned int tap_poll(struct strata_iface *iface)
+{
+	struct tap *tap = iface->state;
+
+	if (tap->fd < 0 || !(iface->flags & STRATA_IFACE_RUNNING))
+		return 0;
+	tap_judge(tap, tap_io_receive(tap));
+	return tap->frames;
+}
+
 static bool tap_cuts(const struct strata_iface *iface, const struct strata_pkt *pkt)
 {
 	const struct tap *tap = iface->state;
@@ -291,6 +301,7 @@ static const struct strata_link_ops tap_ops = {
 	.mtu_changed = tap_mtu_changed,
 	.cuts = tap_cuts,
 	.shards = true,
+	.poll = tap_poll,
 	.mtu_default = 1500,
 	.mtu_min = 68,			/* RFC 791 3.2 */
 	.mtu_max = TAP_MTU_MAX,

@@ -59,6 +59,9 @@ struct tap {
 	struct strata_pkt *rx_pkt;	/* what the next frame is read into; never NULL while open */
 	struct strata_chunk *rx_chunks[TAP_CHUNKS];
 
+	unsigned int frames;		/* of the last batch */
+	unsigned int lone;		/* batches of one frame in succession */
+
 	struct strata_pkt_queue tx;	/* frames the device would not take yet */
 	struct strata_timer resend;
 };

@@ -14,6 +14,9 @@
 /* Local choice: what one batch may read before the stack's deferred work gets its turn. */
 #define TAP_BATCH_FRAMES 128
 #define TAP_BATCH_BYTES (512u * 1024)
+/* Local choice: after so many batches of one frame a batch is of one; each so many tries for more. */
+#define TAP_LONE 8
+#define TAP_LONE_CHECK 16
 /* Local choice: a last piece up to this moves to a chunk of its size; the large one is kept. */
 #define TAP_TAIL_COPY 1024
 /* Local choice: pause after the host's kernel had no memory for a frame. */
@@ -199,13 +202,23 @@ static void tap_rx_frame(struct tap *tap, const uint8_t vnet[TAP_VNET_SIZE], uin
 	strata_iface_input(tap->iface, pkt);
 }
 
+/* Most frames of the batch that begins. Where frames come one at a time, each waiting for the answer to
+ * the last, the answer goes out first, and that there is no other frame is left to the loop to find out. */
+static unsigned int tap_batch_most(struct tap *tap)
+{
+	if (tap->frames != 0)
+		tap->lone = tap->frames == 1 ? tap->lone + 1 : 0;
+	return tap->lone < TAP_LONE || tap->lone % TAP_LONE_CHECK == 0 ? TAP_BATCH_FRAMES : 1;
+}
+
 int tap_io_receive(struct tap *tap)
 {
 	uint8_t vnet[TAP_VNET_SIZE];
 	size_t header = tap->vnet ? TAP_VNET_SIZE : 0, room, bytes = 0;
-	unsigned int frames = 0;
+	const unsigned int most = tap_batch_most(tap);
 
-	while (frames < TAP_BATCH_FRAMES && bytes < TAP_BATCH_BYTES) {
+	tap->frames = 0;
+	while (tap->frames < most && bytes < TAP_BATCH_BYTES) {
 		ssize_t n = tap_read(tap, vnet, &room);
 
 		if (n == -EAGAIN)
@@ -214,7 +227,7 @@ int tap_io_receive(struct tap *tap)
 			return (int)n;
 		if (n == 0)	/* no TAP device ends its stream */
 			return -ENODEV;
-		frames++;
+		tap->frames++;
 		bytes += (size_t)n;
 		if ((size_t)n < header)
 			tap_rx_drop(tap, 0, TAP_DROP_VNET_SHORT);
@@ -223,7 +236,8 @@ int tap_io_receive(struct tap *tap)
 		if (tap->fd < 0)	/* what was received made the stack close the device */
 			return 0;
 	}
-	strata_count(tap->iface->driver, TAP_COUNTER_BATCH_FULL, 1);
+	if (tap->frames > 1)
+		strata_count(tap->iface->driver, TAP_COUNTER_BATCH_FULL, 1);
 	return 0;
 }
 

@@ -361,6 +361,71 @@ static void a_batch_ends_before_a_flood_does(void **state)
 	fx_close(fx);
 }
 
+static void where_frames_come_one_at_a_time_each_is_a_batch(void **state)
+{
+	struct fixture *fx = fx_open(.modules = MODULES);
+	struct rig *rig = rig_open(fx);
+	const struct virtio_net_hdr vnet = { 0 };
+	unsigned int i, batches = 0;
+	uint8_t frame[64] = { 2 };
+
+	(void)state;
+	frame[6] = 2;
+	for (i = 0; i < 10; i++) {
+		host_writes(rig, &vnet, frame, 60);
+		assert_int_equal(receive(rig), 0);
+		/* Nothing there, as a loop finds that polls busily, says nothing about what comes. */
+		assert_int_equal(receive(rig), 0);
+		assert_int_equal(rig->tap.frames, 0);
+	}
+	assert_int_equal(rig->seen, 10);
+	/* Now they come in numbers: that is noticed before long, and meanwhile none is lost. */
+	for (i = 0; i < 100; i++)
+		host_writes(rig, &vnet, frame, 60);
+	assert_int_equal(receive(rig), 0);
+	assert_int_equal(rig->seen, 11);
+	while (rig->seen < 110 && batches++ < 100)
+		assert_int_equal(receive(rig), 0);
+	assert_in_range(batches, 1, 16);
+	assert_int_equal(rig->seen, 110);
+	for (i = 0; i < 100; i++)
+		host_writes(rig, &vnet, frame, 60);
+	assert_int_equal(receive(rig), 0);
+	assert_int_equal(rig->seen, 210);
+	assert_int_equal(fx_counter(fx, "tap", "batch_full"), 0);
+	rig_close(rig);
+	fx_close(fx);
+}
+
+static void a_device_is_polled_while_it_is_there(void **state)
+{
+	struct fixture *fx = fx_open(.modules = MODULES);
+	struct rig *rig = rig_open(fx);
+	const struct strata_link_ops *ops = rig->tap.iface->driver->module->link;
+	const struct virtio_net_hdr vnet = { 0 };
+	uint8_t frame[64] = { 2 };
+	int fd = rig->tap.fd;
+
+	(void)state;
+	frame[6] = 2;
+	assert_int_equal(ops->poll(rig->tap.iface), 0);
+	host_writes(rig, &vnet, frame, 60);
+	host_writes(rig, &vnet, frame, 60);
+	assert_int_equal(ops->poll(rig->tap.iface), 2);
+	assert_int_equal(rig->seen, 2);
+	host_writes(rig, &vnet, frame, 60);
+	rig->tap.fd = -1;
+	assert_int_equal(ops->poll(rig->tap.iface), 0);
+	rig->tap.fd = fd;
+	rig->tap.iface->flags &= ~(uint32_t)STRATA_IFACE_RUNNING;
+	assert_int_equal(ops->poll(rig->tap.iface), 0);
+	rig->tap.iface->flags |= STRATA_IFACE_RUNNING;
+	assert_int_equal(ops->poll(rig->tap.iface), 1);
+	fx_run(fx);
+	rig_close(rig);
+	fx_close(fx);
+}
+
 static void without_memory_a_frame_is_dropped_and_the_next_is_read(void **state)
 {
 	static uint8_t frame[70000];
@@ -487,6 +552,8 @@ int main(void)
 		cmocka_unit_test(a_malformed_header_costs_its_frame_alone),
 		cmocka_unit_test(whatever_the_device_says_is_taken_or_discarded_with_a_reason),
 		cmocka_unit_test(a_batch_ends_before_a_flood_does),
+		cmocka_unit_test(where_frames_come_one_at_a_time_each_is_a_batch),
+		cmocka_unit_test(a_device_is_polled_while_it_is_there),
 		cmocka_unit_test(without_memory_a_frame_is_dropped_and_the_next_is_read),
 		cmocka_unit_test(what_the_device_does_not_take_waits_in_order),
 		cmocka_unit_test(what_waits_is_dropped_when_the_device_goes),
