@@ -261,7 +261,7 @@ static const struct strata_option tap_options[] = {
 	},
 	{
 		.name = "checksum", .type = STRATA_OPT_CHOICE,
-		.offset = offsetof(struct tap_config, checksum), .fallback = "stack",
+		.offset = offsetof(struct tap_config, checksum), .fallback = "device",
 		.choices = tap_checksums,
 		.help = "Who completes the checksums of packets larger than the MTU; stack: slower, but right "
 			"in captures on the host.",
