@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Sends 64 bytes there and back over one connection, N times, between two stacks that `wire` ends join: run
+ * under callgrind with two values of N, the difference is the instructions of one exchange.
+ */
+#include <stdlib.h>
+
+#include "pair.h"
+
+int main(int argc, char **argv)
+{
+	struct pair pair;
+	long count = argc > 1 ? strtol(argv[1], NULL, 10) : 1000;
+	struct sockaddr_in to;
+	int listener, client, server;
+
+	pair_open(&pair, argc > 2 ? argv[2] : NULL);
+	listener = pair_listener(&pair, 0, &to);
+	client = pair_connect(&pair, &to, listener, &server);
+	for (long i = 0; i < count; i++) {
+		pair_talk(&pair, 0, client, server);
+		pair_talk(&pair, 1, server, client);
+	}
+	pair_close(&pair);
+	return 0;
+}
