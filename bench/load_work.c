@@ -304,11 +304,14 @@ void load_datagrams(struct load *load)
 void load_hold(struct load *load)
 {
 	static const uint16_t ports[] = { PORT_ECHO, PORT_DISCARD };
+	/* So that the end of this program is the end of them, without a FIN for each that is sent again and again. */
+	const struct linger reset = { .l_onoff = 1 };
 	char byte;
 
 	for (unsigned int i = 0; i < load->connections; i++) {
 		int fd = load_connect(load, SOCK_STREAM, ports[i % 2], true);
 
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 		byte = 'x';
 		/* Each carries a byte each way where it can. */
 		if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1 ||

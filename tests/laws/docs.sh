@@ -79,6 +79,8 @@ empty 'every installed program has a page of its own' "$(
 	sed -n 's/^s\{0,1\}bin_PROGRAMS += //p' tools/*.mk | tr ' ' '\n' | while read -r program; do
 		find tools -name "$(basename "$program").[18]" | grep -q . || echo "$program"
 	done)"
+empty "the README's figures are those of bench/results/bench.json" "$(
+	[ ! -f bench/results/bench.json ] || bench/report check bench/results README.md 2>&1)"
 
 # said PATTERN: whether a page of strata(1) or of one of its subcommands has it.
 plain_pages=$(sed 's/\\-/-/g; s/\\f[A-Z]//g; s/"//g' $(find tools -name "strata*.1" | sort))
