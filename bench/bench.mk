@@ -28,7 +28,7 @@ bench_limit_SOURCES = bench/limit.c
 bench_linux_server_SOURCES = bench/linux_server.c
 bench_strata_server_SOURCES = bench/strata_server.c
 bench_strata_server_LDADD = libstrata.la
-EXTRA_DIST += bench/compare bench/arena bench/report
+EXTRA_DIST += bench/compare bench/arena bench/report bench/profile bench/PROFILE.md
 
 # Other stacks, from Debian's packages; what cannot be built is left out, and said. bench/run does it too.
 peers = bench/lwip bench/lwip-tuned bench/netstack
