@@ -899,10 +899,9 @@ bool iface_flush(struct kernel *k)
 unsigned int iface_poll(struct kernel *k)
 {
 	unsigned int frames = 0;
-	uint32_t i;
 
 	/* By index: what a frame leads to may close interfaces. */
-	for (i = 0; i < k->ifaces->used; i++) {
+	for (uint32_t i = 0; i < k->ifaces->used; i++) {
 		struct iface *iface = k->ifaces->slots[i];
 		if (iface != NULL && iface->opened && driver_ops(&iface->pub)->poll != NULL)
 			frames += driver_ops(&iface->pub)->poll(&iface->pub);
