@@ -55,8 +55,8 @@ STRATA_API void strata_shards_pause(struct strata_shards *shards);
 STRATA_API void strata_shards_resume(struct strata_shards *shards);
 
 /** strata_reload() of every shard: planned on all before it is made on any, told once. When a shard fails
- *  on the way, those before it are given the state that the failing one has kept, as far as that can be,
- *  and `error` names the shard. `text` NULL: the file again. */
+ *  on the way all the same (memory, a device), those before it have what is new, it and those behind it what
+ *  was, and `error` names it: another reload makes them one again. `text` NULL: the file again. */
 STRATA_API int strata_shards_reload(struct strata_shards *shards, const char *text, size_t length,
 				    bool dry_run, strata_change_fn *each, void *ctx,
 				    struct strata_error *error);
