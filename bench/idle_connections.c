@@ -16,6 +16,8 @@ int main(int argc, char **argv)
 	struct pair pair;
 	long count = argc > 1 ? strtol(argv[1], NULL, 10) : 1000;
 	int *sockets[2];
+	int listener, client, server;
+	struct sockaddr_in to;
 	size_t before[2];
 
 	if (count < 1 || count > MOST) {
@@ -27,6 +29,11 @@ int main(int argc, char **argv)
 		pair_check(sockets[i] == NULL ? -12 : 0, "memory");
 	}
 	pair_open(&pair, argc > 2 ? argv[2] : NULL);
+	/* What a stack needs once, however many connections there are, is there before it is measured. */
+	listener = pair_listener(&pair, 1000, &to);
+	client = pair_connect(&pair, &to, listener, &server);
+	pair_talk(&pair, 0, client, server);
+	pair_talk(&pair, 1, server, client);
 	for (int i = 0; i < 2; i++)
 		before[i] = strata_memory_used(pair.end[i].stack);
 	pair_connections(&pair, count, sockets[0], sockets[1]);
