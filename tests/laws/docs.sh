@@ -30,6 +30,8 @@ wanted() {
 
 for page in modules/*/*/strata-*.7; do
 	name=$(basename "$(dirname "$page")")
+	"$abs_top_builddir/tools/strata" module info "$name" >/dev/null 2>&1 ||
+		! grep -q '^if HAVE_' "$(dirname "$page")/module.mk" || continue	# left out here
 	said=$(entries "$page")
 	empty "strata-$name(7) has the options of the module, their ranges and defaults" "$(
 		wanted "$name" | while IFS='|' read -r option what; do

@@ -12,7 +12,8 @@ test_scripts += \
 	tests/system/graph.sh tests/system/handshake.sh tests/system/log.sh \
 	tests/system/lossy.sh tests/system/metrics.sh tests/system/reload.sh tests/system/shards.sh \
 	tests/system/test_cli.sh tests/system/test_demos.sh tests/system/test_fault.sh \
-	tests/system/test_help.sh tests/system/test_packet.sh tests/system/test_strata.sh \
+	tests/system/test_help.sh tests/system/test_packet.sh tests/system/test_pcap.sh \
+	tests/system/test_xdp.sh tests/system/test_strata.sh \
 	tests/system/test_tap.sh \
 	tests/system/top.sh tests/system/trace.sh tests/system/traffic.sh
 quick_scripts += \

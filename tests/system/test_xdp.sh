@@ -1,0 +1,122 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The XDP driver on one end of a veth pair, against Linux at the other: traffic, a device that goes, a daemon that
+# is killed, and what is refused.
+
+. "$(dirname "$0")/lib.sh"
+needs ping ip nc ethtool
+
+card=192.0.2.2
+far() { ip netns exec far "$@"; }
+answers() { far ping -q -c 1 -W 1 $card; }
+show() { "$strata" --run-dir "$work/run" show "$@"; }
+state_is() { show interfaces | grep -q "^st0: .*state $1,"; }
+attached() { ip link show v1 | grep -q 'prog/xdp'; }
+
+# A veth leaves checksums open for whoever needs none; here nobody would complete them.
+link() {
+	ip link add v1 type veth peer name v0 netns far &&
+		far ip addr add 192.0.2.1/24 dev v0 && far ip link set v0 up && ip link set v1 up &&
+		far ethtool -K v0 tx off >/dev/null 2>&1
+}
+
+# manifest [OPTION…]
+manifest() {
+	write_manifest | sed "s/name: tap/name: xdp/; s/driver: tap/driver: xdp/; /host:/d
+		s|device: .*|device: v1|" | awk -v more="$*" '{ print } /device:/ {
+			n = split(more, option, " ")
+			for (i = 1; i <= n; i++) { split(option[i], a, "="); print "      " a[1] ": " a[2] } }'
+}
+
+refused() {
+	"$stratad" -c "$1" --run-dir run2 >refused 2>&1 && return 1
+	grep -q "$2" refused
+}
+
+if ! "$strata" module info xdp >/dev/null 2>&1; then
+	skip 'the XDP driver' 'built without libxdp'
+	finish
+fi
+ip netns add far 2>/dev/null || {
+	skip 'the XDP driver' 'no named namespaces here'
+	finish
+}
+far ip link set lo up
+link || {
+	skip 'the XDP driver' 'no veth with a checksum that can be turned off'
+	finish
+}
+manifest >plain.yaml
+if ! stratad_start plain.yaml; then
+	if grep -qE 'needs CAP_NET_ADMIN|no AF_XDP sockets|Operation not supported' stratad.log; then
+		skip 'the XDP driver' "$(grep -o 'device v1: .*' stratad.log | head -n 1)"
+		finish
+	fi
+	fail 'stratad starts' "$(cat stratad.log)"
+	finish
+fi
+
+# ---- traffic ----
+
+check 'its program is on the device' attached
+check 'the card answers pings' eventually 5 answers
+check 'and large ones, in fragments' far ping -q -c 3 -i 0.1 -W 1 -s 20000 $card
+head -c 3000000 /dev/urandom >sent
+far nc -N -w 5 $card 7 <sent >back
+check '3 MB of TCP come back as they were' cmp sent back
+check 'UDP too' test "$(echo datagram | far nc -u -w 1 $card 7)" = datagram
+timeout 5 "$strata" --run-dir run trace --count 6 >traced 2>&1 &
+trace_pid=$!
+read -r -t 0.3 <> <(:)
+answers >/dev/null
+answers >/dev/null
+wait $trace_pid
+check 'a trace shows what leaves for the device' grep -q 'xdp .*→ v1' traced
+check 'the log tells the mode' grep -q 'device v1, queue 0: ' stratad.log
+
+# ---- a link that flaps, a device that goes ----
+
+ip link set v1 down
+check 'a device set down is noticed' eventually 2 state_is 'no carrier'
+ip link set v1 up
+check 'the card answers when it is up again' eventually 5 answers
+ip link del v1
+check 'a device that goes is noticed' eventually 2 state_is 'no carrier'
+link
+check 'a new one of its name is taken' eventually 7 answers
+end
+check 'its program goes with the daemon' sh -c '! ip link show v1 | grep -q prog/xdp'
+
+# ---- as the manifest says ----
+
+manifest mode=zerocopy frames=64 backlog=4 >small.yaml
+begin small.yaml
+check 'without zero-copy mode it says so, or has it' grep -qE 'copy mode, since|zero-copy mode' stratad.log
+check 'with few frames the card answers' eventually 5 answers
+far nc -N -w 10 $card 7 <sent >back
+check 'and 3 MB come back as they were' cmp sent back
+manifest >second.yaml
+check 'a queue that is taken is refused' refused second.yaml 'another process has the queue\|has another XDP program'
+kill -KILL "$stratad_pid"
+wait "$stratad_pid" 2>/dev/null
+stratad_pid=
+check 'its program goes with a daemon that is killed' eventually 2 sh -c '! ip link show v1 | grep -q prog/xdp'
+
+# ---- bad input ----
+
+manifest queue=77 >queue.yaml
+check 'a queue that is not there is refused' refused queue.yaml 'device v1: '
+sed 's/device: v1/device: nothere/' plain.yaml >missing.yaml
+check 'and a device that is not there' refused missing.yaml 'device nothere: the host has none of that name'
+manifest frames=100 >odd.yaml
+check 'and frames that are no power of two' refused odd.yaml 'no power of two'
+sed 's/^    mac:/    mtu: 3000\n    mac:/' plain.yaml >jumbo.yaml
+check 'and an MTU larger than the device has' refused jumbo.yaml 'MTU of 3000 is larger than 1500'
+if command -v setpriv >/dev/null; then
+	check 'without authority it says what is missing' sh -c "
+		! setpriv --bounding-set -net_raw,-bpf,-sys_admin --inh-caps -net_raw '$stratad' -c plain.yaml \
+			--run-dir run2 >refused 2>&1 && grep -q 'needs CAP_' refused"
+fi
+check 'and nothing is left on the device' sh -c '! ip link show v1 | grep -q prog/xdp'
+
+finish
