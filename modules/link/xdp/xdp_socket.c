@@ -11,11 +11,15 @@
 #include <linux/if_link.h>
 #include <linux/if_xdp.h>
 #include <net/if_arp.h>
+#include <sched.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "xdp_int.h"
+
+/* Local choice: attempts at a queue that is taken. */
+#define XDP_TRIES 200
 
 static int xdp_fail(const struct xdp *xdp, struct strata_error *error, const char *what, int result)
 {
@@ -112,31 +116,47 @@ static void xdp_tell_mode(struct xdp *xdp)
 		   "copy mode, since its driver has no zero-copy mode" : "copy mode");
 }
 
+static void xdp_close_memory(struct xdp *xdp)
+{
+	if (xdp->umem != NULL)
+		xsk_umem__delete(xdp->umem);
+	if (xdp->area != NULL)
+		munmap(xdp->area, xdp->area_size);
+	xdp->umem = NULL;
+	xdp->area = NULL;
+}
+
+/* Memory and socket together: what a failed socket leaves of its memory's rings is of no use. */
 static int xdp_open_socket(struct xdp *xdp, struct strata_error *error)
 {
 	static const uint16_t modes[XDP_MODES] = {
 		[XDP_MODE_AUTO] = 0, [XDP_MODE_COPY] = XDP_COPY, [XDP_MODE_ZEROCOPY] = XDP_ZEROCOPY,
 	};
-	const uint32_t mode = xdp_config(xdp)->mode;
-	int result = xdp_try_socket(xdp, modes[mode]);
+	uint16_t mode = modes[xdp_config(xdp)->mode];
+	unsigned int tries;
+	int result;
 
-	if (result < 0 && mode == XDP_MODE_ZEROCOPY && result != -EBUSY) {
-		/* The rings were unmapped with the socket that failed, and the memory has them no more. */
-		xsk_umem__delete(xdp->umem);
-		munmap(xdp->area, xdp->area_size);
-		xdp->umem = NULL;
-		xdp->area = NULL;
+	for (tries = 0; ; tries++) {
 		result = xdp_open_memory(xdp, error);
 		if (result < 0)
 			return result;
-		result = xdp_try_socket(xdp, XDP_COPY);
+		result = xdp_try_socket(xdp, mode);
+		if (result == 0) {
+			xdp_tell_mode(xdp);
+			return 0;
+		}
+		xdp_close_memory(xdp);
+		if (mode == XDP_ZEROCOPY && result != -EBUSY)
+			mode = XDP_COPY;
+		else if (result != -EBUSY || tries >= XDP_TRIES)
+			break;
+		/* The host lets go of a queue some time after its socket was closed. */
+		sched_yield();
 	}
-	if (result < 0)
-		return xdp_fail(xdp, error, result == -EBUSY ? "another process has the queue" :
-				result == -EINVAL ? "it has no queue of that number" :
-				"no AF_XDP socket is to be had", result);
-	xdp_tell_mode(xdp);
-	return 0;
+	if (result == -EINVAL)
+		return xdp_fail(xdp, error, "it has no queue of that number", -ENXIO);
+	return xdp_fail(xdp, error, result == -EBUSY ? "another process has the queue" :
+			"no AF_XDP socket is to be had", result);
 }
 
 /* ---- the program ---- */
@@ -226,15 +246,10 @@ void xdp_socket_close(struct xdp *xdp)
 	xdp_close_descriptor(&xdp->map);
 	if (xdp->socket != NULL)
 		xsk_socket__delete(xdp->socket);
-	if (xdp->umem != NULL)
-		xsk_umem__delete(xdp->umem);
-	if (xdp->area != NULL)
-		munmap(xdp->area, xdp->area_size);
+	xdp_close_memory(xdp);
 	strata_free(stack, xdp->free);
 	strata_free(stack, xdp->returned);
 	xdp->socket = NULL;
-	xdp->umem = NULL;
-	xdp->area = NULL;
 	xdp->free = NULL;
 	xdp->returned = NULL;
 	xdp->open = false;
@@ -252,8 +267,6 @@ int xdp_socket_open(struct xdp *xdp, struct strata_error *error)
 	xdp->returned = strata_alloc(stack, xdp->half * sizeof(*xdp->returned));
 	if (xdp->free == NULL || xdp->returned == NULL)
 		result = xdp_fail(xdp, error, "lists of frames", -ENOMEM);
-	if (result == 0)
-		result = xdp_open_memory(xdp, error);
 	if (result == 0)
 		result = xdp_open_socket(xdp, error);
 	if (result == 0) {
