@@ -16,7 +16,7 @@ for folder in "$abs_top_srcdir"/modules/*/*/module.mk; do
 	check "$name keeps the rules" "$abs_top_builddir/tools/strata" module test "$name" $amount
 done
 # What cannot be tried without a device: on the one that every namespace has.
-for name in packet xdp; do
+for name in packet; do
 	[ -e "$abs_top_builddir/modules/$name.la" ] || continue
 	# shellcheck disable=SC2086
 	check "$name keeps the rules on a device" "$abs_top_builddir/tools/strata" module test "$name" $amount \
