@@ -426,11 +426,12 @@ static uint32_t cubic_loss(struct strata_congestion *c, uint64_t now)
 {
 	const struct cubic_config *config = c->algorithm->config;
 	struct cubic *cu = state_made(c, now);
-	struct curve *curve = &cu->curve;
 	uint32_t ssthresh = reduce(c, cu);
+	struct curve *curve;
 
 	if (cu == NULL)
 		return ssthresh;
+	curve = &cu->curve;
 	/* 4.7: below the plateau of before, another flow has taken its share: leave it more. */
 	if (config->fast_convergence && c->cwnd < curve->w_max)
 		curve->w_max = (uint32_t)((uint64_t)c->cwnd * (BETA_UNIT + config->beta) /
