@@ -297,12 +297,18 @@ static void sent(struct tcp_sock *tp, uint32_t seq, uint32_t payload, bool fin, 
 	tp->last_sent_ms = now;
 }
 
+/* Segments of `room` bytes that the largest super-packet takes. */
+static uint32_t super_segments(uint32_t room)
+{
+	return (STRATA_PKT_MAX - NETWORK_HEADER_MAX - TCP_HEADER_MAX) / room;
+}
+
 /* A packet with the header and up to `length` bytes from `seq` on, as far as they go into one. NULL when
  * memory is short. */
 static struct strata_pkt *segment_new(struct tcp_sock *tp, const struct tcp_header *h, uint32_t length,
 				      uint32_t room, bool again)
 {
-	uint32_t most = (STRATA_PKT_MAX - NETWORK_HEADER_MAX - TCP_HEADER_MAX) / room, got;
+	uint32_t most = super_segments(room), got;
 	struct strata_pkt *pkt = tcp_pkt_new(tp->sock.stack, h);
 
 	if (pkt == NULL)
@@ -431,6 +437,8 @@ static uint32_t new_length(struct tcp_sock *tp, uint32_t room)
 	length = tcp_min32(unsent, tcp_min32(window, space));
 	if (space < unsent && space <= window)
 		tp->cwnd_limited = true;
+	if (tp->filling)
+		return length - length % (super_segments(room) * room);
 	rest = length % room;
 	if (rest == 0)
 		return length;

@@ -457,6 +457,7 @@ struct tcp_sock {
 	bool counted : 1;		/* in tcpCurrEstab */
 	bool fin_waiting : 1;		/* in orphans_waiting */
 	bool uncork : 1;		/* the next output ignores CORK */
+	bool filling : 1;		/* the application is writing on: only full super-packets leave */
 	bool app_limited : 1;		/* the application gave too little to send */
 	bool rate_app_limited : 1;	/* delivery_rate was measured so */
 	/* RFC 3168: agreed upon (in SYN-SENT: asked for); marks came in; they are echoed; the peer is to hear

@@ -10,6 +10,10 @@
 #include <sys/ioctl.h>
 #include "tcp_int.h"
 
+/* local choice: bytes written at once before what can leave does. Two super-packets, so that the device's part of
+ * the cache holds them. */
+#define PUSH_BYTES (UINT32_C(128) * 1024)
+
 /* ---- open ---- */
 
 struct tcp_extra *tcp_extra(struct tcp_sock *tp)
@@ -218,6 +222,25 @@ static ssize_t send_in_syn(struct tcp_sock *tp, const struct msghdr *msg, const 
 	return done != 0 ? (ssize_t)done : -EINPROGRESS;
 }
 
+/* Copies up to `room` bytes. Super-packets that are full leave while the rest is still being written: the
+ * device then copies them out of the processor's cache, where they are not found any more at the batch's end. */
+static uint32_t copy_data(struct tcp_sock *tp, const struct msghdr *msg, uint32_t room)
+{
+	uint32_t done = 0, part, n;
+
+	do {
+		part = tcp_min32(room - done, PUSH_BYTES);
+		n = tcp_sndq_write(tp, msg->msg_iov, msg->msg_iovlen, done, part);
+		done += n;
+		if (n == PUSH_BYTES && tp->state == TCP_ESTABLISHED) {
+			tp->filling = true;
+			tcp_output(tp);
+			tp->filling = false;
+		}
+	} while (n == part && done < room && tcp_in(tp, TCP_MAY_SEND));
+	return done;
+}
+
 /* Takes up to `room` bytes, by reference where that is asked for and allowed. Returns how many or -errno. */
 static ssize_t take_data(struct tcp_sock *tp, const struct msghdr *msg, uint32_t room, int flags)
 {
@@ -226,7 +249,7 @@ static ssize_t take_data(struct tcp_sock *tp, const struct msghdr *msg, uint32_t
 	int error;
 
 	if ((flags & MSG_ZEROCOPY) == 0 || (tp->sock.options & STRATA_SO_ZEROCOPY) == 0) {
-		done = tcp_sndq_write(tp, msg->msg_iov, msg->msg_iovlen, 0, room);
+		done = copy_data(tp, msg, room);
 	} else {
 		error = strata_zerocopy_begin(&tp->sock, &call);
 		if (error < 0)

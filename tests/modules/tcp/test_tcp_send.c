@@ -433,6 +433,38 @@ static void dividing_acks_opens_the_window_no_faster(void **state)
 	fx_close(fx);
 }
 
+/* What fills a super-packet leaves while the rest is still being copied in; the small end of what is there at such a
+ * moment must not. */
+static void a_large_write_leaves_in_full_segments_but_the_last(void **state)
+{
+	enum { GROW = 300 * MSS, WRITE = 200 * MSS };
+	struct fixture *fx = fx_open(.options = "tcp.initial_window=64");
+	int s = accept_one(listen_on(80), .mss = MSS, .wscale = 7), one = 1;
+	uint32_t acked = 1, from;
+	const struct fx_pkt *pkt;
+	uint8_t bytes[MSS];
+
+	(void)state;
+	fx_setsockopt(fx, s, IPPROTO_TCP, TCP_NODELAY, one);
+	fx_setsockopt(fx, s, SOL_SOCKET, SO_SNDBUF, 2 * GROW);
+	/* Slow start makes a window for all of the write to come. */
+	send_pattern(fx, s, 0, GROW);
+	for (; acked < 1 + GROW; acked += MSS) {
+		assert_non_null(fx_next(fx));
+		rx(ACK, .ack = acked + MSS, .win = 60000);
+	}
+	send_pattern(fx, s, acked - 1, WRITE + 10);
+	for (from = acked; from < acked + WRITE; from += MSS) {
+		pkt = fx_next(fx);
+		assert_non_null(pkt);
+		assert_int_equal(pkt->payload_len, MSS);
+		fx_pattern_fill(bytes, MSS, from - 1);
+		assert_memory_equal(pkt->payload, bytes, MSS);
+	}
+	expect_tx(ACK | PSH, .seq = from, .len = 10);
+	fx_close(fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -455,6 +487,7 @@ int main(void)
 		cmocka_unit_test(unreachables_do_not_end_an_established_connection),
 		cmocka_unit_test(the_window_is_halved_for_each_timeout_of_idleness),
 		cmocka_unit_test(dividing_acks_opens_the_window_no_faster),
+		cmocka_unit_test(a_large_write_leaves_in_full_segments_but_the_last),
 	};
 
 	return fx_main(tests);
