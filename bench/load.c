@@ -69,6 +69,10 @@ int load_connect(const struct load *load, int type, uint16_t port, bool wait)
 		load_fail("socket");
 	if (type == SOCK_STREAM)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (load->from.sin_family != 0 &&
+	    (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)) < 0 ||
+	     bind(fd, (const struct sockaddr *)&load->from, sizeof(load->from)) < 0))
+		load_fail("--from");
 	if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0 && errno != EINPROGRESS)
 		load_fail("connect");
 	return fd;
@@ -193,6 +197,7 @@ static int usage(void)
 		"  --warm-up S       how long not, before (0.2)\n"
 		"  --block BYTES     of one system call of a bulk workload (262144)\n"
 		"  --server-pid PID  tells the CPU time of that process too; may be given again\n"
+		"  --from ADDRESS    of the client\n"
 		"  --pin CPU         the one processor to run on\n");
 	return 2;
 }
@@ -210,7 +215,7 @@ static void server_add(pid_t pid)
 
 static int options(struct load *load, int argc, char **argv)
 {
-	enum { CONNECTIONS, OUTSTANDING, SECONDS, WARM_UP, BLOCK, SERVER, PIN };
+	enum { CONNECTIONS, OUTSTANDING, SECONDS, WARM_UP, BLOCK, SERVER, FROM, PIN };
 	static const struct option names[] = {
 		{ "connections", required_argument, NULL, CONNECTIONS },
 		{ "outstanding", required_argument, NULL, OUTSTANDING },
@@ -218,6 +223,7 @@ static int options(struct load *load, int argc, char **argv)
 		{ "warm-up", required_argument, NULL, WARM_UP },
 		{ "block", required_argument, NULL, BLOCK },
 		{ "server-pid", required_argument, NULL, SERVER },
+		{ "from", required_argument, NULL, FROM },
 		{ "pin", required_argument, NULL, PIN },
 		{ 0 },
 	};
@@ -231,6 +237,11 @@ static int options(struct load *load, int argc, char **argv)
 		case WARM_UP: load->warm_up = (uint64_t)(strtod(optarg, NULL) * 1e9); break;
 		case BLOCK: load->block = strtoul(optarg, NULL, 10); break;
 		case SERVER: server_add((pid_t)strtol(optarg, NULL, 10)); break;
+		case FROM:
+			load->from.sin_family = AF_INET;
+			if (inet_pton(AF_INET, optarg, &load->from.sin_addr) != 1)
+				return -1;
+			break;
 		case PIN: pin(optarg); break;
 		default: return -1;
 		}

@@ -19,7 +19,7 @@ enum {
 };
 
 struct load {
-	struct sockaddr_in to;
+	struct sockaddr_in to, from;	/* `from` unset: as the host's routes choose */
 	unsigned int connections, outstanding;
 	uint64_t warm_up, seconds_ns;	/* before counting begins, and how long it lasts */
 	size_t block;			/* bytes of a bulk workload's system call */
