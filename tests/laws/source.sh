@@ -54,6 +54,13 @@ empty 'no C file has more than 1000 lines' "$(for f in $sources; do
 done)"
 empty 'no structure is packed and none has bit-fields in kernel and modules' \
 	"$(grep -nE '__attribute__ *\(\(.*packed' kernel/*.[ch] modules/*/*/*.[ch] include/strata/*.h)"
+empty 'the decision records are numbered without a gap, in their names and in their titles' "$(
+	n=0
+	for f in docs/adr/*.md; do
+		n=$((n + 1))
+		case $f in docs/adr/$(printf '%04d' $n)-*) ;; *) echo "$f: not number $n" ;; esac
+		head -n 1 "$f" | grep -q "^# $n\\. " || echo "$f: its title is not number $n"
+	done)"
 empty 'nothing is left to be done later' "$(
 	# shellcheck disable=SC2086
 	grep -nE '\b(TO''DO|FIX''ME|X''XX)\b' $sources)"

@@ -3,7 +3,7 @@
  * What an AF_XDP socket needs of the host: memory for frames, the socket, a program of five instructions that
  * sends the queue's frames to it, and the link that holds the program on the device. The link is a
  * descriptor, so program and redirection go with the process, however it ends. Read
- * Documentation/networking/af_xdp.rst and docs/adr/0025 before editing.
+ * Documentation/networking/af_xdp.rst and docs/adr/0024 before editing.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
