@@ -8,7 +8,7 @@ tests_system_stream_SOURCES = tests/system/stream.c
 tests_system_opener_SOURCES = tests/system/opener.c
 
 test_scripts += \
-	tests/system/bulk.sh tests/system/capture.sh tests/system/datagrams.sh tests/system/disable.sh \
+	tests/system/bulk.sh tests/system/busy_poll.sh tests/system/capture.sh tests/system/datagrams.sh tests/system/disable.sh \
 	tests/system/graph.sh tests/system/handshake.sh tests/system/log.sh \
 	tests/system/lossy.sh tests/system/metrics.sh tests/system/reload.sh tests/system/shards.sh \
 	tests/system/test_cli.sh tests/system/test_demos.sh tests/system/test_fault.sh \
