@@ -4,14 +4,13 @@
 # told so while it runs.
 
 . "$(dirname "$0")/lib.sh"
-needs ping nc jq
+needs ping nc
 
 card=192.0.2.2
 strata() { "$strata" --run-dir "$work/run" "$@"; }
 ticks() { awk '{ print $14 + $15 }' "/proc/$stratad_pid/stat"; }
 echoes() { [ "$(echo "$1" | timeout 5 nc -N $card 7)" = "$1" ]; }
 udp_echoes() { [ "$(echo "$1" | timeout 5 nc -u -w 1 $card 7)" = "$1" ]; }
-busy_poll() { strata show config --json | jq -r '.stack.busy_poll'; }
 
 # cost: processor time, in hundredths of a second, while ten pings come a fifth of a second apart.
 cost() {
