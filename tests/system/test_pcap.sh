@@ -4,7 +4,7 @@
 # files that are broken.
 
 . "$(dirname "$0")/lib.sh"
-needs ping ip tcpdump
+needs ping ip tcpdump nc
 
 show() { "$strata" --run-dir "$work/run" show "$@"; }
 counter() { show counters pcap | awk -v name="$1" '$2 == name { n = $3 } END { print n + 0 }'; }
@@ -14,7 +14,7 @@ drop() { show drops | awk -v name="$1" '$1 == "pcap" && $2 == name { n = $3 } EN
 
 # manifest [OPTION…]
 manifest() {
-	write_manifest arp ipv4 icmp | sed "s/name: tap/name: pcap/; s/driver: tap/driver: pcap/; /host:/d" |
+	write_manifest arp ipv4 icmp udp 'echo udp=7' | sed "s/name: tap/name: pcap/; s/driver: tap/driver: pcap/; /host:/d" |
 		awk -v more="$*" '/device:/ {
 			n = split(more, option, " ")
 			for (i = 1; i <= n; i++) { split(option[i], a, "="); print "      " a[1] ": " a[2] }
@@ -91,6 +91,30 @@ if command -v editcap >/dev/null; then
 else
 	skip 'pcapng, snapped packets, other link types' 'editcap is not installed'
 fi
+
+# ---- checksums that a device was to complete ----
+
+write_manifest arp ipv4 icmp udp 'echo udp=7' >tap.yaml
+begin tap.yaml
+capture_start open.pcap --immediate-mode 'udp dst port 7 or arp'
+echo datagram | nc -u -w 1 192.0.2.2 7 >/dev/null
+eventually 3 sh -c '[ "$(tcpdump -nr open.pcap udp 2>/dev/null | wc -l)" -eq 1 ]'
+capture_stop
+end
+check 'a capture has a checksum that is not complete' sh -c 'tcpdump -nvvr open.pcap udp 2>/dev/null | grep -q "bad udp cksum"'
+replies() { tcpdump -nr answers.pcap 'udp src port 7' 2>/dev/null | wc -l; }
+manifest read=open.pcap write=answers.pcap speed=max linger=200ms >verify.yaml
+begin verify.yaml
+eventually 5 ended
+check 'the datagram is discarded as damaged' sh -c "'$strata' --run-dir '$work/run' show drops | grep -q 'udp .*checksum'"
+end
+check 'and not answered' test "$(replies)" -eq 0
+manifest read=open.pcap write=answers.pcap speed=max linger=200ms checksum=trust >trust.yaml
+begin trust.yaml
+eventually 5 ended
+end
+check 'a file that is trusted is answered' test "$(replies)" -eq 1
+check 'with a right checksum' sh -c '! tcpdump -nvvr answers.pcap 2>/dev/null | grep -qi "bad .*cksum"'
 
 # ---- bad input ----
 

@@ -67,6 +67,8 @@ static void replay_input(struct replay *replay)
 		replay_drop(replay, REPLAY_DROP_NO_MEMORY);
 		return;
 	}
+	if (replay_config(replay)->checksum == REPLAY_CHECKSUM_TRUST)
+		pkt->csum = STRATA_CSUM_VERIFIED;
 	pkt->time = strata_now(stack);
 	strata_iface_input(replay->iface, pkt);
 }
@@ -266,6 +268,12 @@ static int replay_mtu_changed(struct strata_iface *iface, struct strata_error *e
 	return 0;
 }
 
+static const char *const replay_checksums[] = {
+	[REPLAY_CHECKSUM_VERIFY] = "verify",
+	[REPLAY_CHECKSUM_TRUST] = "trust",
+	[REPLAY_CHECKSUMS] = NULL,
+};
+
 static const struct strata_option replay_options[] = {
 	{
 		.name = "read", .type = STRATA_OPT_STRING, .offset = offsetof(struct replay_config, read),
@@ -274,6 +282,13 @@ static const struct strata_option replay_options[] = {
 	{
 		.name = "write", .type = STRATA_OPT_STRING, .offset = offsetof(struct replay_config, write),
 		.help = "File that gets what is sent, in pcap format; it is made anew. None: it is discarded.",
+	},
+	{
+		.name = "checksum", .type = STRATA_OPT_CHOICE,
+		.offset = offsetof(struct replay_config, checksum), .fallback = "verify",
+		.choices = replay_checksums,
+		.help = "Whether transports verify the file's checksums; trust: for captures of packets whose "
+			"checksums a device was to complete.",
 	},
 	{
 		.name = "speed", .type = STRATA_OPT_STRING, .offset = offsetof(struct replay_config, speed),

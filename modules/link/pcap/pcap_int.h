@@ -20,9 +20,17 @@
 /** Parts of `speed: realtime`. */
 #define REPLAY_REALTIME UINT64_C(1000000)
 
+/** What becomes of the checksums of packets that are read. */
+enum replay_checksum {
+	REPLAY_CHECKSUM_VERIFY,
+	REPLAY_CHECKSUM_TRUST,
+	REPLAY_CHECKSUMS,
+};
+
 /** Options of an interface. */
 struct replay_config {
 	const char *read, *write;	/* NULL: none */
+	uint32_t checksum;		/* enum replay_checksum */
 	const char *speed;
 	uint64_t loop;			/* rounds; 0: for ever */
 	uint64_t linger;		/* ns */
