@@ -60,7 +60,8 @@ static void packet_rx_drop(struct packet *packet, const struct packet_frame *fra
 	pkt->iface = packet->iface;
 	pkt->data = pkt->buf + PACKET_HEADROOM;
 	pkt->len = n;
-	memcpy(pkt->data, frame->data, n);
+	if (n != 0)	/* a slot that makes no sense has no data */
+		memcpy(pkt->data, frame->data, n);
 	strata_drop(packet->iface->driver, strata_pkt_get(pkt), reason);
 	pkt->trace_id = 0;
 }
