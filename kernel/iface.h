@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The inside of an interface, and what iface.c addr.c group.c route.c dst.c neigh.c network.c
- * segment.c promise each other beyond kernel.h.
+ * The inside of an interface, and what iface.c iface_io.c addr.c group.c route.c dst.c neigh.c
+ * network.c segment.c promise each other beyond kernel.h.
  */
 #ifndef KERNEL_IFACE_H
 #define KERNEL_IFACE_H
@@ -46,9 +46,26 @@ struct iface {
 	uint64_t reachable_drawn;	/* when */
 };
 
+struct iface_table {
+	struct iface **slots;		/* by index - 1; NULL: gone. An index is never used again */
+	uint32_t room, used;
+	struct iface *dirty;		/* whose drivers want a flush */
+	uint8_t *flat;			/* for frames in pieces, as the embedder sees them; made at the first */
+};
+
 static inline struct iface *iface_of(const struct strata_iface *iface)
 {
 	return (struct iface *)(uintptr_t)iface;
+}
+
+static inline const struct strata_link_ops *driver_ops(const struct strata_iface *iface)
+{
+	return iface->driver->module->link;
+}
+
+static inline const struct strata_link_ops *framing_ops(const struct strata_iface *iface)
+{
+	return iface->framing != NULL ? iface->framing->module->link : NULL;
 }
 
 static inline bool iface_usable(const struct strata_iface *iface)
@@ -93,6 +110,14 @@ static inline struct strata_instance *network_next(struct kernel *k, const struc
 int iface_check_mtu(struct kernel *k, const struct strata_iface *iface, uint32_t *mtu,
 		    struct strata_error *error);
 
+/* A driver's or framing's packets: what its interfaces have counted, with those that are gone. */
+void iface_link_packets(struct kernel *k, const struct strata_instance *link, uint64_t *rx,
+			uint64_t *tx);
+/* The first usable interface that has all of `flags`; NULL: none. */
+struct strata_iface *iface_first_with(struct kernel *k, uint32_t flags);
+
+/* ---- iface_io.c ---- */
+
 /* A packet that its caller may change: itself when it has one owner, else a copy. Consumes. Returns NULL
  * when memory is short, having dropped it. */
 struct strata_pkt *iface_pkt_own(struct kernel *k, struct strata_pkt *pkt);
@@ -102,11 +127,8 @@ int iface_loop_network(struct strata_iface *iface, struct strata_pkt *pkt, uint1
 /* strata_iface_output() for the kernel's own calls, where the packet has been counted for its module. */
 int iface_output(struct strata_iface *iface, struct strata_pkt *pkt, uint16_t number,
 		 const struct strata_lladdr *dst);
-/* A driver's or framing's packets: what its interfaces have counted, with those that are gone. */
-void iface_link_packets(struct kernel *k, const struct strata_instance *link, uint64_t *rx,
-			uint64_t *tx);
-/* The first usable interface that has all of `flags`; NULL: none. */
-struct strata_iface *iface_first_with(struct kernel *k, uint32_t flags);
+/* The work that takes in what loops. */
+void iface_loop_run(struct strata_stack *stack, struct strata_work *work);
 
 /* ---- addr.c ---- */
 

@@ -151,7 +151,7 @@ enum kernel_counter {
 	KERNEL_COUNTERS,
 };
 
-/* ---- interfaces, addresses, routes, neighbours (iface.c addr.c group.c route.c neigh.c) ---- */
+/* ---- interfaces, addresses, routes, neighbours (iface*.c addr.c group.c route.c neigh.c) ---- */
 
 int iface_init(struct kernel *k);
 void iface_fini(struct kernel *k);	/* closes those still open, frees all */
