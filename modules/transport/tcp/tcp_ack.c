@@ -56,6 +56,7 @@ static void end_backoff(struct tcp_sock *tp, const struct tcp_ack_event *event)
 		tp->backoff = 0;
 	tp->retransmits = 0;
 	tp->window_probes = 0;
+	tp->held_up = false;
 }
 
 /* RFC 6298 (5.2), (5.3) */

@@ -244,6 +244,7 @@ void tcp_init_tcb(struct tcp_sock *tp)
 	tp->ts_recent = 0;
 	tp->retransmits = tp->probes = tp->quick = 0;
 	tp->window_probes = 0;
+	tp->held_up = false;
 	tp->soft_error = tp->abort_pending = 0;
 	tp->ack_pending = tp->ack_now = tp->pingpong = false;
 	tp->fin_queued = tp->rcv_fin_known = tp->fin_received = false;

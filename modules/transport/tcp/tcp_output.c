@@ -382,6 +382,9 @@ int tcp_xmit(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint8_t flags)
 		tcp_mark_output(tp, pkt, seq, payload);
 	/* Refused below: lost like any other, repaired by the timer. */
 	segment_output(tp, pkt, &h, ect);
+	/* What a driver does about its device's failure may have ended the connection. */
+	if (strata_unlikely(tp->state == TCP_CLOSED))
+		return -ECONNABORTED;
 	sent(tp, seq, payload, fin, room);
 	return (int)(payload + fin);
 }
@@ -557,6 +560,8 @@ void tcp_output(struct tcp_sock *tp)
 			end_frto(tp);
 		}
 	}
+	if (strata_unlikely(tp->state == TCP_CLOSED))
+		return;
 	tp->uncork = false;
 	check_cork(tp);
 	if (tp->snd_una == tp->snd_nxt) {

@@ -473,7 +473,7 @@ struct tcp_sock {
 	uint32_t snd_end;		/* after the last byte the application gave; the FIN's number */
 	uint32_t snd_sml;		/* end of the last segment below MSS sent (Minshall) */
 	uint32_t recover;		/* RFC 6582: snd_nxt when recovery began */
-	uint32_t retransmit_ms;		/* first retransmission (or probe) without an answer */
+	uint32_t retransmit_ms;		/* first retransmission (or probe, or wait) without an answer */
 	uint32_t rcv_fin;		/* number of the peer's FIN, with rcv_fin_known */
 	uint32_t rcv_offset;		/* bytes of the first queued packet already read */
 	uint32_t rcv_bytes;		/* unread bytes in order */
@@ -490,6 +490,7 @@ struct tcp_sock {
 	uint8_t window_probes;		/* since the window closed or data moved, answered or not */
 	uint8_t probes;			/* keepalives or window probes without an answer */
 	uint8_t batch_blocks;		/* out-of-order segments since the last ACK */
+	bool held_up;			/* retransmit_ms is when a timer found the device to take no more */
 
 	struct tcp_send_queue sndq;
 	struct tcp_flight *flight;	/* NULL: nothing in flight, nothing remembered */

@@ -8,7 +8,6 @@
 #include <strata/trace.h>
 #include "tcp_int.h"
 
-
 void tcp_timer_set(struct tcp_sock *tp, enum tcp_timer_id id, uint64_t deadline)
 {
 	tp->deadline[id] = deadline;
@@ -86,7 +85,7 @@ static void fire_retransmit(struct tcp_sock *tp)
 
 	if (tp->snd_una == tp->snd_nxt)
 		return;
-	if (tp->retransmits == 0)
+	if (tp->retransmits == 0 && !tp->held_up)
 		tp->retransmit_ms = tcp_ms(tcp_now(tp));
 	over = (tp->retransmits >= retries_allowed(tp) && !closed_but_alive(tp)) ||
 	       (tp->retransmits != 0 && user_timeout_over(tp));
@@ -143,7 +142,7 @@ static void fire_persist(struct tcp_sock *tp)
 	if (!tcp_in(tp, TCP_SENDS) || tp->snd_una != tp->snd_nxt ||
 	    (tp->snd_nxt == tp->snd_end && !tp->fin_queued) || persist_override(tp))
 		return;
-	if (tp->window_probes == 0)
+	if (tp->window_probes == 0 && !tp->held_up)
 		tp->retransmit_ms = tcp_ms(tcp_now(tp));
 	/* RFC 9293 3.8.6.1, MUST-37: answered probes go on for ever; but nobody waits for an orphan, and the
 	 * user timeout bounds, as tcp(7) has it, how long data waits for a window, answers or not. */
@@ -248,16 +247,43 @@ static void fire_fin_wait(struct tcp_sock *tp)
 		tcp_finish(tp, 0);
 }
 
+/* Something is queued that was not acknowledged, sent or not. */
+static bool outstanding(const struct tcp_sock *tp)
+{
+	return tp->snd_una != tp->snd_nxt || seq_lt(tp->snd_nxt, tp->snd_end) ||
+	       (tp->fin_queued && !tcp_fin_sent(tp));
+}
+
+/* RFC 5482: what the user allows does not ask why the data is not acknowledged. */
+static bool user_waited(struct tcp_sock *tp)
+{
+	if (tp->retransmits == 0 && tp->window_probes == 0 && !tp->held_up) {
+		tp->held_up = true;
+		tp->retransmit_ms = tcp_ms(tcp_now(tp));
+	}
+	return user_timeout_over(tp);
+}
+
 /* What has not left this host says nothing about the network, and the peer's silence nothing about the peer:
  * while the device takes no more, these wait. As Linux, nothing is counted meanwhile. */
 static bool postponed(struct tcp_sock *tp, enum tcp_timer_id id)
 {
-	const unsigned int concerned = 1u << TCP_TIMER_RACK | 1u << TCP_TIMER_RETRANSMIT |
-				       1u << TCP_TIMER_PERSIST | 1u << TCP_TIMER_KEEPALIVE;
+	const unsigned int sending = 1u << TCP_TIMER_RETRANSMIT | 1u << TCP_TIMER_PERSIST;
+	const unsigned int concerned = sending | 1u << TCP_TIMER_RACK | 1u << TCP_TIMER_KEEPALIVE;
+	uint64_t wait = tcp_rto(tp);
 
 	if ((concerned & 1u << id) == 0 || !tcp_held_up(tp))
 		return false;
-	tcp_timer_set(tp, id, tcp_now(tp) + tcp_rto(tp));
+	if ((sending & 1u << id) != 0) {
+		if (!outstanding(tp))
+			return false;
+		if (user_waited(tp)) {
+			give_up(tp, false);
+			return true;
+		}
+		wait = last_wait(tp);
+	}
+	tcp_timer_set(tp, id, tcp_now(tp) + wait);
 	return true;
 }
 

@@ -3,7 +3,9 @@
  * A device that takes no more: what is to be sent stays in the send buffer and presses back on the
  * application, nothing is thrown away or given up for it, and all goes on when the device does.
  */
+#include <linux/tcp.h>
 #include <strata/iface.h>
+#include <sys/epoll.h>
 
 #include "fixture.h"
 
@@ -184,6 +186,173 @@ static void datagrams_are_refused_until_the_device_takes_them(void **state)
 	fx_close(fx);
 }
 
+/* A driver's device in the middle of a write: frames that leave until something happens to it. */
+struct trouble {
+	struct fixture *fx;
+	unsigned int frames, until;
+	void (*happens)(struct fixture *fx);
+};
+
+static void trouble_output(void *ctx, struct strata_iface *iface, const void *frame, size_t length)
+{
+	struct trouble *t = ctx;
+
+	(void)iface;
+	(void)frame;
+	(void)length;
+	if (++t->frames == t->until)
+		t->happens(t->fx);
+}
+
+static void the_link_goes(struct fixture *fx)
+{
+	strata_iface_set_running(fx->iface, false);
+}
+
+static void the_device_stops(struct fixture *fx)
+{
+	strata_iface_stop(fx->iface);
+}
+
+static void the_address_goes(struct fixture *fx)
+{
+	const uint32_t ip = htonl(STACK_IP);
+	const struct strata_addr addr = strata_addr_make(0x0800, &ip, 4);
+
+	assert_int_equal(strata_ifaddr_remove(fx->iface, &addr), 0);
+}
+
+enum { WRITE = 400 * MSS };
+
+/* Begins a write whose first parts leave while the rest is copied, and `t` happens meanwhile. */
+static ssize_t write_into(struct trouble *t, int s)
+{
+	struct fixture *fx = t->fx;
+	static uint8_t data[WRITE];
+	uint32_t acked;
+
+	fx_setsockopt(fx, s, SOL_SOCKET, SO_SNDBUF, 4 * WRITE);
+	fill(fx, s, WRITE);
+	for (acked = 1; acked < 1 + WRITE; acked += MSS) {
+		assert_non_null(fx_next(fx));
+		rx(ACK, .ack = acked + MSS, .win = 65535);
+	}
+	fx_discard(fx);
+	strata_iface_set_output(fx->iface, trouble_output, t);
+	return fx_send(fx, s, data, WRITE);
+}
+
+static void a_device_that_fails_in_the_middle_of_a_write_does_not_end_it(void **state)
+{
+	static void (*const happens[])(struct fixture *) = { the_link_goes, the_device_stops };
+	unsigned int i, until;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		for (until = 1; until <= 66; until += 13) {
+			struct fixture *fx = fx_open(.options = "tcp.initial_window=64");
+			int s = accept_one(listen_on(80), .mss = MSS, .wscale = 7);
+			struct trouble t = { fx, 0, until, happens[i] };
+
+			assert_int_equal(write_into(&t, s), WRITE);
+			fx_run(fx);
+			assert_true(t.frames >= until && t.frames < WRITE / MSS);
+			assert_int_equal(fx_getsockopt(fx, s, SOL_SOCKET, SO_ERROR), 0);
+			fx_advance(fx, 10000);
+			strata_iface_set_running(fx->iface, true);
+			strata_iface_wake(fx->iface);
+			fx_advance(fx, 60000);
+			assert_true(t.frames > until);
+			rx(ACK, .ack = 1 + WRITE + MSS, .win = 65535);
+			assert_int_equal(fx_getsockopt(fx, s, SOL_SOCKET, SO_ERROR), 0);
+			fx_close(fx);
+		}
+	}
+}
+
+static void a_connection_that_ends_in_the_middle_of_a_write_is_not_written_to(void **state)
+{
+	unsigned int closed, until;
+
+	(void)state;
+	for (closed = 0; closed < 2; closed++) {
+		for (until = 1; until <= 66; until += 13) {
+			struct fixture *fx = fx_open(.options = "tcp.initial_window=64");
+			int s = accept_one(listen_on(80), .mss = MSS, .wscale = 7);
+			struct trouble t = { fx, 0, until, the_address_goes };
+			ssize_t n = write_into(&t, s);
+
+			assert_true(n == -EADDRNOTAVAIL || (n > 0 && n < WRITE));
+			if (!closed && n > 0)
+				assert_int_equal(fx_send(fx, s, "x", 1), -EADDRNOTAVAIL);
+			if (!closed)
+				assert_int_equal(fx_send(fx, s, "x", 1), -EPIPE);
+			fx_close_socket(fx, s);
+			fx_run(fx);
+			fx_advance(fx, 1000);
+			fx_close(fx);
+		}
+	}
+}
+
+static void the_user_timeout_bounds_how_long_data_waits_for_a_device(void **state)
+{
+	unsigned int in_flight;
+
+	(void)state;
+	for (in_flight = 0; in_flight < 2; in_flight++) {
+		struct fixture *fx = fx_open();
+		int s = accept_one(listen_on(80), .mss = MSS);
+		uint64_t began;
+
+		fx_setsockopt(fx, s, IPPROTO_TCP, TCP_USER_TIMEOUT, 5000);
+		/* What was long ago does not count. */
+		fill(fx, s, MSS);
+		rx(ACK, .ack = 1 + MSS);
+		fx_discard(fx);
+		fx_advance(fx, 3600 * 1000);
+		fx_discard(fx);
+		if (!in_flight)
+			strata_iface_stop(fx->iface);
+		fill(fx, s, MSS);
+		fx_discard(fx);
+		strata_iface_stop(fx->iface);
+		began = fx_ms(fx);
+		expect_silence(4900);
+		assert_int_equal(strata_events(fx->stack, s) & EPOLLERR, 0);
+		fx_advance(fx, 1500);
+		assert_true(fx_ms(fx) - began < 7000);
+		assert_int_equal(fx_getsockopt(fx, s, SOL_SOCKET, SO_ERROR), ETIMEDOUT);
+		assert_int_equal(fx_send(fx, s, "x", 1), -EPIPE);
+		strata_iface_wake(fx->iface);
+		expect_silence(5000);
+		fx_close(fx);
+	}
+}
+
+static void each_wait_for_a_device_has_a_user_timeout_of_its_own(void **state)
+{
+	struct fixture *fx = fx_open();
+	int s = accept_one(listen_on(80), .mss = MSS);
+	uint32_t sent = 1, i;
+
+	(void)state;
+	fx_setsockopt(fx, s, IPPROTO_TCP, TCP_USER_TIMEOUT, 5000);
+	for (i = 0; i < 5; i++) {
+		strata_iface_stop(fx->iface);
+		fill(fx, s, MSS);
+		expect_silence(4000);
+		strata_iface_wake(fx->iface);
+		fx_run(fx);
+		expect_tx(ACK | PSH, .seq = sent, .len = MSS, .any_data = true);
+		sent += MSS;
+		rx(ACK, .ack = sent);
+		expect_silence(10);
+	}
+	assert_int_equal(fx_getsockopt(fx, s, SOL_SOCKET, SO_ERROR), 0);
+	fx_close(fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +364,10 @@ int main(void)
 		cmocka_unit_test(a_connection_that_ends_meanwhile_waits_no_more),
 		cmocka_unit_test(a_stack_ends_while_the_device_is_stuck),
 		cmocka_unit_test(datagrams_are_refused_until_the_device_takes_them),
+		cmocka_unit_test(a_device_that_fails_in_the_middle_of_a_write_does_not_end_it),
+		cmocka_unit_test(a_connection_that_ends_in_the_middle_of_a_write_is_not_written_to),
+		cmocka_unit_test(the_user_timeout_bounds_how_long_data_waits_for_a_device),
+		cmocka_unit_test(each_wait_for_a_device_has_a_user_timeout_of_its_own),
 	};
 
 	return fx_main(tests);
