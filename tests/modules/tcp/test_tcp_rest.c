@@ -252,6 +252,95 @@ static void the_address_going_ends_it_with_or_without_memory(void **state)
 	}
 }
 
+/* The algorithm of a connection at rest goes, for good or not, and maybe comes back before it wakes. */
+static void an_algorithm_that_goes_meanwhile_is_not_asked_again(void **state)
+{
+	static const char *const names[] = { "newreno", "cubic", "bbr" };
+	unsigned int i, unload, back;
+
+	(void)state;
+	for (i = 0; i < 12; i++) {
+		struct fixture *fx = fx_open(.modules = "ethernet arp ipv4 icmp udp newreno cubic bbr tcp");
+		const char *name = names[i / 4];
+		struct strata_error error = { 0 };
+		int s = connected(fx);
+		uint32_t n;
+
+		unload = i & 1;
+		back = i & 2;
+		assert_int_equal(strata_setsockopt(fx->stack, s, IPPROTO_TCP, TCP_CONGESTION, name,
+						   (socklen_t)strlen(name)), 0);
+		talk(fx, s, 0);
+		for (n = 1; n < 4; n++) {
+			assert_in_range(given_back(fx, 3000), LEAST, 1000);
+			assert_int_equal((unload ? strata_module_unload :
+					  strata_module_disable)(fx->stack, name, &error), 0);
+			if (back && unload)
+				assert_int_equal(strata_module_load(fx->stack, name, NULL, 0, NULL,
+								    &error), 0);
+			else if (back)
+				assert_int_equal(strata_module_enable(fx->stack, name, &error), 0);
+			talk(fx, s, n * MSS / 2);
+			if (!back)
+				break;
+		}
+		fx_advance(fx, 3000);
+		fx_discard(fx);
+		fx_close_socket(fx, s);
+		expect_tx(FIN | ACK, .seq = FX_AUTO);
+		strata_error_clear(&error);
+		fx_close(fx);
+	}
+}
+
+static void the_end_of_the_module_resets_what_rests(void **state)
+{
+	unsigned int starved;
+
+	(void)state;
+	for (starved = 0; starved < 2; starved++) {
+		struct fixture *fx = fx_open(.uncached = true);
+		struct strata_error error = { 0 };
+		int s = connected(fx), again;
+		char c;
+
+		assert_in_range(given_back(fx, 3000), LEAST, 1000);
+		if (starved)
+			fx_fail_at(fx, 1, true);
+		assert_int_equal(strata_module_disable(fx->stack, "tcp", &error), 0);
+		fx_fail_at(fx, 0, false);
+		if (!starved)
+			expect_tx(RST | ACK, .seq = 1);
+		expect_silence(1000);
+		assert_int_equal(strata_module_enable(fx->stack, "tcp", &error), 0);
+		assert_int_equal(fx_recv(fx, s, &c, 1), -ENETDOWN);
+		fx->conn = (struct fx_conn){ .peer_port = 41000, .stack_port = 81, .peer_isn = 1000 };
+		again = accept_one(listen_on(81), .mss = MSS, .sack_ok = true, .ts = true, .wscale = 7);
+		talk(fx, again, 0);
+		assert_in_range(given_back(fx, 3000), LEAST, 1000);
+		fx_close_socket(fx, s);
+		talk(fx, again, MSS / 2);
+		strata_error_clear(&error);
+		fx_close(fx);
+	}
+}
+
+/* What an error or an option leaves with the socket must not keep it from waking. */
+static void what_a_socket_gets_meanwhile_does_not_keep_it_asleep(void **state)
+{
+	struct fixture *fx = fx_open();
+	int s = connected(fx);
+
+	(void)state;
+	talk(fx, s, 0);
+	assert_in_range(given_back(fx, 3000), LEAST, 1000);
+	fx_setsockopt(fx, s, SOL_SOCKET, SO_PRIORITY, 3);
+	fx_advance(fx, 3000);
+	fx_discard(fx);
+	talk(fx, s, MSS / 2);
+	fx_close(fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +353,9 @@ int main(void)
 		cmocka_unit_test(without_memory_a_segment_comes_again),
 		cmocka_unit_test(without_memory_it_is_closed_without_a_word),
 		cmocka_unit_test(the_address_going_ends_it_with_or_without_memory),
+		cmocka_unit_test(an_algorithm_that_goes_meanwhile_is_not_asked_again),
+		cmocka_unit_test(the_end_of_the_module_resets_what_rests),
+		cmocka_unit_test(what_a_socket_gets_meanwhile_does_not_keep_it_asleep),
 	};
 
 	return fx_main(tests);
