@@ -13,6 +13,7 @@ include tests/modules/ethernet/test.mk
 include tests/modules/fault/test.mk
 include tests/modules/loopback/test.mk
 include tests/modules/packet/test.mk
+include tests/modules/pcap/test.mk
 include tests/modules/tap/test.mk
 include tests/modules/wire/test.mk
 include tests/modules/arp/test.mk
