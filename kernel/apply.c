@@ -273,6 +273,8 @@ static void put_setting(struct apply *a, const struct change *c, uint64_t value)
 		a->k->settings.gro = value != 0;
 	else if (strcmp(c->pub.field, "busy_poll") == 0)
 		a->k->settings.busy_poll = value;
+	else if (strcmp(c->pub.field, "adaptive_poll") == 0)
+		a->k->settings.adaptive_poll = value;
 	else
 		a->k->settings.sockets = value;
 }

@@ -26,6 +26,9 @@
 #define SHARD_RING_MAX (UINT64_C(64) << 20)
 /* Local choice: a core that spins for longer than this serves nobody better. */
 #define BUSY_POLL_MAX STRATA_SEC
+#define ADAPTIVE_POLL_MAX STRATA_MS
+/* Local choice: some times what it costs to sleep and be woken. */
+#define ADAPTIVE_POLL_DEFAULT (50 * STRATA_US)
 
 struct config_reader {
 	struct config *config;
@@ -316,9 +319,10 @@ static void take_stack_gro(struct config_reader *r, const struct node *value, vo
 	take_bool(r, value, &settings->gro);
 }
 
-static void take_stack_busy_poll(struct config_reader *r, const struct node *value, void *object)
+/* A time of at most `most`, which `limit` says in words. */
+static void take_poll(struct config_reader *r, const struct node *value, uint64_t most,
+		      const char *limit, uint64_t *out)
 {
-	struct stack_settings *settings = object;
 	struct text_fault fault;
 	uint64_t ns = 0;
 	const char *text = take_text(r, value, "a time in us, ms, s or min");
@@ -326,10 +330,22 @@ static void take_stack_busy_poll(struct config_reader *r, const struct node *val
 		return;
 	if (text_time(text, &ns, &fault) < 0)
 		expected(r, value, fault.expected, fault.hint);
-	else if (ns > BUSY_POLL_MAX)
-		expected(r, value, "a time of at most 1s", "");
+	else if (ns > most)
+		expected(r, value, limit, "");
 	else
-		settings->busy_poll = ns;
+		*out = ns;
+}
+
+static void take_stack_busy_poll(struct config_reader *r, const struct node *value, void *object)
+{
+	struct stack_settings *settings = object;
+	take_poll(r, value, BUSY_POLL_MAX, "a time of at most 1s", &settings->busy_poll);
+}
+
+static void take_stack_adaptive_poll(struct config_reader *r, const struct node *value, void *object)
+{
+	struct stack_settings *settings = object;
+	take_poll(r, value, ADAPTIVE_POLL_MAX, "a time of at most 1ms", &settings->adaptive_poll);
 }
 
 static const struct key_rule stack_keys[] = {
@@ -341,6 +357,7 @@ static const struct key_rule stack_keys[] = {
 	{ "shard_ring", take_stack_shard_ring, false },
 	{ "gro", take_stack_gro, false },
 	{ "busy_poll", take_stack_busy_poll, false },
+	{ "adaptive_poll", take_stack_adaptive_poll, false },
 };
 
 static void take_stack(struct config_reader *r, const struct node *value, void *object)
@@ -746,6 +763,7 @@ int config_read(struct manifest *manifest, struct config *config, struct strata_
 			.shard_ring = SHARD_RING_DEFAULT,
 			.log_level = STRATA_LOG_INFO,
 			.gro = true,
+			.adaptive_poll = ADAPTIVE_POLL_DEFAULT,
 		},
 	};
 	take_map(&reader, manifest_root(manifest), top_keys, STRATA_COUNT(top_keys), "the manifest",

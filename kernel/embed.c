@@ -35,6 +35,9 @@ static const struct strata_option stack_options[] = {
 	{ .name = "busy_poll", .type = STRATA_OPT_TIME, .max = STRATA_SEC,
 	  .offset = offsetof(struct stack_settings, busy_poll), .runtime = true, .fallback = "0",
 	  .help = "How long the loop goes on asking the devices before it sleeps; 0: it sleeps at once." },
+	{ .name = "adaptive_poll", .type = STRATA_OPT_TIME, .max = STRATA_MS,
+	  .offset = offsetof(struct stack_settings, adaptive_poll), .runtime = true, .fallback = "50us",
+	  .help = "The same, but only after a wait that was no longer; 0: never." },
 	{ .name = "name", .type = STRATA_OPT_STRING, .help = "Names the run directory." },
 };
 

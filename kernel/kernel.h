@@ -73,6 +73,7 @@ struct kernel {
 		uint64_t shards;	/* stacks made of the manifest */
 		uint64_t shard_ring;	/* bytes on their way from one to another */
 		uint64_t busy_poll;	/* ns that the loop asks devices for before it sleeps; 0: none */
+		uint64_t adaptive_poll;	/* … only as long as its waits are that short */
 		uint8_t log_level;	/* of the kernel and of modules without their own */
 		bool gro;		/* what comes in is joined to super-packets */
 	} settings;

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -19,6 +20,9 @@
 /* Local choice: a timer nearer than this is waited for by the call's own time limit. A later one costs a
  * timerfd, which is set once for many turns: the host's kernel sets a timer of its own for each limit. */
 #define LOOP_NEAR STRATA_MS
+/* Local choice: waits too long to be polled through before that is given up; among several conversations one
+ * is long now and then. */
+#define LOOP_CREDIT 4
 /* Local choice: how long devices that are polled may keep the loop from the other descriptors. */
 #define LOOP_LOOK (200 * STRATA_US)
 
@@ -30,6 +34,8 @@ struct loop {
 	bool foreign;		/* strata_loop_fd() was asked for: another loop waits for the timerfd */
 	bool timerless;		/* the system gave no timerfd */
 	bool coarse;		/* the system has no epoll_pwait2() */
+	bool alone;		/* there is one processor: who is waited for could not run meanwhile */
+	unsigned int credit;	/* polls in vain that are still allowed, see loop_adapt() */
 	bool stop;
 	unsigned int watches;
 	int next, count;	/* events still to be told in this turn */
@@ -40,6 +46,7 @@ struct loop {
 static int loop_make(struct kernel *k)
 {
 	struct loop *loop;
+	cpu_set_t set;
 	int error;
 
 	if (k->loop != NULL)
@@ -49,6 +56,7 @@ static int loop_make(struct kernel *k)
 		return -ENOMEM;
 	loop->timer = -1;
 	loop->armed = STRATA_NEVER;
+	loop->alone = sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) == 1;
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll < 0) {
 		error = -errno;
@@ -282,12 +290,31 @@ static bool shard_waits(const struct kernel *k)
 	return k->shard != NULL && shard_pending(k);
 }
 
-/* Polls drivers until one had a frame, but no longer than `limit` and the stack's own setting, and not
- * past the next timer: one batch. Returns frames taken; `*due` becomes true when there was other
- * work. */
-static int loop_spin(struct kernel *k, uint64_t limit, bool *due)
+/* How long the turn polls before it sleeps. */
+static uint64_t loop_patience(const struct kernel *k)
 {
-	const uint64_t busy = k->settings.busy_poll < limit ? k->settings.busy_poll : limit;
+	if (k->polled == 0)
+		return 0;
+	return k->loop->credit != 0 && k->settings.adaptive_poll > k->settings.busy_poll ?
+		k->settings.adaptive_poll : k->settings.busy_poll;
+}
+
+/* A wait of `ns` has ended, `woken` by a descriptor: one so short is to be polled through when the like comes
+ * again, since to sleep and be woken costs more. Longer ones soon end that. */
+static void loop_adapt(struct kernel *k, bool woken, uint64_t ns)
+{
+	struct loop *loop = k->loop;
+
+	if (woken && ns <= k->settings.adaptive_poll && !loop->alone)
+		loop->credit = LOOP_CREDIT;
+	else if (loop->credit != 0)
+		loop->credit--;
+}
+
+/* Polls drivers until one had a frame, but no longer than `busy`, and not past the next timer: one batch. Returns frames taken; `*due` becomes true when there was other
+ * work. */
+static int loop_spin(struct kernel *k, uint64_t busy, bool *due)
+{
 	const uint64_t next = strata_next_timer(&k->pub);
 	unsigned int frames;
 	uint64_t until;
@@ -307,7 +334,7 @@ static int loop_spin(struct kernel *k, uint64_t limit, bool *due)
 int strata_loop_turn(struct strata_stack *stack, uint64_t timeout)
 {
 	struct kernel *k = kernel_of(stack);
-	uint64_t idle;
+	uint64_t idle, spin, began = 0;
 	int result = loop_make(k), count, frames = 0;
 	bool due = false;
 
@@ -317,8 +344,11 @@ int strata_loop_turn(struct strata_stack *stack, uint64_t timeout)
 		return result;
 	if (k->env.now == NULL)
 		return -EINVAL;
-	if (strata_unlikely(k->settings.busy_poll != 0) && k->polled != 0) {
-		frames = loop_spin(k, timeout, &due);
+	if (k->settings.adaptive_poll != 0 && k->polled != 0)
+		began = k->env.now(k->env.ctx);
+	spin = loop_patience(k);
+	if (spin != 0) {
+		frames = loop_spin(k, spin < timeout ? spin : timeout, &due);
 		due |= frames != 0 || k->loop->stop;
 		if (due && k->pub.now - k->loop->looked < LOOP_LOOK)
 			return frames;
@@ -329,7 +359,10 @@ int strata_loop_turn(struct strata_stack *stack, uint64_t timeout)
 	count = loop_wait(k->loop, idle < timeout ? idle : timeout);
 	if (count < 0 && count != -EINTR)
 		return count;
-	return frames + loop_batch(k, k->loop, count > 0 ? count : 0);
+	result = frames + loop_batch(k, k->loop, count > 0 ? count : 0);
+	if (began != 0 && !due)
+		loop_adapt(k, count > 0, k->loop->looked - began);
+	return result;
 }
 
 int strata_loop_run(struct strata_stack *stack)

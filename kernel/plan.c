@@ -121,6 +121,7 @@ static void plan_settings(struct plan *plan)
 	setting(plan, "memory", from->memory, to->memory, text_format_size);
 	setting(plan, "sockets", from->sockets, to->sockets, NULL);
 	setting(plan, "busy_poll", from->busy_poll, to->busy_poll, text_format_time);
+	setting(plan, "adaptive_poll", from->adaptive_poll, to->adaptive_poll, text_format_time);
 	setting_bool(plan, "gro", from->gro, to->gro);
 	level(plan, NULL, "stack", from->log_level, false, to->log_level, false);
 }

@@ -380,6 +380,9 @@ static void takes_times_with_units(void **state)
 		snprintf(told, sizeof(told), "m.yaml:3:14: \"busy_poll\": %s\n", cases[i].told);
 		made_refused_exactly(text, told);
 	}
+	made_refused_exactly("strata: 1\nstack: {adaptive_poll: 2ms}\n",
+			     "m.yaml:2:24: \"adaptive_poll\": expected a time of at most 1ms, found \"2ms\"\n");
+	made_accepted("strata: 1\nstack: {adaptive_poll: 0}\n");
 	made_accepted("strata: 1\nstack: {busy_poll: 0}\n");
 	made_accepted("strata: 1\nstack: {busy_poll: 1s}\n");
 }
@@ -402,7 +405,7 @@ static void tells_unknown_and_missing_keys(void **state)
 		  "modules, interfaces, routes; did you mean \"modules\"?" },
 		{ "strata: 1\nstack:\n  colour: red\n",
 		  "3:3: unknown key \"colour\" in stack: expected one of name, log, memory, "
-		  "sockets, shards, shard_ring, gro, busy_poll" },
+		  "sockets, shards, shard_ring, gro, busy_poll, adaptive_poll" },
 		{ "strata: 1\nmodules:\n  - kind: link\n", "3:5: missing key \"name\": expected "
 		  "in a module" },
 		{ "strata: 1\ninterfaces:\n  - name: a\n",
@@ -528,7 +531,7 @@ static void tells_all_faults_at_once(void **state)
 		"m.yaml:2:18: \"sockets\": expected a number from 1 to 1048576, found \"012\"; "
 		"write it without leading zeros, or 0x for hex\n"
 		"m.yaml:2:23: unknown key \"memry\" in stack: expected one of name, log, memory, "
-		"sockets, shards, shard_ring, gro, busy_poll; did you mean \"memory\"?\n"
+		"sockets, shards, shard_ring, gro, busy_poll, adaptive_poll; did you mean \"memory\"?\n"
 		"m.yaml:4:11: module \"mod_lwo\": expected mod_lwo.so in PATH, found none; did "
 		"you mean \"mod_low\"?\n"
 		"m.yaml:5:12: missing dependency: mod_top needs the congestion module "

@@ -4,6 +4,7 @@
 #include "net.h"
 #include "run.h"
 
+#include <sched.h>
 #include <strata/loop.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
@@ -16,7 +17,9 @@ static struct {
 	uint64_t longest;		/* the last limit, ns */
 	unsigned int settings;		/* of a timerfd */
 	bool timer_ends_sleep;		/* a sleep ends as if the timerfd was readable */
+	uint64_t wakes_after;		/* … as if a descriptor was, after so long; 0: it does not */
 	int timerfd_result;
+	bool one_processor;
 } asked;
 
 static struct net net;
@@ -54,8 +57,23 @@ int epoll_pwait2(int epfd, struct epoll_event *events, int maxevents,
 		events[0] = (struct epoll_event){ .events = EPOLLIN, .data.ptr = net.k->loop };
 		return 1;
 	}
+	if (asked.wakes_after != 0) {
+		clock_ns += asked.wakes_after;
+		events[0] = (struct epoll_event){ .events = 0, .data.ptr = NULL };
+		return 1;
+	}
 	if (timeout != NULL)
 		clock_ns += asked.longest;
+	return 0;
+}
+
+int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
+{
+	(void)pid;
+	memset(set, 0, size);
+	CPU_SET(0, set);
+	if (!asked.one_processor)
+		CPU_SET(1, set);
 	return 0;
 }
 
@@ -125,6 +143,7 @@ static int setup(void **state)
 						    .name = "spun", .running = true };
 	spun = add_device("spun0");
 	net.k->settings.busy_poll = 50 * STRATA_US;
+	net.k->settings.adaptive_poll = 0;
 	return 0;
 }
 
@@ -257,6 +276,77 @@ static void a_frame_may_take_another_device_down(void **state)
 	assert_int_equal(net.k->polled, 1);
 }
 
+/* ---- polling as long as it pays ---- */
+
+static void adapts(void)
+{
+	net.k->settings.busy_poll = 0;
+	net.k->settings.adaptive_poll = 50 * STRATA_US;
+	assert_int_equal(turn(0), 0);
+	device.polls = 0;
+	asked.looks = 0;
+}
+
+static void a_short_wait_has_the_next_one_polled_through(void **state)
+{
+	(void)state;
+	adapts();
+	asked.wakes_after = 20 * STRATA_US;
+	assert_int_equal(turn(STRATA_NEVER), 0);
+	assert_int_equal(device.polls, 0);
+	assert_int_equal(asked.sleeps, 1);
+	/* Frames keep coming soon: it does not sleep any more. */
+	for (unsigned int i = 0; i < 100; i++) {
+		device.frames_at = device.polls + 30;
+		assert_int_equal(turn(STRATA_NEVER), 1);
+	}
+	assert_int_equal(asked.sleeps, 1);
+}
+
+static void a_few_polls_in_vain_are_the_last(void **state)
+{
+	(void)state;
+	adapts();
+	asked.wakes_after = 20 * STRATA_US;
+	turn(STRATA_NEVER);
+	asked.wakes_after = STRATA_MS;
+	for (unsigned int i = 0; i < 4; i++)
+		turn(STRATA_NEVER);
+	assert_in_range(device.polls, 4 * 45, 4 * 51);
+	assert_int_equal(asked.sleeps, 5);
+	device.polls = 0;
+	for (unsigned int i = 0; i < 100; i++)
+		turn(STRATA_NEVER);
+	assert_int_equal(device.polls, 0);
+	assert_int_equal(asked.sleeps, 105);
+}
+
+static void the_end_of_a_timer_is_no_reason_to_poll(void **state)
+{
+	struct alarm alarm = { .timer.fire = fire };
+
+	(void)state;
+	adapts();
+	for (unsigned int i = 0; i < 10; i++) {
+		strata_timer_start(net.stack, &alarm.timer, clock_ns + 20 * STRATA_US);
+		turn(STRATA_NEVER);
+	}
+	assert_int_equal(alarm.fired, 10);
+	assert_int_equal(device.polls, 0);
+}
+
+static void on_one_processor_it_sleeps_at_once(void **state)
+{
+	(void)state;
+	asked.one_processor = true;
+	adapts();
+	asked.wakes_after = 20 * STRATA_US;
+	for (unsigned int i = 0; i < 10; i++)
+		turn(STRATA_NEVER);
+	assert_int_equal(device.polls, 0);
+	assert_int_equal(asked.sleeps, 10);
+}
+
 /* ---- sleeping ---- */
 
 static void a_timer_put_off_again_and_again_is_set_once(void **state)
@@ -343,6 +433,10 @@ int main(void)
 		T(a_loop_that_is_stopped_does_not_sleep),
 		T(a_device_that_is_down_is_not_polled),
 		T(a_frame_may_take_another_device_down),
+		T(a_short_wait_has_the_next_one_polled_through),
+		T(a_few_polls_in_vain_are_the_last),
+		T(the_end_of_a_timer_is_no_reason_to_poll),
+		T(on_one_processor_it_sleeps_at_once),
 		T(a_timer_put_off_again_and_again_is_set_once),
 		T(an_earlier_timer_sets_it_anew),
 		T(a_near_timer_limits_the_sleep),

@@ -128,6 +128,8 @@ static char *dump(struct strata_stack *stack)
 	fprintf(t.to, "memory %s\n", value);
 	strata_option_get(stack, "stack.busy_poll", value, sizeof(value));
 	fprintf(t.to, "busy_poll %s\n", value);
+	strata_option_get(stack, "stack.adaptive_poll", value, sizeof(value));
+	fprintf(t.to, "adaptive_poll %s\n", value);
 	fclose(t.to);
 	return t.data;
 }
@@ -268,6 +270,7 @@ static char *manifest(uint64_t seed)
 	has = below(&s, 32);
 	fprintf(to, "strata: 1\nstack:\n  memory: %uMiB\n", 64 + below(&s, 2));
 	fprintf(to, "  busy_poll: %uus\n", 50 * below(&s, 2));
+	fprintf(to, "  adaptive_poll: %uus\n", 50 * below(&s, 2));
 	fprintf(to, "  log: %s\n", coin(&s) ? "error" : "{default: error, ipv4: warning}");
 	write_modules(to, &s, udp, tcp);
 	if (has != 0)
