@@ -259,7 +259,7 @@ static const struct strata_option options[] = {
 	OPTION(synack_retries, UINT, "4", 1, 127, NULL, "Retransmissions of a SYN-ACK."),
 	OPTION(data_retries, UINT, "15", 3, 127, NULL, "Retransmissions of data, R2 of RFC 9293 3.8.3."),
 	OPTION(orphan_retries, UINT, "8", 1, 127, NULL,
-	       "Retransmissions and window probes for a connection without an owner."),
+	       "Retransmissions, window probes and waits for a device, of a connection without an owner."),
 	TIME(rto_initial, "1s", STRATA_MS, 60 * STRATA_SEC, "First retransmission timeout (RFC 6298)."),
 	TIME(rto_min, "200ms", STRATA_MS, 10 * STRATA_SEC,
 	     "Smallest allowance for variance in the retransmission timeout."),

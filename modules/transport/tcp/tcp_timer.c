@@ -254,14 +254,24 @@ static bool outstanding(const struct tcp_sock *tp)
 	       (tp->fin_queued && !tcp_fin_sent(tp));
 }
 
-/* RFC 5482: what the user allows does not ask why the data is not acknowledged. */
-static bool user_waited(struct tcp_sock *tp)
+/* RFC 5482: what the user allows does not ask why the data is not acknowledged. And whose owner has gone
+ * waits for a device as often, and ever longer, as for a window: else a stuck one would keep them all. */
+static bool waited_enough(struct tcp_sock *tp)
 {
 	if (tp->retransmits == 0 && tp->window_probes == 0 && !tp->held_up) {
 		tp->held_up = true;
 		tp->retransmit_ms = tcp_ms(tcp_now(tp));
 	}
-	return user_timeout_over(tp);
+	if (user_timeout_over(tp))
+		return true;
+	if (!tp->orphan)
+		return false;
+	if (tp->window_probes >= tcp_module_of(tp)->config->orphan_retries)
+		return true;
+	tp->window_probes++;
+	if (tp->backoff < UINT8_MAX)
+		tp->backoff++;
+	return false;
 }
 
 /* What has not left this host says nothing about the network, and the peer's silence nothing about the peer:
@@ -277,7 +287,7 @@ static bool postponed(struct tcp_sock *tp, enum tcp_timer_id id)
 	if ((sending & 1u << id) != 0) {
 		if (!outstanding(tp))
 			return false;
-		if (user_waited(tp)) {
+		if (waited_enough(tp)) {
 			give_up(tp, false);
 			return true;
 		}

@@ -108,6 +108,36 @@ static void a_fin_waits_too(void **state)
 	fx_close(fx);
 }
 
+static void nobody_s_connection_does_not_wait_for_ever(void **state)
+{
+	unsigned int in_flight;
+
+	(void)state;
+	for (in_flight = 0; in_flight < 2; in_flight++) {
+		struct fixture *fx = fx_open(.options = "tcp.orphan_retries=3");
+		int s = accept_one(listen_on(80), .mss = MSS);
+		size_t held;
+
+		if (!in_flight)
+			strata_iface_stop(fx->iface);
+		fill(fx, s, MSS);
+		held = strata_memory_used(fx->stack);
+		fx_close_socket(fx, s);
+		fx_run(fx);
+		fx_discard(fx);
+		strata_iface_stop(fx->iface);
+		expect_silence(2500);
+		assert_true(strata_memory_used(fx->stack) + 500 > held);
+		expect_silence(30 * 1000);
+		assert_true(strata_memory_used(fx->stack) + 500 < held);
+		strata_iface_wake(fx->iface);
+		expect_silence(1000);
+		rx(ACK, .ack = 1);
+		expect_tx(RST);
+		fx_close(fx);
+	}
+}
+
 static void who_waited_first_sends_first(void **state)
 {
 	struct fixture *fx = fx_open();
@@ -360,6 +390,7 @@ int main(void)
 		cmocka_unit_test(what_is_in_flight_is_not_taken_for_lost),
 		cmocka_unit_test(the_application_feels_it_and_is_told_of_its_end),
 		cmocka_unit_test(a_fin_waits_too),
+		cmocka_unit_test(nobody_s_connection_does_not_wait_for_ever),
 		cmocka_unit_test(who_waited_first_sends_first),
 		cmocka_unit_test(a_connection_that_ends_meanwhile_waits_no_more),
 		cmocka_unit_test(a_stack_ends_while_the_device_is_stuck),
