@@ -13,6 +13,10 @@
 #define FIRST_SEGMENTS 10
 /* As Linux: segments a send buffer is made for at least. */
 #define SEND_SEGMENTS 10
+/* Local choice: bytes a microsecond beyond which no path is taken to go, 32 Gbit/s; and a send buffer that is
+ * always allowed, about half a processor's second cache. */
+#define SEND_RATE 4000
+#define SEND_CACHED (1u << 20)
 
 /* ---- the window ---- */
 
@@ -141,6 +145,18 @@ void tcp_rcv_grow(struct tcp_sock *tp)
 	tp->rcv_epoch_ms = now;
 }
 
+/* The largest send buffer that the path's shortest round trip can have a use for. What is written, sent and
+ * acknowledged before it leaves the processor's cache is copied twice as fast as what does not. */
+static uint64_t snd_useful(const struct tcp_sock *tp)
+{
+	const uint64_t most = UINT32_MAX;
+	uint64_t us = tp->cc.min_rtt / STRATA_US;
+
+	if (us >= most / SEND_RATE)	/* not known is the longest */
+		return most;
+	return us * SEND_RATE > SEND_CACHED ? us * SEND_RATE : SEND_CACHED;
+}
+
 void tcp_snd_grow(struct tcp_sock *tp)
 {
 	const struct tcp_config *config = tcp_module_of(tp)->config;
@@ -151,6 +167,8 @@ void tcp_snd_grow(struct tcp_sock *tp)
 		return;
 	if (want > config->sndbuf_max)
 		want = config->sndbuf_max;
+	if (want > tp->sock.sndbuf && want > snd_useful(tp))
+		want = snd_useful(tp);
 	if (want > tp->sock.sndbuf)
 		tp->sock.sndbuf = (uint32_t)want;
 }
