@@ -134,6 +134,21 @@ far nc -N -w 5 $card 7 <sent >back
 check 'and 3 MB come back as they were' cmp sent back
 end
 
+manifest | sed "s/^strata: 1\$/&\nstack:\n  busy_poll: 20ms/" >polled.yaml
+begin polled.yaml
+check 'with busy_poll the card answers' eventually 5 answers
+far nc -N -w 5 $card 7 <sent >back
+check 'and 3 MB come back as they were' cmp sent back
+ticks() { awk '{ print $14 + $15 }' "/proc/$stratad_pid/stat"; }
+before=$(ticks)
+far ping -q -c 100 -i 0.01 -W 1 $card >/dev/null
+check 'while it does not sleep' test $(($(ticks) - before)) -gt 20
+ip link del v1
+check 'a device that is polled may go' eventually 2 state_is 'no carrier'
+link
+check 'and come back' eventually 7 answers
+end
+
 # Two stacks in one group: the flows of a device shared between them.
 manifest v1 fanout=9 >group.yaml
 begin group.yaml

@@ -102,6 +102,21 @@ wait "$stratad_pid" 2>/dev/null
 stratad_pid=
 check 'its program goes with a daemon that is killed' eventually 2 sh -c '! ip link show v1 | grep -q prog/xdp'
 
+manifest | sed "s/^strata: 1\$/&\nstack:\n  busy_poll: 20ms/" >polled.yaml
+begin polled.yaml
+check 'with busy_poll the card answers' eventually 5 answers
+far nc -N -w 10 $card 7 <sent >back
+check 'and 3 MB come back as they were' cmp sent back
+ticks() { awk '{ print $14 + $15 }' "/proc/$stratad_pid/stat"; }
+before=$(ticks)
+far ping -q -c 100 -i 0.01 -W 1 $card >/dev/null
+check 'while it does not sleep' test $(($(ticks) - before)) -gt 20
+ip link del v1
+check 'a device that is polled may go' eventually 2 state_is 'no carrier'
+link
+check 'and come back' eventually 7 answers
+end
+
 # ---- bad input ----
 
 manifest queue=77 >queue.yaml

@@ -266,6 +266,13 @@ static void packet_xmit(struct strata_iface *iface, struct strata_pkt *pkt)
 	packet_judge(packet, packet_tx_send(packet, pkt));
 }
 
+static unsigned int packet_poll(struct strata_iface *iface)
+{
+	struct packet *packet = iface->state;
+
+	return packet->fd >= 0 ? packet_rx_receive(packet) : 0;
+}
+
 static bool packet_cuts(const struct strata_iface *iface, const struct strata_pkt *pkt)
 {
 	const struct packet *packet = iface->state;
@@ -340,6 +347,7 @@ static const struct strata_link_ops packet_ops = {
 	.open = packet_open,
 	.close = packet_close,
 	.xmit = packet_xmit,
+	.poll = packet_poll,
 	.mtu_changed = packet_mtu_changed,
 	.cuts = packet_cuts,
 	.mtu_default = 1500,

@@ -89,8 +89,8 @@ enum packet_drop {
 
 /* ---- packet_rx.c: frames in ---- */
 
-/** Reads frames until there are none or the batch is full. */
-void packet_rx_receive(struct packet *packet);
+/** Reads frames until there are none or the batch is full. Returns how many. */
+unsigned int packet_rx_receive(struct packet *packet);
 /** Adds what the host has dropped for want of room in the ring to the counter. */
 void packet_rx_count_lost(struct packet *packet);
 

@@ -223,7 +223,7 @@ static struct strata_pkt *packet_rx_frame(struct packet *packet, const struct tp
 	return pkt;
 }
 
-void packet_rx_receive(struct packet *packet)
+unsigned int packet_rx_receive(struct packet *packet)
 {
 	struct packet_ring *ring = &packet->ring;
 	unsigned int frames = 0;
@@ -247,10 +247,11 @@ void packet_rx_receive(struct packet *packet)
 		if (pkt != NULL)
 			strata_iface_input(packet->iface, pkt);
 		if (packet->fd < 0)	/* what was received made the stack close the device */
-			return;
+			return frames;
 	}
 	if (strata_unlikely(lost))
 		packet_rx_count_lost(packet);
 	if (frames == PACKET_BATCH_FRAMES || bytes >= PACKET_BATCH_BYTES)
 		strata_count(packet->iface->driver, PACKET_COUNTER_BATCH_FULL, 1);
+	return frames;
 }

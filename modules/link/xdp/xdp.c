@@ -274,6 +274,13 @@ static void xdp_xmit(struct strata_iface *iface, struct strata_pkt *pkt)
 	xdp_io_send(xdp, pkt);
 }
 
+static unsigned int xdp_poll(struct strata_iface *iface)
+{
+	struct xdp *xdp = iface->state;
+
+	return xdp->open ? xdp_io_receive(xdp) : 0;
+}
+
 static void xdp_flush(struct strata_iface *iface)
 {
 	struct xdp *xdp = iface->state;
@@ -341,6 +348,7 @@ static const struct strata_link_ops xdp_ops = {
 	.open = xdp_open,
 	.close = xdp_close,
 	.xmit = xdp_xmit,
+	.poll = xdp_poll,
 	.flush = xdp_flush,
 	.mtu_changed = xdp_mtu_changed,
 	.mtu_default = 1500,

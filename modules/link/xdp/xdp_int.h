@@ -91,8 +91,8 @@ enum xdp_drop {
 void xdp_io_start(struct xdp *xdp);
 /** Discards what waits for room. */
 void xdp_io_purge(struct xdp *xdp);
-/** Reads frames until there are none or the batch is full. */
-void xdp_io_receive(struct xdp *xdp);
+/** Reads frames until there are none or the batch is full. Returns how many. */
+unsigned int xdp_io_receive(struct xdp *xdp);
 /** Puts a frame among those to be sent, or lets it wait; consumes it. */
 void xdp_io_send(struct xdp *xdp, struct strata_pkt *pkt);
 /** Makes the host send what was put together; sends what waits. Returns 0, -EIO when the device is down,

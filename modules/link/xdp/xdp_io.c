@@ -101,7 +101,7 @@ static struct strata_pkt *xdp_rx_frame(struct xdp *xdp, uint64_t addr, uint32_t 
 	return pkt;
 }
 
-void xdp_io_receive(struct xdp *xdp)
+unsigned int xdp_io_receive(struct xdp *xdp)
 {
 	struct strata_pkt_queue batch = { 0 };
 	uint32_t index, i, n = xsk_ring_cons__peek(&xdp->rx, XDP_BATCH, &index);
@@ -125,6 +125,7 @@ void xdp_io_receive(struct xdp *xdp)
 	/* The rings are in order again: what is received may close the device. */
 	while ((pkt = strata_pkt_dequeue(&batch)) != NULL)
 		strata_iface_input(xdp->iface, pkt);
+	return n;
 }
 
 /* ---- send ---- */
