@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { WIDTH = 640, HEIGHT = 280, LEFT = 60, RIGHT = 12, TOP = 28, BOTTOM = 36, POINTS = 500, TICKS = 5 };
+enum { WIDTH = 640, HEIGHT = 280, LEFT = 60, RIGHT = 28, TOP = 28, BOTTOM = 36, POINTS = 500, TICKS = 5 };
 /* Of bars. */
 enum { BARS_WIDTH = 960, BARS_HEIGHT = 360, BARS_TOP = 64, LEGEND_COLUMN = 150, LEGEND_COLUMNS = 6 };
 
