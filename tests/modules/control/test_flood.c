@@ -206,7 +206,7 @@ static void clients_that_never_read_hold_no_packet_up(void **state)
 	for (round = 0; round < 200; round++) {
 		for (i = 0; i < 64; i++)
 			(void)!send(fds[i], request, strlen(request), MSG_NOSIGNAL);
-		turn(&s);
+		settle(&s.h);	/* more than one turn takes may be ready */
 	}
 	pass(&s.h, 6 * STRATA_SEC);
 	assert_int_equal(counter(&s.h, "timeouts"), 64);
