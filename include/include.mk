@@ -8,6 +8,7 @@ stratainclude_HEADERS = \
 	include/strata/env.h \
 	include/strata/error.h \
 	include/strata/flow.h \
+	include/strata/hostlink.h \
 	include/strata/iface.h \
 	include/strata/impair.h \
 	include/strata/inet4.h \

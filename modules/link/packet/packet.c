@@ -166,11 +166,11 @@ static void packet_resend(struct strata_stack *stack, struct strata_timer *timer
 
 static void packet_link_news(struct strata_stack *stack, struct strata_watch *watch, uint32_t events)
 {
-	struct packet *packet = strata_container_of(watch, struct packet, monitor_watch);
+	struct packet *packet = strata_container_of(watch, struct packet, host.watch);
 
 	(void)stack;
 	(void)events;
-	if (packet_host_monitor_read(packet))
+	if (packet_host_news(packet))
 		packet_look(packet);
 }
 
@@ -207,7 +207,7 @@ static int packet_open(struct strata_iface *iface, struct strata_error *error)
 	packet->fd = -1;
 	packet->uso = true;
 	packet->watch.ready = packet_ready;
-	packet->monitor_watch.ready = packet_link_news;
+	packet->host.watch.ready = packet_link_news;
 	packet->reopen.fire = packet_reopen;
 	packet->resend.fire = packet_resend;
 	packet->settled.fire = packet_settled;
@@ -221,7 +221,7 @@ static int packet_open(struct strata_iface *iface, struct strata_error *error)
 	}
 	iface->state = packet;
 	iface->flags |= STRATA_IFACE_BROADCAST | STRATA_IFACE_MULTICAST;
-	packet_host_monitor_open(packet);
+	strata_hostlink_open(iface->stack, &packet->host);
 	if (packet_host_state(packet) > 0)
 		iface->flags |= STRATA_IFACE_RUNNING;
 	else
@@ -240,7 +240,7 @@ static void packet_close(struct strata_iface *iface)
 {
 	struct packet *packet = iface->state;
 
-	packet_host_monitor_close(packet);
+	strata_hostlink_close(iface->stack, &packet->host);
 	if (packet->fd >= 0) {
 		packet_rx_count_lost(packet);
 		strata_watch_remove(iface->stack, &packet->watch);

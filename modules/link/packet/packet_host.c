@@ -102,64 +102,9 @@ void packet_host_warn(const struct packet *packet)
 
 /* ---- link events ---- */
 
-void packet_host_monitor_open(struct packet *packet)
+bool packet_host_news(struct packet *packet)
 {
-	packet->monitor = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (packet->monitor == NULL)
-		return;
-	if (mnl_socket_bind(packet->monitor, RTMGRP_LINK, MNL_SOCKET_AUTOPID) < 0 ||
-	    strata_watch_add(packet->iface->stack, &packet->monitor_watch,
-			     mnl_socket_get_fd(packet->monitor), EPOLLIN) < 0) {
-		mnl_socket_close(packet->monitor);
-		packet->monitor = NULL;
-	}
-}
+	const struct strata_hostlink_news news = strata_hostlink_read(&packet->host, packet->ifindex);
 
-void packet_host_monitor_close(struct packet *packet)
-{
-	if (packet->monitor == NULL)
-		return;
-	strata_watch_remove(packet->iface->stack, &packet->monitor_watch);
-	mnl_socket_close(packet->monitor);
-	packet->monitor = NULL;
-}
-
-/** What is looked for in a batch of link events. */
-struct packet_news {
-	unsigned int ifindex;
-	bool found;
-};
-
-static int packet_link_event(const struct nlmsghdr *message, void *data)
-{
-	const struct ifinfomsg *info = mnl_nlmsg_get_payload(message);
-	struct packet_news *news = data;
-
-	if ((message->nlmsg_type == RTM_NEWLINK || message->nlmsg_type == RTM_DELLINK) &&
-	    mnl_nlmsg_get_payload_len(message) >= sizeof(*info) &&
-	    info->ifi_index == (int)news->ifindex)
-		news->found = true;
-	return MNL_CB_OK;
-}
-
-bool packet_host_monitor_read(struct packet *packet)
-{
-	/* Local choice: events of a whole host's links, so a few at a time. */
-	enum { MOST = 16 };
-	struct packet_news news = { .ifindex = packet->ifindex };
-	char buf[8192];
-	unsigned int i;
-
-	for (i = 0; i < MOST; i++) {
-		ssize_t n = mnl_socket_recvfrom(packet->monitor, buf, sizeof(buf));
-
-		if (n < 0 && errno == ENOBUFS) {	/* events were lost */
-			news.found = true;
-			continue;
-		}
-		if (n <= 0)
-			break;
-		mnl_cb_run(buf, (size_t)n, 0, 0, packet_link_event, &news);
-	}
-	return news.found;
+	return news.told || news.gone || news.lost;
 }

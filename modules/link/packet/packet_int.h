@@ -3,7 +3,7 @@
 #ifndef PACKET_INT_H
 #define PACKET_INT_H
 
-#include <libmnl/libmnl.h>
+#include <strata/hostlink.h>
 #include <strata/iface.h>
 #include <strata/loop.h>
 #include <strata/vnet.h>
@@ -57,8 +57,7 @@ struct packet {
 	struct packet_ring ring;
 	struct strata_pkt *scrap;	/* shows the head of frames that never become a packet */
 
-	struct mnl_socket *monitor;	/* link events of the host; NULL: none */
-	struct strata_watch monitor_watch;
+	struct strata_hostlink host;	/* news of the device */
 
 	struct strata_timer reopen;
 	uint64_t backoff;		/* of reopening, ns */
@@ -129,11 +128,8 @@ int packet_host_query(const char *name, struct packet_device *out);
 int packet_host_state(const struct packet *packet);
 /** Says in the log what the host does with the same device that may surprise. */
 void packet_host_warn(const struct packet *packet);
-/** Opens packet->monitor. Its absence is no failure: then only traffic tells of a link that went. */
-void packet_host_monitor_open(struct packet *packet);
-void packet_host_monitor_close(struct packet *packet);
 /** Reads link events. Returns whether any was of this device, or may have been. */
-bool packet_host_monitor_read(struct packet *packet);
+bool packet_host_news(struct packet *packet);
 
 static inline const char *packet_device_name(const struct strata_iface *iface)
 {

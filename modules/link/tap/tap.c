@@ -146,8 +146,8 @@ static void tap_resend(struct strata_stack *stack, struct strata_timer *timer)
 
 static void tap_link_news(struct strata_stack *stack, struct strata_watch *watch, uint32_t events)
 {
-	struct tap *tap = strata_container_of(watch, struct tap, monitor_watch);
-	int state = tap_host_monitor_read(tap);
+	struct tap *tap = strata_container_of(watch, struct tap, host.watch);
+	int state = tap_host_news(tap);
 
 	(void)stack;
 	(void)events;
@@ -170,7 +170,7 @@ static int tap_open(struct strata_iface *iface, struct strata_error *error)
 	tap->iface = iface;
 	tap->fd = -1;
 	tap->watch.ready = tap_ready;
-	tap->monitor_watch.ready = tap_link_news;
+	tap->host.watch.ready = tap_link_news;
 	tap->reopen.fire = tap_reopen;
 	tap->resend.fire = tap_resend;
 	if (tap_io_init(tap) < 0)
@@ -180,7 +180,7 @@ static int tap_open(struct strata_iface *iface, struct strata_error *error)
 		goto out_free;
 	iface->state = tap;
 	iface->flags |= STRATA_IFACE_RUNNING | STRATA_IFACE_BROADCAST | STRATA_IFACE_MULTICAST;
-	tap_host_monitor_open(tap);
+	strata_hostlink_open(iface->stack, &tap->host);
 	return 0;
 out_memory:
 	strata_error_add(error, "interface %s: out of memory", iface->name);
@@ -195,7 +195,7 @@ static void tap_close(struct strata_iface *iface)
 {
 	struct tap *tap = iface->state;
 
-	tap_host_monitor_close(tap);
+	strata_hostlink_close(iface->stack, &tap->host);
 	strata_timer_stop(iface->stack, &tap->reopen);
 	if (tap->fd >= 0) {
 		strata_watch_remove(iface->stack, &tap->watch);

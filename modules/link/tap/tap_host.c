@@ -422,66 +422,13 @@ int tap_host_set_mtu(struct tap *tap, struct strata_error *error)
 
 /* ---- link events ---- */
 
-void tap_host_monitor_open(struct tap *tap)
+int tap_host_news(struct tap *tap)
 {
-	tap->monitor = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (tap->monitor == NULL)
-		return;
-	if (mnl_socket_bind(tap->monitor, RTMGRP_LINK, MNL_SOCKET_AUTOPID) < 0 ||
-	    strata_watch_add(tap->iface->stack, &tap->monitor_watch,
-			     mnl_socket_get_fd(tap->monitor), EPOLLIN) < 0) {
-		mnl_socket_close(tap->monitor);
-		tap->monitor = NULL;
-	}
-}
+	const struct strata_hostlink_news news = strata_hostlink_read(&tap->host, tap->ifindex);
 
-void tap_host_monitor_close(struct tap *tap)
-{
-	if (tap->monitor == NULL)
-		return;
-	strata_watch_remove(tap->iface->stack, &tap->monitor_watch);
-	mnl_socket_close(tap->monitor);
-	tap->monitor = NULL;
-}
-
-/** What a batch of link events says of one device. */
-struct tap_news {
-	unsigned int ifindex;
-	int state;		/* as tap_host_monitor_read() returns */
-};
-
-static int tap_link_event(const struct nlmsghdr *message, void *data)
-{
-	const struct ifinfomsg *info = mnl_nlmsg_get_payload(message);
-	struct tap_news *news = data;
-
-	/* RTM_DELLINK says nothing: a device that moved to another namespace goes on working, and one
+	if (news.lost)
+		return tap_host_up(tap);
+	/* That it is gone says nothing: a device that moved to another namespace goes on working, and one
 	 * that was deleted shows it at its descriptor. */
-	if (message->nlmsg_type == RTM_NEWLINK &&
-	    mnl_nlmsg_get_payload_len(message) >= sizeof(*info) &&
-	    info->ifi_index == (int)news->ifindex)
-		news->state = (info->ifi_flags & IFF_UP) != 0;
-	return MNL_CB_OK;
-}
-
-int tap_host_monitor_read(struct tap *tap)
-{
-	/* Local choice: events of a whole host's links, so a few at a time. */
-	enum { MOST = 16 };
-	struct tap_news news = { .ifindex = tap->ifindex, .state = -1 };
-	char buf[8192];
-	unsigned int i;
-
-	for (i = 0; i < MOST; i++) {
-		ssize_t n = mnl_socket_recvfrom(tap->monitor, buf, sizeof(buf));
-
-		if (n < 0 && errno == ENOBUFS) {	/* events were lost: ask */
-			news.state = tap_host_up(tap);
-			continue;
-		}
-		if (n <= 0)
-			break;
-		mnl_cb_run(buf, (size_t)n, 0, 0, tap_link_event, &news);
-	}
-	return news.state;
+	return news.told ? (news.flags & IFF_UP) != 0 : -1;
 }

@@ -3,7 +3,7 @@
 #ifndef TAP_INT_H
 #define TAP_INT_H
 
-#include <libmnl/libmnl.h>
+#include <strata/hostlink.h>
 #include <strata/iface.h>
 #include <strata/loop.h>
 #include <strata/vnet.h>
@@ -50,8 +50,7 @@ struct tap {
 	int last_error;			/* of reopening: each is logged once */
 	struct strata_watch watch;
 
-	struct mnl_socket *monitor;	/* link events of the host; NULL: none */
-	struct strata_watch monitor_watch;
+	struct strata_hostlink host;	/* news of the device */
 
 	struct strata_timer reopen;
 	uint64_t backoff;		/* of reopening, ns */
@@ -132,10 +131,7 @@ int tap_host_set_mtu(struct tap *tap, struct strata_error *error);
 /** Whether the host's end is up, as far as can be seen from here: a device that was moved to another
  *  namespace is taken to be. */
 bool tap_host_up(const struct tap *tap);
-/** Opens tap->monitor. Its absence is no failure: then only traffic tells of a link that went. */
-void tap_host_monitor_open(struct tap *tap);
-void tap_host_monitor_close(struct tap *tap);
 /** Reads link events. Returns 1: the link is up, 0: it is down, -1: no news. */
-int tap_host_monitor_read(struct tap *tap);
+int tap_host_news(struct tap *tap);
 
 #endif

@@ -159,11 +159,11 @@ static void xdp_resend(struct strata_stack *stack, struct strata_timer *timer)
 
 static void xdp_link_news(struct strata_stack *stack, struct strata_watch *watch, uint32_t events)
 {
-	struct xdp *xdp = strata_container_of(watch, struct xdp, monitor_watch);
+	struct xdp *xdp = strata_container_of(watch, struct xdp, host.watch);
 
 	(void)stack;
 	(void)events;
-	if (xdp_host_monitor_read(xdp))
+	if (xdp_host_news(xdp))
 		xdp_look(xdp);
 }
 
@@ -217,7 +217,7 @@ static int xdp_open(struct strata_iface *iface, struct strata_error *error)
 	xdp->device = xdp_device_name(iface);
 	xdp->map = xdp->program = xdp->link = -1;
 	xdp->watch.ready = xdp_ready;
-	xdp->monitor_watch.ready = xdp_link_news;
+	xdp->host.watch.ready = xdp_link_news;
 	xdp->reopen.fire = xdp_reopen;
 	xdp->resend.fire = xdp_resend;
 	xdp->scrap = strata_pkt_alloc(iface->stack, XDP_PKT_HEADROOM, STRATA_PKT_SMALL - XDP_PKT_HEADROOM);
@@ -231,7 +231,7 @@ static int xdp_open(struct strata_iface *iface, struct strata_error *error)
 	iface->state = xdp;
 	iface->caps = STRATA_CAP_TX_CSUM | STRATA_CAP_FRAGS;
 	iface->flags |= STRATA_IFACE_BROADCAST | STRATA_IFACE_MULTICAST;
-	xdp_host_monitor_open(xdp);
+	strata_hostlink_open(iface->stack, &xdp->host);
 	if (xdp_host_state(xdp) > 0)
 		iface->flags |= STRATA_IFACE_RUNNING;
 	else
@@ -249,7 +249,7 @@ static void xdp_close(struct strata_iface *iface)
 {
 	struct xdp *xdp = iface->state;
 
-	xdp_host_monitor_close(xdp);
+	strata_hostlink_close(iface->stack, &xdp->host);
 	if (xdp->open) {
 		xdp_io_count_lost(xdp);
 		strata_watch_remove(iface->stack, &xdp->watch);

@@ -59,64 +59,9 @@ int xdp_host_state(const struct xdp *xdp)
 
 /* ---- link events ---- */
 
-void xdp_host_monitor_open(struct xdp *xdp)
+bool xdp_host_news(struct xdp *xdp)
 {
-	xdp->monitor = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (xdp->monitor == NULL)
-		return;
-	if (mnl_socket_bind(xdp->monitor, RTMGRP_LINK, MNL_SOCKET_AUTOPID) < 0 ||
-	    strata_watch_add(xdp->iface->stack, &xdp->monitor_watch,
-			     mnl_socket_get_fd(xdp->monitor), EPOLLIN) < 0) {
-		mnl_socket_close(xdp->monitor);
-		xdp->monitor = NULL;
-	}
-}
+	const struct strata_hostlink_news news = strata_hostlink_read(&xdp->host, xdp->ifindex);
 
-void xdp_host_monitor_close(struct xdp *xdp)
-{
-	if (xdp->monitor == NULL)
-		return;
-	strata_watch_remove(xdp->iface->stack, &xdp->monitor_watch);
-	mnl_socket_close(xdp->monitor);
-	xdp->monitor = NULL;
-}
-
-/** What is looked for in a batch of link events. */
-struct xdp_news {
-	unsigned int ifindex;
-	bool found;
-};
-
-static int xdp_link_event(const struct nlmsghdr *message, void *data)
-{
-	const struct ifinfomsg *info = mnl_nlmsg_get_payload(message);
-	struct xdp_news *news = data;
-
-	if ((message->nlmsg_type == RTM_NEWLINK || message->nlmsg_type == RTM_DELLINK) &&
-	    mnl_nlmsg_get_payload_len(message) >= sizeof(*info) &&
-	    info->ifi_index == (int)news->ifindex)
-		news->found = true;
-	return MNL_CB_OK;
-}
-
-bool xdp_host_monitor_read(struct xdp *xdp)
-{
-	/* Local choice: events of a whole host's links, so a few at a time. */
-	enum { MOST = 16 };
-	struct xdp_news news = { .ifindex = xdp->ifindex };
-	char buf[8192];
-	unsigned int i;
-
-	for (i = 0; i < MOST; i++) {
-		ssize_t n = mnl_socket_recvfrom(xdp->monitor, buf, sizeof(buf));
-
-		if (n < 0 && errno == ENOBUFS) {	/* events were lost */
-			news.found = true;
-			continue;
-		}
-		if (n <= 0)
-			break;
-		mnl_cb_run(buf, (size_t)n, 0, 0, xdp_link_event, &news);
-	}
-	return news.found;
+	return news.told || news.gone || news.lost;
 }

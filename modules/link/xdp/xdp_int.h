@@ -3,8 +3,8 @@
 #ifndef XDP_INT_H
 #define XDP_INT_H
 
-#include <libmnl/libmnl.h>
 #include <xdp/xsk.h>
+#include <strata/hostlink.h>
 #include <strata/iface.h>
 #include <strata/loop.h>
 
@@ -59,8 +59,7 @@ struct xdp {
 	bool kick;			/* the host has to be told of frames to be sent */
 
 	struct strata_watch watch;
-	struct mnl_socket *monitor;	/* link events of the host; NULL: none */
-	struct strata_watch monitor_watch;
+	struct strata_hostlink host;	/* news of the device */
 	struct strata_timer reopen;
 	uint64_t backoff;		/* of reopening, ns */
 	struct strata_pkt_queue waiting;/* frames there was no room for yet */
@@ -113,11 +112,8 @@ void xdp_socket_close(struct xdp *xdp);
 int xdp_host_query(const char *name, unsigned int *ifindex, uint32_t *mtu, unsigned short *type);
 /** Whether the device is up, and still is the one that was opened. Returns 1, 0, or -ENODEV: gone. */
 int xdp_host_state(const struct xdp *xdp);
-/** Opens xdp->monitor. Its absence is no failure: then only traffic tells of a link that went. */
-void xdp_host_monitor_open(struct xdp *xdp);
-void xdp_host_monitor_close(struct xdp *xdp);
 /** Reads link events. Returns whether any was of this device, or may have been. */
-bool xdp_host_monitor_read(struct xdp *xdp);
+bool xdp_host_news(struct xdp *xdp);
 
 static inline const struct xdp_config *xdp_config(const struct xdp *xdp)
 {
