@@ -105,6 +105,7 @@ int iface_loop_network(struct strata_iface *iface, struct strata_pkt *pkt, uint1
 	pkt->family = number;
 	return loop_enqueue(iface, pkt, true);
 }
+
 /* ---- a device that takes no more ---- */
 
 void strata_iface_stop(struct strata_iface *iface)
