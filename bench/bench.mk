@@ -1,19 +1,21 @@
 # Measuring programs, built by `make bench` only.
-EXTRA_PROGRAMS += bench/udp_packets bench/tcp_exchanges bench/idle_connections bench/attack_cost \
-	bench/scale
+EXTRA_PROGRAMS += bench/udp_packets bench/tcp_exchanges bench/tcp_connections bench/idle_connections \
+	bench/attack_cost bench/scale
 bench_pair = bench/pair.c bench/pair.h
 bench_udp_packets_SOURCES = bench/udp_packets.c $(bench_pair)
 bench_udp_packets_LDADD = libstrata.la
 bench_tcp_exchanges_SOURCES = bench/tcp_exchanges.c $(bench_pair)
 bench_tcp_exchanges_LDADD = libstrata.la
+bench_tcp_connections_SOURCES = bench/tcp_connections.c $(bench_pair)
+bench_tcp_connections_LDADD = libstrata.la
 bench_idle_connections_SOURCES = bench/idle_connections.c $(bench_pair)
 bench_idle_connections_LDADD = libstrata.la
 bench_scale_SOURCES = bench/scale.c $(bench_pair)
 bench_scale_LDADD = libstrata.la
 bench_attack_cost_SOURCES = bench/attack_cost.c $(bench_pair)
 bench_attack_cost_LDADD = libstrata.la
-CLEANFILES += bench/udp_packets bench/tcp_exchanges bench/idle_connections bench/attack_cost \
-	bench/scale
+CLEANFILES += bench/udp_packets bench/tcp_exchanges bench/tcp_connections bench/idle_connections \
+	bench/attack_cost bench/scale
 EXTRA_DIST += bench/run bench/lossy bench/README.md
 
 # The client, and the servers that are compared: bench/compare, bench/run.
@@ -50,7 +52,7 @@ bench-programs: all
 .PHONY: bench
 bench: bench-programs
 	$(MAKE) $(AM_MAKEFLAGS) bench/udp_packets$(EXEEXT) bench/tcp_exchanges$(EXEEXT) \
-		bench/idle_connections$(EXEEXT) bench/attack_cost$(EXEEXT) bench/scale$(EXEEXT) bench/plot$(EXEEXT)
+		bench/tcp_connections$(EXEEXT) bench/idle_connections$(EXEEXT) bench/attack_cost$(EXEEXT) bench/scale$(EXEEXT) bench/plot$(EXEEXT)
 	$(srcdir)/bench/run $(BENCH_FLAGS) $(abs_top_builddir)
 
 # The README's tables from bench/results/bench.json of the source tree.
