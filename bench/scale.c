@@ -92,6 +92,28 @@ static void exchange_on_any(struct scene *scene)
 	exchange(scene, (long)(random_next() % (uint64_t)scene->count));
 }
 
+/* 16 KiB one way. */
+static void bulk_on_one(struct scene *scene)
+{
+	static char bytes[16384];
+	struct strata_stack *to = scene->pair.end[1].stack;
+	const int from = scene->clients[scene->count / 2], at = scene->servers[scene->count / 2];
+	size_t sent = 0, got = 0;
+
+	while (got < sizeof(bytes)) {
+		ssize_t n = strata_send(scene->pair.end[0].stack, from, bytes + sent, sizeof(bytes) - sent, 0);
+
+		if (n != -EAGAIN)
+			sent += (size_t)pair_check(n, "send");
+		pair_settle(&scene->pair);
+		n = strata_recv(to, at, bytes, sizeof(bytes), 0);
+		if (n != -EAGAIN)
+			got += (size_t)pair_check(n, "recv");
+		else if (sent == sizeof(bytes))		/* the rest of the window waits for an acknowledgement */
+			pair_pass(&scene->pair, STRATA_MS);
+	}
+}
+
 /* Reset at the end, so that no TIME-WAIT adds to the number. */
 static void open_and_abort(struct scene *scene)
 {
@@ -114,6 +136,7 @@ static void over_connections(struct scene *scene)
 	measure(scene, "exchange-on-one", exchange_on_one);
 	measure(scene, "exchange-on-any", exchange_on_any);
 	measure(scene, "open-and-abort", open_and_abort);
+	measure(scene, "bulk-on-one", bulk_on_one);
 	free(scene->clients);
 	free(scene->servers);
 }
