@@ -47,8 +47,9 @@ void tcp_trace_timer(const struct tcp_sock *tp, const char *name) __attribute__(
 
 /* ---- tcp_reply.c: segments that belong to no TCB ---- */
 
-/* A packet with this header and room below it; NULL when memory is short. */
-struct strata_pkt *tcp_pkt_new(struct strata_stack *stack, const struct tcp_header *h);
+/* A packet with this header, room for others in front and for `room` bytes of payload behind it; NULL when memory
+ * is short. */
+struct strata_pkt *tcp_pkt_new(struct strata_stack *stack, const struct tcp_header *h, uint32_t room);
 /* Fills in the pseudo-header's sum and sends it the way of `dst`. Consumes. Returns 0 or -errno. */
 int tcp_pkt_output(const struct strata_dst *dst, struct strata_pkt *pkt,
 		   const struct strata_tx *tx);
@@ -306,6 +307,9 @@ uint32_t tcp_sndq_lend(struct tcp_sock *tp, const struct iovec *iov, size_t coun
 /* Appends references to [seq, seq + length) to a packet. Returns how many bytes found room. */
 uint32_t tcp_sndq_append(struct tcp_sock *tp, struct strata_pkt *pkt, uint32_t seq,
 			 uint32_t length, bool retransmission);
+/* The same as a copy, for which the packet has room behind its header; of a flight that has a record. */
+uint32_t tcp_sndq_copy(struct tcp_sock *tp, struct strata_pkt *pkt, uint32_t seq, uint32_t length,
+		       bool retransmission);
 /* Forgets what lies before `una`. */
 void tcp_sndq_ack(struct tcp_sock *tp, uint32_t una);
 void tcp_sndq_purge(struct tcp_sock *tp);

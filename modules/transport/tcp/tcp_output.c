@@ -13,6 +13,9 @@
 #define WINDOW_PARTS 4
 /* A retransmission cuts its record at both ends. */
 #define RECORDS_PER_SEGMENT 2
+/* local choice: payloads up to this are copied behind their header. One run of bytes is summed and written to a device
+ * faster than two, and no chunk is shared for it. */
+#define COPY_MAX 256
 /* As Linux (tcp_pacing_ss_ratio, tcp_pacing_ca_ratio): percent of a window for each round trip. */
 #define PACING_SLOW_START 200
 #define PACING_AVOIDANCE 120
@@ -121,7 +124,7 @@ static int send_small(struct tcp_sock *tp, struct tcp_header *h, uint32_t data)
 
 	if (error < 0)
 		return error;
-	pkt = tcp_pkt_new(tp->sock.stack, h);
+	pkt = tcp_pkt_new(tp->sock.stack, h, 0);
 	if (pkt == NULL)
 		return -ENOBUFS;
 	if (data != 0)
@@ -303,21 +306,36 @@ static uint32_t super_segments(uint32_t room)
 	return (STRATA_PKT_MAX - NETWORK_HEADER_MAX - TCP_HEADER_MAX) / room;
 }
 
+/* How many of `length` bytes go into one packet. */
+static uint32_t super_length(const struct tcp_sock *tp, uint32_t length, uint32_t room)
+{
+	uint32_t most = super_segments(room);
+
+	/* A receiver may answer a super-packet with one ACK: a window is several of them, or its loss would
+	 * stop the clock. */
+	most = tcp_min32(most, tcp_max32(tp->cc.cwnd / WINDOW_PARTS / room, 2));
+	most = tcp_min32(most, tcp_max32(pacing_quantum(tp) / room, 1));
+	return tcp_min32(length, tcp_max32(most, 1) * room);
+}
+
 /* A packet with the header and up to `length` bytes from `seq` on, as far as they go into one. NULL when
  * memory is short. */
 static struct strata_pkt *segment_new(struct tcp_sock *tp, const struct tcp_header *h, uint32_t length,
 				      uint32_t room, bool again)
 {
-	uint32_t most = super_segments(room), got;
-	struct strata_pkt *pkt = tcp_pkt_new(tp->sock.stack, h);
+	struct strata_pkt *pkt;
+	uint32_t got;
 
+	if (length <= tcp_min32(room, COPY_MAX)) {
+		pkt = tcp_pkt_new(tp->sock.stack, h, length);
+		if (pkt != NULL)
+			tcp_sndq_copy(tp, pkt, h->seq, length, again);
+		return pkt;
+	}
+	pkt = tcp_pkt_new(tp->sock.stack, h, 0);
 	if (pkt == NULL)
 		return NULL;
-	/* A receiver may answer a super-packet with one ACK: a window is several of them, or its loss would
-	 * stop the clock. */
-	most = tcp_min32(most, tcp_max32(tp->cc.cwnd / WINDOW_PARTS / room, 2));
-	most = tcp_min32(most, tcp_max32(pacing_quantum(tp) / room, 1));
-	length = tcp_min32(length, tcp_max32(most, 1) * room);
+	length = super_length(tp, length, room);
 	got = tcp_sndq_append(tp, pkt, h->seq, length, again);
 	/* Out of fragments: whole segments only, as far as they reach. */
 	if (got < length && got > room)
@@ -354,7 +372,7 @@ int tcp_xmit(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint8_t flags)
 	pkt = segment_new(tp, &h, payload, room, again);
 	if (pkt == NULL)
 		return -ENOBUFS;
-	payload = strata_pkt_length(pkt) - pkt->len;
+	payload = strata_pkt_length(pkt) - tcp_header_length(pkt);
 	fin = tp->fin_queued && seq + payload == tp->snd_end && seq_gt(seq + length, tp->snd_end);
 	if (payload == 0 && !fin) {
 		strata_pkt_free(pkt);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The send queue: slices of chunks. Data is copied in once; every transmission refers to the same
- * bytes. Cursors make the segment at snd_nxt, and the next retransmission, cheap to find.
+ * bytes, or copies a few of them. Cursors make the segment at snd_nxt, and the next retransmission, cheap to find.
  */
 #include "tcp_int.h"
 
@@ -148,21 +148,44 @@ static struct tcp_slice *sndq_find(const struct tcp_sock *tp, struct tcp_slice *
 	return slice;
 }
 
+/* The cursor of transmissions for the first time, or again; a SYN's data, without a record of its flight, has none. */
+static struct tcp_slice **cursor_of(const struct tcp_sock *tp, bool retransmission)
+{
+	if (tp->flight == NULL)
+		return NULL;
+	return retransmission ? &tp->flight->again_cursor : &tp->flight->send_cursor;
+}
+
 uint32_t tcp_sndq_append(struct tcp_sock *tp, struct strata_pkt *pkt, uint32_t seq,
 			 uint32_t length, bool retransmission)
 {
-	struct tcp_slice *nowhere = NULL, **cursor = &nowhere, *slice;
+	struct tcp_slice **cursor = cursor_of(tp, retransmission), *slice;
 	uint32_t done = 0, part, skip;
 
-	/* A SYN's data has no record of its flight. */
-	if (tp->flight != NULL)
-		cursor = retransmission ? &tp->flight->again_cursor : &tp->flight->send_cursor;
-	slice = sndq_find(tp, *cursor, seq);
+	slice = sndq_find(tp, cursor != NULL ? *cursor : NULL, seq);
 	for (; slice != NULL && done < length; slice = slice->next) {
 		skip = seq + done - slice->seq;
 		part = tcp_min32(length - done, slice->length - skip);
 		if (strata_pkt_append_chunk(pkt, slice->chunk, slice->offset + skip, part) < 0)
 			break;
+		done += part;
+		if (cursor != NULL)
+			*cursor = slice;
+	}
+	return done;
+}
+
+uint32_t tcp_sndq_copy(struct tcp_sock *tp, struct strata_pkt *pkt, uint32_t seq, uint32_t length,
+		       bool retransmission)
+{
+	struct tcp_slice **cursor = cursor_of(tp, retransmission), *slice;
+	uint32_t done = 0, part, skip;
+
+	slice = sndq_find(tp, *cursor, seq);
+	for (; slice != NULL && done < length; slice = slice->next) {
+		skip = seq + done - slice->seq;
+		part = tcp_min32(length - done, slice->length - skip);
+		memcpy(strata_pkt_put(pkt, part), slice->chunk->data + slice->offset + skip, part);
 		done += part;
 		*cursor = slice;
 	}

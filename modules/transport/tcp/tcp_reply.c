@@ -7,10 +7,10 @@
 #include <strata/trace.h>
 #include "tcp_int.h"
 
-struct strata_pkt *tcp_pkt_new(struct strata_stack *stack, const struct tcp_header *h)
+struct strata_pkt *tcp_pkt_new(struct strata_stack *stack, const struct tcp_header *h, uint32_t room)
 {
 	uint32_t length = tcp_emit_length(h);
-	struct strata_pkt *pkt = strata_pkt_alloc(stack, STRATA_HEADROOM, length);
+	struct strata_pkt *pkt = strata_pkt_alloc(stack, STRATA_HEADROOM, length + room);
 
 	if (pkt == NULL)
 		return NULL;
@@ -47,7 +47,7 @@ int tcp_reply(struct tcp_module *m, const struct strata_flow_key *key, struct st
 	if (error < 0)
 		return error;
 	error = -ENOBUFS;
-	pkt = tcp_pkt_new(m->stack, h);
+	pkt = tcp_pkt_new(m->stack, h, 0);
 	if (pkt == NULL)
 		goto out_release;
 	if (strata_tracing(m->stack))

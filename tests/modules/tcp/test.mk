@@ -110,6 +110,12 @@ tests_modules_tcp_test_tcp_sent_SOURCES = tests/modules/tcp/test_tcp_sent.c modu
 tests_modules_tcp_test_tcp_sent_CPPFLAGS = $(test_cppflags) -I$(top_srcdir)/modules/transport/tcp
 tests_modules_tcp_test_tcp_sent_LDFLAGS = $(test_ldflags)
 tests_modules_tcp_test_tcp_sent_LDADD = $(test_libs)
+test_programs += tests/modules/tcp/test_tcp_queue
+tests_modules_tcp_test_tcp_queue_SOURCES = tests/modules/tcp/test_tcp_queue.c modules/transport/tcp/tcp_queue.c \
+	modules/transport/tcp/tcp_reply.c modules/transport/tcp/tcp_wire.c
+tests_modules_tcp_test_tcp_queue_CPPFLAGS = $(test_cppflags) -I$(top_srcdir)/modules/transport/tcp
+tests_modules_tcp_test_tcp_queue_LDFLAGS = $(test_ldflags)
+tests_modules_tcp_test_tcp_queue_LDADD = $(test_libs)
 test_programs += tests/modules/tcp/test_tcp_corners
 tests_modules_tcp_test_tcp_corners_SOURCES = tests/modules/tcp/test_tcp_corners.c
 tests_modules_tcp_test_tcp_corners_CPPFLAGS = $(test_cppflags)
