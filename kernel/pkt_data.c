@@ -80,6 +80,10 @@ uint32_t strata_pkt_read(const struct strata_pkt *pkt, uint32_t offset, void *bu
 	struct cursor c = { .iov = iov };
 	uint32_t length = strata_pkt_length(pkt);
 
+	if (strata_likely(offset <= pkt->len && n <= pkt->len - offset)) {
+		memcpy(buf, pkt->data + offset, n);
+		return n;
+	}
 	if (offset >= length)
 		return 0;
 	n = pkt_min(n, length - offset);

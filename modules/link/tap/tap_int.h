@@ -18,6 +18,10 @@
 #define TAP_CHUNKS 4
 /** Bytes of the virtio header (virtio 1.2, 5.1.6, without num_buffers). */
 #define TAP_VNET_SIZE STRATA_VNET_SIZE
+/** Room for a frame however it is read: more than any that a TAP device has. */
+#define TAP_FRAME_ROOM (TAP_LINEAR + TAP_CHUNKS * STRATA_CHUNK_SIZE)
+/** … and its virtio header. */
+#define TAP_FLAT (TAP_VNET_SIZE + TAP_FRAME_ROOM)
 /** Bytes of the link header of a TAP device's frames (linux/if_ether.h: ETH_HLEN). */
 #define TAP_LINK_HEADER STRATA_VNET_LINK_HEADER
 
@@ -55,7 +59,9 @@ struct tap {
 	struct strata_timer reopen;
 	uint64_t backoff;		/* of reopening, ns */
 
-	struct strata_pkt *rx_pkt;	/* what the next frame is read into; never NULL while open */
+	uint8_t *flat;			/* a frame in one piece behind its virtio header: TAP_FLAT bytes */
+	unsigned int small_wanted;	/* small frames until they are read into `flat`; 0: they are */
+	struct strata_pkt *rx_pkt;	/* what a large frame is read into; never NULL while open */
 	struct strata_chunk *rx_chunks[TAP_CHUNKS];
 
 	unsigned int frames;		/* of the last batch */

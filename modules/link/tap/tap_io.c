@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Frames between the device's descriptor and the stack. A frame is read into a large packet and,
- * what does not fit there, into chunks that the packet then owns, so that payload is never copied
- * here; a small frame moves to a small packet. Frames leave with one writev(2).
+ * Frames between the device's descriptor and the stack. A system call of several parts costs more than the
+ * copy of a small frame: while frames are small, each is read in one piece into one buffer, of which only
+ * the first lines are touched, and moves to a packet of its size; a small frame leaves in one piece out of
+ * the same buffer. Once frames are large they are read into a packet and into chunks that the packet then
+ * owns, so that payload is never copied here, and leave with one writev(2).
  */
 #include <errno.h>
 #include <sys/epoll.h>
@@ -17,10 +19,24 @@
 /* Local choice: after so many batches of one frame a batch is of one; each so many tries for more. */
 #define TAP_LONE 8
 #define TAP_LONE_CHECK 16
+/* Local choice: small frames in succession after which they are read in one piece again. So many save
+ * about what the copy of the one large frame costs that is then the first. */
+#define TAP_SMALL_RUN 32
 /* Local choice: a last piece up to this moves to a chunk of its size; the large one is kept. */
 #define TAP_TAIL_COPY 1024
+/* Local choice: a frame up to this is put together in one piece to be sent; a larger one costs more to copy
+ * than it costs to have several parts. */
+#define TAP_TX_COPY 2048
 /* Local choice: pause after the host's kernel had no memory for a frame. */
 #define TAP_RESEND_PAUSE (10 * STRATA_MS)
+
+/* A frame as it was read. */
+struct tap_frame {
+	const uint8_t *vnet;	/* its virtio header; NULL: it has none */
+	const uint8_t *data;
+	uint32_t length;
+	size_t room;		/* bytes that it could have had */
+};
 
 /* ---- receive ---- */
 
@@ -31,9 +47,11 @@ static struct strata_pkt *tap_rx_alloc(struct tap *tap)
 
 int tap_io_init(struct tap *tap)
 {
+	if (tap->flat == NULL)
+		tap->flat = strata_alloc(tap->iface->stack, TAP_FLAT);
 	if (tap->rx_pkt == NULL)
 		tap->rx_pkt = tap_rx_alloc(tap);
-	return tap->rx_pkt != NULL ? 0 : -ENOMEM;
+	return tap->flat != NULL && tap->rx_pkt != NULL ? 0 : -ENOMEM;
 }
 
 void tap_io_purge(struct tap *tap)
@@ -54,6 +72,8 @@ void tap_io_fini(struct tap *tap)
 
 	strata_timer_stop(tap->iface->stack, &tap->resend);
 	strata_pkt_queue_purge(&tap->tx);
+	strata_free(tap->iface->stack, tap->flat);
+	tap->flat = NULL;
 	strata_pkt_free(tap->rx_pkt);
 	tap->rx_pkt = NULL;
 	for (i = 0; i < TAP_CHUNKS; i++) {
@@ -63,8 +83,13 @@ void tap_io_fini(struct tap *tap)
 	}
 }
 
-/* Counts and traces the discard of the frame in the receive packet, which stays for the next one. */
-static void tap_rx_drop(struct tap *tap, uint32_t length, enum tap_drop reason)
+static uint32_t tap_linear(uint32_t length)
+{
+	return length < TAP_LINEAR ? length : TAP_LINEAR;
+}
+
+/* Counts and traces the discard of a frame just read, as a part of the receive packet, which stays. */
+static void tap_rx_drop(struct tap *tap, const struct tap_frame *frame, enum tap_drop reason)
 {
 	struct strata_pkt *pkt = tap->rx_pkt;
 
@@ -73,16 +98,32 @@ static void tap_rx_drop(struct tap *tap, uint32_t length, enum tap_drop reason)
 	else
 		tap->iface->counters.rx_errors++;
 	pkt->iface = tap->iface;
-	pkt->len = length < TAP_LINEAR ? length : TAP_LINEAR;
+	pkt->len = tap_linear(frame->length);
+	if (frame->data != pkt->data)
+		memcpy(pkt->data, frame->data, pkt->len);
 	strata_drop(tap->iface->driver, strata_pkt_get(pkt), reason);
 	pkt->data = pkt->buf + TAP_HEADROOM;
 	pkt->len = 0;
 	pkt->trace_id = 0;
 }
 
-/* Reads one frame behind `vnet`. `*room` gets how many bytes there was room for. Returns the bytes read,
- * or -errno. */
-static ssize_t tap_read(struct tap *tap, uint8_t vnet[TAP_VNET_SIZE], size_t *room)
+/* Reads one frame in one piece. Returns the bytes read, virtio header and all, or -errno. */
+static ssize_t tap_read_flat(struct tap *tap, struct tap_frame *frame)
+{
+	ssize_t n;
+
+	frame->vnet = tap->flat;
+	frame->data = tap->flat + TAP_VNET_SIZE;
+	frame->room = TAP_FRAME_ROOM;
+	do
+		n = tap->vnet ? read(tap->fd, tap->flat, TAP_FLAT) :
+				read(tap->fd, tap->flat + TAP_VNET_SIZE, TAP_FRAME_ROOM);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+/* The same into the receive packet and chunks. */
+static ssize_t tap_read_parts(struct tap *tap, struct tap_frame *frame)
 {
 	struct iovec iov[2 + TAP_CHUNKS];
 	int parts = 0;
@@ -90,24 +131,32 @@ static ssize_t tap_read(struct tap *tap, uint8_t vnet[TAP_VNET_SIZE], size_t *ro
 	ssize_t n;
 
 	if (tap->vnet)
-		iov[parts++] = (struct iovec){ vnet, TAP_VNET_SIZE };
+		iov[parts++] = (struct iovec){ tap->flat, TAP_VNET_SIZE };
 	iov[parts++] = (struct iovec){ tap->rx_pkt->data, TAP_LINEAR };
-	*room = TAP_LINEAR;
+	frame->vnet = tap->flat;
+	frame->data = tap->rx_pkt->data;
+	frame->room = TAP_LINEAR;
 	/* Without offload nothing is larger than the MTU and its link header, with VLAN tags. */
 	for (i = 0; i < TAP_CHUNKS; i++) {
-		if (!tap->vnet && *room >= tap->iface->mtu + 32)
+		if (!tap->vnet && frame->room >= tap->iface->mtu + 32)
 			break;
 		if (tap->rx_chunks[i] == NULL)
 			tap->rx_chunks[i] = strata_chunk_alloc(tap->iface->stack, STRATA_CHUNK_SIZE);
 		if (tap->rx_chunks[i] == NULL)
 			break;
 		iov[parts++] = (struct iovec){ tap->rx_chunks[i]->data, tap->rx_chunks[i]->size };
-		*room += tap->rx_chunks[i]->size;
+		frame->room += tap->rx_chunks[i]->size;
 	}
 	do
 		n = readv(tap->fd, iov, parts);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
+}
+
+/* Reads one frame the way that suits the last ones. */
+static ssize_t tap_read(struct tap *tap, struct tap_frame *frame)
+{
+	return tap->small_wanted == 0 ? tap_read_flat(tap, frame) : tap_read_parts(tap, frame);
 }
 
 /* Gives `pkt` the chunks that hold the `length` bytes behind its linear part. */
@@ -138,23 +187,32 @@ static int tap_rx_chunks(struct tap *tap, struct strata_pkt *pkt, uint32_t lengt
 	return 0;
 }
 
-/* A packet with the `length` bytes of the frame just read; NULL when memory is short. */
+/* A packet with a copy of the frame; NULL when memory is short. */
+static struct strata_pkt *tap_rx_copy(struct tap *tap, const struct tap_frame *frame)
+{
+	uint32_t linear = tap_linear(frame->length);
+	struct strata_pkt *pkt = strata_pkt_alloc(tap->iface->stack, TAP_HEADROOM, linear);
+
+	if (strata_unlikely(pkt == NULL))
+		return NULL;
+	memcpy(strata_pkt_put(pkt, linear), frame->data, linear);
+	if (strata_likely(frame->length == linear) ||
+	    strata_pkt_append(pkt, frame->data + linear, frame->length - linear) == 0)
+		return pkt;
+	strata_pkt_free(pkt);
+	return NULL;
+}
+
+/* The receive packet with the frame that was read into it and its chunks; NULL when memory is short. */
 static struct strata_pkt *tap_rx_take(struct tap *tap, uint32_t length)
 {
-	struct strata_pkt *pkt, *next;
+	struct strata_pkt *pkt, *next = tap_rx_alloc(tap);
 
-	if (length <= TAP_COPYBREAK) {
-		pkt = strata_pkt_alloc(tap->iface->stack, TAP_HEADROOM, length);
-		if (pkt != NULL)
-			memcpy(strata_pkt_put(pkt, length), tap->rx_pkt->data, length);
-		return pkt;
-	}
-	next = tap_rx_alloc(tap);
 	if (next == NULL)
 		return NULL;
 	pkt = tap->rx_pkt;
 	tap->rx_pkt = next;
-	pkt->len = length < TAP_LINEAR ? length : TAP_LINEAR;
+	pkt->len = tap_linear(length);
 	if (length > TAP_LINEAR && tap_rx_chunks(tap, pkt, length - TAP_LINEAR) < 0) {
 		strata_pkt_free(tap->rx_pkt);
 		tap->rx_pkt = pkt;
@@ -165,28 +223,32 @@ static struct strata_pkt *tap_rx_take(struct tap *tap, uint32_t length)
 }
 
 /* One frame: checked, given to the stack. */
-static void tap_rx_frame(struct tap *tap, const uint8_t vnet[TAP_VNET_SIZE], uint32_t length,
-			 size_t room)
+static void tap_rx_frame(struct tap *tap, const struct tap_frame *frame)
 {
+	const uint32_t length = frame->length;
 	struct strata_vnet offload = { .csum = STRATA_CSUM_NONE };
 	struct strata_pkt *pkt;
 	int result;
 
-	if (length >= room) {	/* it filled all there was: more may have been cut off */
-		tap_rx_drop(tap, length, TAP_DROP_TRUNCATED);
+	if (length > TAP_LINEAR)
+		tap->small_wanted = TAP_SMALL_RUN;
+	else if (tap->small_wanted != 0)
+		tap->small_wanted--;
+	if (length >= frame->room) {	/* it filled all there was: more may have been cut off */
+		tap_rx_drop(tap, frame, TAP_DROP_TRUNCATED);
 		return;
 	}
 	if (tap->vnet) {
-		result = tap_vnet_parse(vnet, tap->rx_pkt->data,
-					length < TAP_LINEAR ? length : TAP_LINEAR, length, &offload);
+		result = tap_vnet_parse(frame->vnet, frame->data, tap_linear(length), length, &offload);
 		if (result < 0) {
-			tap_rx_drop(tap, length, (enum tap_drop)tap_vnet_reason(result));
+			tap_rx_drop(tap, frame, (enum tap_drop)tap_vnet_reason(result));
 			return;
 		}
 	}
-	pkt = tap_rx_take(tap, length);
+	pkt = length <= TAP_COPYBREAK || frame->data != tap->rx_pkt->data ? tap_rx_copy(tap, frame) :
+									    tap_rx_take(tap, length);
 	if (pkt == NULL) {
-		tap_rx_drop(tap, length, TAP_DROP_NO_MEMORY);
+		tap_rx_drop(tap, frame, TAP_DROP_NO_MEMORY);
 		return;
 	}
 	pkt->time = strata_now(tap->iface->stack);
@@ -213,13 +275,13 @@ static unsigned int tap_batch_most(struct tap *tap)
 
 int tap_io_receive(struct tap *tap)
 {
-	uint8_t vnet[TAP_VNET_SIZE];
-	size_t header = tap->vnet ? TAP_VNET_SIZE : 0, room, bytes = 0;
+	size_t header = tap->vnet ? TAP_VNET_SIZE : 0, bytes = 0;
 	const unsigned int most = tap_batch_most(tap);
+	struct tap_frame frame;
 
 	tap->frames = 0;
 	while (tap->frames < most && bytes < TAP_BATCH_BYTES) {
-		ssize_t n = tap_read(tap, vnet, &room);
+		ssize_t n = tap_read(tap, &frame);
 
 		if (n == -EAGAIN)
 			return 0;
@@ -229,10 +291,11 @@ int tap_io_receive(struct tap *tap)
 			return -ENODEV;
 		tap->frames++;
 		bytes += (size_t)n;
+		frame.length = (size_t)n < header ? 0 : (uint32_t)((size_t)n - header);
 		if ((size_t)n < header)
-			tap_rx_drop(tap, 0, TAP_DROP_VNET_SHORT);
+			tap_rx_drop(tap, &frame, TAP_DROP_VNET_SHORT);
 		else
-			tap_rx_frame(tap, vnet, (uint32_t)((size_t)n - header), room);
+			tap_rx_frame(tap, &frame);
 		if (tap->fd < 0)	/* what was received made the stack close the device */
 			return 0;
 	}
@@ -243,16 +306,35 @@ int tap_io_receive(struct tap *tap)
 
 /* ---- send ---- */
 
+/* Writes the frame behind its virtio header, `vnet` (NULL: it has none): a small one put together in one
+ * piece. Returns the bytes written, or -1 with errno. */
+static ssize_t tap_write_frame(struct tap *tap, const struct strata_pkt *pkt, const uint8_t *vnet)
+{
+	const uint32_t length = strata_pkt_length(pkt), header = vnet != NULL ? TAP_VNET_SIZE : 0;
+	struct iovec iov[2 + STRATA_PKT_FRAGS];
+	int parts = 0;
+
+	if (length <= TAP_TX_COPY) {
+		if (vnet != NULL)
+			memcpy(tap->flat, vnet, TAP_VNET_SIZE);
+		strata_pkt_read(pkt, 0, tap->flat + header, length);
+		return write(tap->fd, tap->flat, header + length);
+	}
+	if (vnet != NULL)
+		iov[parts++] = (struct iovec){ (void *)(uintptr_t)vnet, TAP_VNET_SIZE };
+	parts += strata_pkt_iov(pkt, iov + parts);
+	return writev(tap->fd, iov, parts);
+}
+
 /* Writes one frame without consuming it. Returns 0, or -errno of the device; -EPROTO: `*reason` says why
  * the frame cannot be sent at all. */
 static int tap_write(struct tap *tap, struct strata_pkt *pkt, enum tap_drop *reason)
 {
 	const struct tap_config *config = tap->iface->config;
-	struct iovec iov[2 + STRATA_PKT_FRAGS];
 	uint8_t vnet[TAP_VNET_SIZE];
 	size_t length = strata_pkt_length(pkt);
-	int parts = 0, result;
 	ssize_t n;
+	int result;
 
 	if (tap->vnet) {
 		result = tap_vnet_emit(pkt, tap->uso, config->checksum == TAP_CHECKSUM_STACK, vnet);
@@ -260,14 +342,12 @@ static int tap_write(struct tap *tap, struct strata_pkt *pkt, enum tap_drop *rea
 			*reason = (enum tap_drop)tap_vnet_reason(result);
 			return -EPROTO;
 		}
-		iov[parts++] = (struct iovec){ vnet, TAP_VNET_SIZE };
 		length += TAP_VNET_SIZE;
 	} else {
 		strata_pkt_csum_complete(pkt);
 	}
-	parts += strata_pkt_iov(pkt, iov + parts);
 	do
-		n = writev(tap->fd, iov, parts);
+		n = tap_write_frame(tap, pkt, tap->vnet ? vnet : NULL);
 	while (n < 0 && errno == EINTR);
 	if (n >= 0 && (size_t)n == length)
 		return 0;

@@ -176,23 +176,6 @@ static void a_small_frame_costs_a_small_packet(void **state)
 	fx_close(fx);
 }
 
-static void a_full_frame_stays_where_it_was_read(void **state)
-{
-	struct fixture *fx = fx_open(.modules = MODULES);
-	struct rig *rig = rig_open(fx);
-	const struct virtio_net_hdr vnet = { 0 };
-	const uint8_t *buf = rig->tap.rx_pkt->data;
-	uint8_t frame[2048];
-
-	(void)state;
-	host_writes(rig, &vnet, frame, echo_request(frame, 1400));
-	assert_int_equal(receive(rig), 0);
-	assert_ptr_equal(rig->last.data, buf);
-	assert_int_equal(rig->last.frag_count, 0);
-	rig_close(rig);
-	fx_close(fx);
-}
-
 /* A TCP super-packet of SUPER bytes with a segment size of 1448. */
 static size_t super_packet(uint8_t *frame, struct virtio_net_hdr *vnet)
 {
@@ -209,7 +192,43 @@ static size_t super_packet(uint8_t *frame, struct virtio_net_hdr *vnet)
 	return 14 + fx_build_ip(frame + 14, &ip, 1, segment, sizeof(segment));
 }
 
-static void a_super_packet_keeps_its_payload_in_chunks(void **state)
+/* After this frames are read into a packet and chunks. */
+static void host_writes_a_large_frame(struct rig *rig)
+{
+	static uint8_t frame[70000];
+	struct virtio_net_hdr vnet;
+	size_t length = super_packet(frame, &vnet);
+
+	host_writes(rig, &vnet, frame, length);
+	assert_int_equal(receive(rig), 0);
+	assert_memory_equal(rig->bytes, frame, length);
+}
+
+static void a_full_frame_stays_where_it_was_read_while_frames_are_large(void **state)
+{
+	struct fixture *fx = fx_open(.modules = MODULES);
+	struct rig *rig = rig_open(fx);
+	const struct virtio_net_hdr vnet = { 0 };
+	const uint8_t *buf = rig->tap.rx_pkt->data;
+	uint8_t frame[2048];
+	size_t length = echo_request(frame, 1400);
+
+	(void)state;
+	host_writes(rig, &vnet, frame, length);
+	assert_int_equal(receive(rig), 0);
+	assert_memory_equal(rig->bytes, frame, length);
+	assert_ptr_not_equal(rig->last.data, buf);
+	host_writes_a_large_frame(rig);
+	host_writes(rig, &vnet, frame, length);
+	assert_int_equal(receive(rig), 0);
+	assert_memory_equal(rig->bytes, frame, length);
+	assert_ptr_equal(rig->last.data, buf);
+	assert_int_equal(rig->last.frag_count, 0);
+	rig_close(rig);
+	fx_close(fx);
+}
+
+static void the_second_super_packet_keeps_its_payload_in_chunks(void **state)
 {
 	struct fixture *fx = fx_open(.modules = MODULES);
 	struct rig *rig = rig_open(fx);
@@ -217,42 +236,122 @@ static void a_super_packet_keeps_its_payload_in_chunks(void **state)
 	struct virtio_net_hdr vnet;
 	size_t length = super_packet(frame, &vnet);
 	struct strata_chunk *first, *last;
+	unsigned int i;
 
 	(void)state;
-	receive(rig);	/* nothing there: but now there are chunks */
-	first = rig->tap.rx_chunks[0];
-	last = rig->tap.rx_chunks[3];
-	host_writes(rig, &vnet, frame, length);
-	assert_int_equal(receive(rig), 0);
-	assert_int_equal(rig->last.frag_count, 3);
+	for (i = 0; i < 2; i++) {
+		first = rig->tap.rx_chunks[0];
+		last = rig->tap.rx_chunks[3];
+		assert_true(i == 0 ? first == NULL : first != NULL);
+		host_writes(rig, &vnet, frame, length);
+		assert_int_equal(receive(rig), 0);
+		assert_int_equal(rig->last.frag_count, 3);
+		assert_int_equal(rig->last.len + rig->last.frags_len, length);
+		assert_memory_equal(rig->bytes, frame, length);
+		assert_int_equal(rig->last.seg_type, STRATA_SEG_STREAM);
+		assert_int_equal(rig->last.seg_size, 1448);
+		assert_int_equal(rig->last.csum, STRATA_CSUM_PARTIAL);
+		assert_int_equal(rig->last.csum_start, TAP_HEADROOM + 34);
+		receive(rig);	/* nothing there: but now there are chunks for the next */
+	}
 	assert_ptr_equal(rig->last.frags[0].chunk, first);
-	assert_int_equal(rig->last.len + rig->last.frags_len, length);
-	assert_memory_equal(rig->bytes, frame, length);
-	assert_int_equal(rig->last.seg_type, STRATA_SEG_STREAM);
-	assert_int_equal(rig->last.seg_size, 1448);
-	assert_int_equal(rig->last.csum, STRATA_CSUM_PARTIAL);
-	assert_int_equal(rig->last.csum_start, TAP_HEADROOM + 34);
 	assert_ptr_equal(rig->tap.rx_chunks[3], last);	/* not needed: kept for the next */
 	rig_close(rig);
 	fx_close(fx);
 }
 
-static void the_largest_frame_fits(void **state)
+static void small_frames_are_read_in_one_piece_again_after_the_last_large_one(void **state)
 {
 	struct fixture *fx = fx_open(.modules = MODULES);
 	struct rig *rig = rig_open(fx);
-	static uint8_t frame[65535 + 18];
 	const struct virtio_net_hdr vnet = { 0 };
+	uint8_t frame[256];
+	size_t length = echo_request(frame, 56);
+	unsigned int run = 0;
+
+	(void)state;
+	assert_int_equal(rig->tap.small_wanted, 0);
+	host_writes_a_large_frame(rig);
+	while (rig->tap.small_wanted != 0) {
+		const unsigned int wanted = rig->tap.small_wanted;
+
+		assert_true(run++ < 100);
+		memset(rig->bytes, 0, length);
+		host_writes(rig, &vnet, frame, length);
+		assert_int_equal(receive(rig), 0);
+		assert_memory_equal(rig->bytes, frame, length);
+		assert_true(rig->last.room < STRATA_PKT_LARGE);
+		assert_int_equal(rig->tap.small_wanted, wanted - 1);
+	}
+	assert_in_range(run, 2, 100);
+	/* One large frame between them, and it begins again. */
+	host_writes_a_large_frame(rig);
+	host_writes(rig, &vnet, frame, length);
+	assert_int_equal(receive(rig), 0);
+	host_writes_a_large_frame(rig);
+	assert_int_equal(rig->tap.small_wanted, run);
+	rig_close(rig);
+	fx_close(fx);
+}
+
+/* Frames that just fit the linear part, the linear part and a chunk, a packet's buffer …, and one byte more or
+ * less, read either way. */
+static void a_frame_of_any_length_is_whole_however_it_is_read(void **state)
+{
+	static const size_t edges[] = { 60, TAP_COPYBREAK, TAP_LINEAR, TAP_LINEAR + 256,
+					TAP_LINEAR + STRATA_CHUNK_SIZE, 65535 + 17 };
+	static uint8_t frame[65535 + 18];
+	struct fixture *fx = fx_open(.modules = MODULES);
+	struct rig *rig = rig_open(fx);
+	const struct virtio_net_hdr vnet = { 0 };
+	unsigned int i, way;
+	size_t length;
 
 	(void)state;
 	fx_pattern_fill(frame, sizeof(frame), 0);
 	memcpy(frame, STACK_MAC, 6);
 	frame[6] = 2;
-	host_writes(rig, &vnet, frame, sizeof(frame));
-	assert_int_equal(receive(rig), 0);
-	assert_int_equal(rig->seen, 1);
-	assert_int_equal(rig->last.len + rig->last.frags_len, sizeof(frame));
-	assert_memory_equal(rig->bytes, frame, sizeof(frame));
+	for (i = 0; i < STRATA_COUNT(edges); i++) {
+		for (length = edges[i] - 1; length <= edges[i] + 1; length++) {
+			for (way = 0; way < 4; way++) {
+				/* Each way with a virtio header and without. */
+				rig->tap.small_wanted = way & 1;
+				rig->tap.vnet = (way & 2) == 0;
+				rig->tap.iface->mtu = 65521;
+				rig->seen = 0;
+				memset(rig->bytes, 0, length);
+				host_writes(rig, rig->tap.vnet ? &vnet : NULL, frame, length);
+				assert_int_equal(receive(rig), 0);
+				assert_int_equal(rig->seen, 1);
+				assert_int_equal(rig->last.len + rig->last.frags_len, length);
+				assert_memory_equal(rig->bytes, frame, length);
+			}
+		}
+	}
+	rig->tap.iface->mtu = 1500;
+	rig_close(rig);
+	fx_close(fx);
+}
+
+static void a_frame_that_fills_all_there_is_may_be_cut_off_and_is_dropped(void **state)
+{
+	static uint8_t frame[TAP_FRAME_ROOM + 100];
+	struct fixture *fx = fx_open(.modules = MODULES);
+	struct rig *rig = rig_open(fx);
+	const struct virtio_net_hdr vnet = { 0 };
+	unsigned int way;
+
+	(void)state;
+	for (way = 0; way < 2; way++) {
+		rig->tap.small_wanted = way;
+		host_writes(rig, &vnet, frame, TAP_FRAME_ROOM);
+		assert_int_equal(receive(rig), 0);
+		rig->tap.small_wanted = way;
+		host_writes(rig, &vnet, frame, TAP_FRAME_ROOM + 100);
+		assert_int_equal(receive(rig), 0);
+		assert_int_equal(fx_drops(fx, "tap", "truncated"), 2 * way + 2);
+	}
+	assert_int_equal(rig->seen, 0);
 	rig_close(rig);
 	fx_close(fx);
 }
@@ -261,20 +360,25 @@ static void a_malformed_header_costs_its_frame_alone(void **state)
 {
 	struct fixture *fx = fx_open(.modules = MODULES);
 	struct rig *rig = rig_open(fx);
-	struct virtio_net_hdr vnet = { .flags = 0x80 };
+	struct virtio_net_hdr vnet = { 0 };
 	uint8_t frame[2048];
 	size_t length = echo_request(frame, 56);
+	unsigned int way;
 
 	(void)state;
-	host_writes(rig, &vnet, frame, length);
-	host_writes(rig, NULL, "short", 5);
-	vnet.flags = 0;
-	host_writes(rig, &vnet, frame, length);
-	assert_int_equal(receive(rig), 0);
-	assert_int_equal(rig->seen, 1);
-	assert_int_equal(fx_drops(fx, "tap", "vnet_flags"), 1);
-	assert_int_equal(fx_drops(fx, "tap", "vnet_short"), 1);
-	assert_int_equal(fx->iface->counters.rx_errors, 2);
+	for (way = 1; way <= 2; way++) {
+		rig->tap.small_wanted = way == 2 ? 8 : 0;
+		vnet.flags = 0x80;
+		host_writes(rig, &vnet, frame, length);
+		host_writes(rig, NULL, "short", 5);
+		vnet.flags = 0;
+		host_writes(rig, &vnet, frame, length);
+		assert_int_equal(receive(rig), 0);
+		assert_int_equal(rig->seen, way);
+		assert_int_equal(fx_drops(fx, "tap", "vnet_flags"), way);
+		assert_int_equal(fx_drops(fx, "tap", "vnet_short"), way);
+		assert_int_equal(fx->iface->counters.rx_errors, 2 * way);
+	}
 	rig_close(rig);
 	fx_close(fx);
 }
@@ -432,13 +536,14 @@ static void without_memory_a_frame_is_dropped_and_the_next_is_read(void **state)
 	unsigned int k;
 
 	(void)state;
-	for (k = 1; k < 8; k++) {
+	for (k = 2; k < 16; k++) {
 		struct fixture *fx = fx_open(.modules = MODULES);
 		struct rig *rig = rig_open(fx);
 		struct virtio_net_hdr vnet;
 		size_t length = super_packet(frame, &vnet);
 
-		fx_fail_at(fx, k, true);
+		rig->tap.small_wanted = k & 1;
+		fx_fail_at(fx, k / 2, true);
 		host_writes(rig, &vnet, frame, length);
 		assert_int_equal(receive(rig), 0);
 		fx_fail_at(fx, 0, false);
@@ -465,6 +570,48 @@ static struct strata_pkt *numbered(struct fixture *fx, unsigned int number)
 	strata_put_be16(frame + 14, (uint16_t)number);
 	pkt->iface = fx->iface;
 	return pkt;
+}
+
+/* Who holds the packet too (a capture, a queue) sees it as it was, headroom and all; and a packet in pieces
+ * leaves as one frame. */
+static void what_is_sent_stays_as_it_was(void **state)
+{
+	static const uint32_t sizes[] = { 60, 200, 1500, 9000 };
+	struct fixture *fx = fx_open(.modules = MODULES);
+	struct rig *rig = rig_open(fx);
+	static uint8_t before[20000], frame[20000], bytes[9000];
+	struct virtio_net_hdr vnet;
+	unsigned int i;
+
+	(void)state;
+	fx_pattern_fill(bytes, sizeof(bytes), 0);
+	fx_build_eth(bytes, PEER_MAC, STACK_MAC, 0x88b5);
+	for (i = 0; i < 2 * STRATA_COUNT(sizes); i++) {
+		const uint32_t size = sizes[i / 2];
+		struct strata_pkt *pkt = strata_pkt_alloc(fx->stack, 64, 32);
+
+		rig->tap.vnet = i % 2 == 0;
+		memset(pkt->buf, 0xa5, pkt->room);
+		assert_int_equal(strata_pkt_append(pkt, bytes, size), 0);
+		pkt->iface = fx->iface;
+		memcpy(before, pkt->buf, pkt->room);
+		assert_int_equal(tap_io_send(&rig->tap, strata_pkt_get(pkt)), 0);
+		assert_int_equal(strata_pkt_length(pkt), size);
+		assert_memory_equal(pkt->buf, before, pkt->room);
+		assert_int_equal(strata_pkt_read(pkt, 0, frame, sizeof(frame)), size);
+		assert_memory_equal(frame, bytes, size);
+		strata_pkt_free(pkt);
+		if (rig->tap.vnet) {
+			assert_int_equal(host_reads(rig, &vnet, frame, sizeof(frame)), size);
+			assert_int_equal(vnet.flags, 0);
+			assert_int_equal(vnet.gso_type, VIRTIO_NET_HDR_GSO_NONE);
+		} else {
+			assert_int_equal(read(rig->host, frame, sizeof(frame)), size);
+		}
+		assert_memory_equal(frame, bytes, size);
+	}
+	rig_close(rig);
+	fx_close(fx);
 }
 
 static void what_the_device_does_not_take_waits_in_order(void **state)
@@ -546,15 +693,18 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_small_frame_costs_a_small_packet),
-		cmocka_unit_test(a_full_frame_stays_where_it_was_read),
-		cmocka_unit_test(a_super_packet_keeps_its_payload_in_chunks),
-		cmocka_unit_test(the_largest_frame_fits),
+		cmocka_unit_test(a_full_frame_stays_where_it_was_read_while_frames_are_large),
+		cmocka_unit_test(the_second_super_packet_keeps_its_payload_in_chunks),
+		cmocka_unit_test(small_frames_are_read_in_one_piece_again_after_the_last_large_one),
+		cmocka_unit_test(a_frame_of_any_length_is_whole_however_it_is_read),
+		cmocka_unit_test(a_frame_that_fills_all_there_is_may_be_cut_off_and_is_dropped),
 		cmocka_unit_test(a_malformed_header_costs_its_frame_alone),
 		cmocka_unit_test(whatever_the_device_says_is_taken_or_discarded_with_a_reason),
 		cmocka_unit_test(a_batch_ends_before_a_flood_does),
 		cmocka_unit_test(where_frames_come_one_at_a_time_each_is_a_batch),
 		cmocka_unit_test(a_device_is_polled_while_it_is_there),
 		cmocka_unit_test(without_memory_a_frame_is_dropped_and_the_next_is_read),
+		cmocka_unit_test(what_is_sent_stays_as_it_was),
 		cmocka_unit_test(what_the_device_does_not_take_waits_in_order),
 		cmocka_unit_test(what_waits_is_dropped_when_the_device_goes),
 		cmocka_unit_test(a_descriptor_gone_bad_is_told),
