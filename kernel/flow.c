@@ -378,6 +378,24 @@ void flow_moved(struct kernel *k, const struct strata_flow *from, struct strata_
 			c->next = flow;
 }
 
+void strata_flow_replace(struct strata_stack *stack, struct strata_flow *from, struct strata_flow *flow)
+{
+	const uint8_t place = FLOW_COUNTED | FLOW_STRAY;
+
+	flow->next = from->next;
+	flow->link = from->link;
+	flow->hash = from->hash;
+	flow->listening = from->listening;
+	flow->flags = (uint8_t)((flow->flags & ~place) | (from->flags & place));
+	flow->iface = from->iface;
+	flow->key = from->key;
+	flow_moved(kernel_of(stack), from, flow);
+	from->next = NULL;
+	from->link = NULL;
+	from->listening = 0;
+	from->flags &= (uint8_t)~place;
+}
+
 /* ---- finding ---- */
 
 /* Of two flows with the same ends, the one bound to the interface is the more specific. */

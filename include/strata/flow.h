@@ -40,6 +40,10 @@ STRATA_API int strata_flow_add(struct strata_stack *stack, struct strata_flow *f
 /** Enters a listener: key.local may be any or unset, key.remote is unset. Whether it may stand beside
  *  others is the port table's affair. Returns 0. */
 STRATA_API int strata_flow_listen(struct strata_stack *stack, struct strata_flow *flow);
+/** `flow` takes the place, the key and the interface of `from`, which then is in no table: what a connection
+ *  is kept in changes, its packets are found without a gap. `from` is in the table, `flow` in none. */
+STRATA_API void strata_flow_replace(struct strata_stack *stack, struct strata_flow *from,
+				    struct strata_flow *flow);
 /** Takes it out; in no table: nothing happens. */
 STRATA_API void strata_flow_remove(struct strata_stack *stack, struct strata_flow *flow);
 

@@ -517,6 +517,72 @@ static void a_walk_gives_every_entry_once_and_lets_them_be_removed(void **state)
 	table_close(&t);
 }
 
+static void a_flow_takes_the_place_of_another(void **state)
+{
+	struct table t;
+	struct strata_iface iface = { .index = 1 };
+	/* More than there are buckets, so that some share one; every third is bound to the interface. */
+	static struct strata_flow old[200], new[200];
+	unsigned int i;
+
+	(void)state;
+	table_open(&t);
+	for (i = 0; i < 200; i++) {
+		old[i] = (struct strata_flow){ .key = nth_key(i), .iface = i % 3 == 0 ? &iface : NULL };
+		new[i] = (struct strata_flow){ .kind = 7 };
+		assert_int_equal(strata_flow_add(t.stack, &old[i]), 0);
+	}
+	for (i = 0; i < 200; i += 2) {
+		strata_flow_replace(t.stack, &old[i], &new[i]);
+		assert_ptr_equal(new[i].iface, old[i].iface);
+		assert_int_equal(new[i].kind, 7);
+		/* The old one is in no table: to remove it is nothing. */
+		strata_flow_remove(t.stack, &old[i]);
+	}
+	for (i = 0; i < 200; i++) {
+		const struct strata_flow_key key = nth_key(i);
+
+		assert_ptr_equal(find(&t, &key, &iface), i % 2 == 0 ? &new[i] : &old[i]);
+	}
+	for (i = 0; i < 200; i++) {
+		const struct strata_flow_key key = nth_key(i);
+
+		strata_flow_remove(t.stack, i % 2 == 0 ? &new[i] : &old[i]);
+		assert_null(find(&t, &key, &iface));
+	}
+	table_close(&t);
+}
+
+/* Puts another in the place of the one given and of the one that the walk gives next. */
+static void replace_two(struct strata_flow *flow, void *ctx)
+{
+	struct walk *w = ctx;
+	struct strata_flow *next = flow->next, *spare = w->flows + WALKED;
+
+	w->seen++;
+	if (flow >= spare || next == NULL || next >= spare)
+		return;
+	strata_flow_replace(w->t->stack, flow, spare + (flow - w->flows));
+	strata_flow_replace(w->t->stack, next, spare + (next - w->flows));
+}
+
+static void a_walk_goes_on_over_flows_that_are_replaced(void **state)
+{
+	static struct strata_flow flows[2 * WALKED];
+	struct table t;
+	struct walk w = { .t = &t, .flows = flows };
+
+	(void)state;
+	table_open(&t);
+	fill(&w);
+	strata_flow_walk(t.stack, NUMBER, replace_two, &w);
+	assert_int_equal(w.seen, WALKED);
+	w.seen = 0;
+	strata_flow_walk(t.stack, NUMBER, remove_itself, &w);
+	assert_int_equal(w.seen, WALKED);
+	table_close(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -534,6 +600,8 @@ int main(void)
 		cmocka_unit_test(another_secret_gives_other_hashes),
 		cmocka_unit_test(without_memory_the_table_still_takes_and_finds),
 		cmocka_unit_test(a_walk_gives_every_entry_once_and_lets_them_be_removed),
+		cmocka_unit_test(a_flow_takes_the_place_of_another),
+		cmocka_unit_test(a_walk_goes_on_over_flows_that_are_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

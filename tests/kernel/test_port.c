@@ -385,6 +385,36 @@ static void flows_to_one_destination_get_consecutive_ports(void **state)
 	table_close(&t);
 }
 
+/* Who replaces a flow is counted in its place: when the range was full once, it is again, and is free after. */
+static void a_flow_that_takes_anothers_place_is_counted_once(void **state)
+{
+	struct strata_flow *heirs = calloc(PORT_EPHEMERAL_COUNT, sizeof(*heirs));
+	struct outgoing *o = calloc(PORT_EPHEMERAL_COUNT, sizeof(*o)), more;
+	struct table t;
+	unsigned int i;
+
+	(void)state;
+	assert_non_null(o);
+	assert_non_null(heirs);
+	table_open(&t, 1);
+	for (i = 0; i < PORT_EPHEMERAL_COUNT; i++) {
+		assert_int_equal(connect_to(&t, &o[i], REMOTE, 80), 0);
+		strata_flow_replace(t.stack, &o[i].flow, &heirs[i]);
+	}
+	assert_int_equal(connect_to(&t, &more, REMOTE, 80), -EADDRNOTAVAIL);
+	for (i = 0; i < PORT_EPHEMERAL_COUNT; i++) {
+		strata_flow_remove(t.stack, &heirs[i]);
+		disconnect(&t, &o[i]);
+	}
+	for (i = 0; i < PORT_EPHEMERAL_COUNT; i++)
+		assert_int_equal(connect_to(&t, &o[i], REMOTE, 80), 0);
+	for (i = 0; i < PORT_EPHEMERAL_COUNT; i++)
+		disconnect(&t, &o[i]);
+	table_close(&t);
+	free(heirs);
+	free(o);
+}
+
 static void first_ports_of_destinations_tell_nothing_of_each_other(void **state)
 {
 	enum { BINS = 16, TRIES = 8000 };
@@ -510,6 +540,7 @@ int main(void)
 		cmocka_unit_test(ephemeral_ports_are_all_given_and_then_none_in_no_time),
 		cmocka_unit_test(ephemeral_ports_are_uniform_and_unlike_for_another_secret),
 		cmocka_unit_test(flows_to_one_destination_get_consecutive_ports),
+		cmocka_unit_test(a_flow_that_takes_anothers_place_is_counted_once),
 		cmocka_unit_test(first_ports_of_destinations_tell_nothing_of_each_other),
 		cmocka_unit_test(a_full_destination_says_so_in_no_time_and_others_go_on),
 		cmocka_unit_test(ports_that_were_bound_are_left_to_their_owners),

@@ -16,15 +16,19 @@
 static uint64_t hash_ends(const struct strata_hash_key *secret, const struct strata_flow_key *key,
 			  bool ports)
 {
-	uint8_t bytes[2 * STRATA_ADDR_MAX + 4] = { 0 };
+	uint8_t bytes[2 * STRATA_ADDR_MAX + 4];
+	size_t length = key->remote.length;
 
+	/* Copies of a constant size; what is beyond an address is overwritten, or not hashed. */
 	memcpy(bytes, key->local.bytes, STRATA_ADDR_MAX);
-	memcpy(bytes + STRATA_ADDR_MAX, key->remote.bytes, STRATA_ADDR_MAX);
+	memcpy(bytes + length, key->remote.bytes, STRATA_ADDR_MAX);
+	length *= 2;
 	if (ports) {
-		strata_put_be16(bytes + 2 * STRATA_ADDR_MAX, key->local_port);
-		strata_put_be16(bytes + 2 * STRATA_ADDR_MAX + 2, key->remote_port);
+		strata_put_be16(bytes + length, key->local_port);
+		strata_put_be16(bytes + length + 2, key->remote_port);
+		length += 4;
 	}
-	return strata_siphash(secret, bytes, sizeof(bytes));
+	return strata_siphash(secret, bytes, length);
 }
 
 uint32_t tcp_isn(struct tcp_module *m, const struct strata_flow_key *key)

@@ -53,7 +53,10 @@ struct strata_pkt *tcp_pkt_new(struct strata_stack *stack, const struct tcp_head
 /* Fills in the pseudo-header's sum and sends it the way of `dst`. Consumes. Returns 0 or -errno. */
 int tcp_pkt_output(const struct strata_dst *dst, struct strata_pkt *pkt,
 		   const struct strata_tx *tx);
-/* Sends a header without payload between the ends of `key`. Returns 0 or -errno. */
+/* Sends a header without payload between the ends of `key`, by the way `dst`, or one looked up for it. Return 0
+ * or -errno. */
+int tcp_reply_by(struct tcp_module *m, const struct strata_dst *dst, const struct strata_flow_key *key,
+		 const struct tcp_header *h, uint8_t ttl, uint8_t tos);
 int tcp_reply(struct tcp_module *m, const struct strata_flow_key *key, struct strata_iface *iface,
 	      const struct tcp_header *h, uint8_t ttl, uint8_t tos);
 /* Answers a segment that fits nothing with a RST (RFC 9293 3.10.7.1); a RST gets none. Borrows. */

@@ -22,6 +22,7 @@ void tcp_request_free(struct tcp_request *req)
 		req->next->link = req->link;
 	strata_timer_stop(m->stack, &req->timer);
 	strata_flow_remove(m->stack, &req->flow);
+	strata_dst_release(&req->dst);
 	req->listener->listener->request_count--;
 	strata_cache_free(m->requests, req);
 	m->half_open--;
@@ -40,9 +41,34 @@ static uint32_t request_clock(const struct tcp_request *req)
 	return tcp_ms(strata_now(req->module->stack)) + req->ts_offset;
 }
 
+/* Finds the way back, and by it the MSS to offer. False: there is none. */
+static bool request_route(struct tcp_request *req)
+{
+	struct strata_stack *stack = req->module->stack;
+	const struct strata_flow_key *key = &req->flow.key;
+
+	if (strata_dst_valid(stack, &req->dst))
+		return true;
+	if (strata_route_output(stack, &key->remote, &key->local, req->flow.iface, &req->dst, NULL) < 0)
+		return false;
+	/* What was offered stays so. */
+	if (req->advmss == 0)
+		req->advmss = tcp_advertised_mss(&req->dst, req->listener->user_mss);
+	return true;
+}
+
+/* The addresses that a flood makes up are to hold no entries of the neighbour table: only a way whose next hop has
+ * answered is kept. */
+static void request_keep_route(struct tcp_request *req)
+{
+	const struct strata_neigh *neigh = req->dst.neigh;
+
+	if (neigh != NULL && (neigh->state == STRATA_NEIGH_INCOMPLETE || neigh->state == STRATA_NEIGH_FAILED))
+		strata_dst_release(&req->dst);
+}
+
 /* `cookie`: of Fast Open, where it is not empty. */
-static int send_syn_ack(const struct tcp_request *req, uint32_t tsval,
-			const struct tcp_fastopen_cookie *cookie)
+static void send_syn_ack(struct tcp_request *req, uint32_t tsval, const struct tcp_fastopen_cookie *cookie)
 {
 	const struct strata_socket *sock = &req->listener->sock;
 	struct tcp_header h = {
@@ -57,7 +83,10 @@ static int send_syn_ack(const struct tcp_request *req, uint32_t tsval,
 		h.options |= TCP_HAS_FASTOPEN;
 		h.fastopen = *cookie;
 	}
-	return tcp_reply(req->module, &req->flow.key, req->flow.iface, &h, sock->ttl, sock->tos);
+	if (!request_route(req))
+		return;
+	tcp_reply_by(req->module, &req->dst, &req->flow.key, &h, sock->ttl, sock->tos);
+	request_keep_route(req);
 }
 
 /* How long the answer to the SYN-ACK is waited for when it has been sent again so often. */
@@ -157,20 +186,6 @@ static void request_options(struct tcp_request *req, const struct tcp_segment *s
 	req->ecn = tcp_ecn_asked(req->module, seg);
 }
 
-/* The MSS to offer, by the way back. False: there is none. */
-static bool request_route(struct tcp_request *req)
-{
-	struct strata_dst dst = { 0 };
-	struct strata_addr src;
-
-	if (strata_route_output(req->module->stack, &req->flow.key.remote, &req->flow.key.local,
-				req->flow.iface, &dst, &src) < 0)
-		return false;
-	req->advmss = tcp_advertised_mss(&dst, req->listener->user_mss);
-	strata_dst_release(&dst);
-	return true;
-}
-
 /* What a record and a cookie have in common: the ends, and what we offer. */
 static void request_init(struct tcp_request *req, struct tcp_sock *listener,
 			 const struct tcp_segment *seg)
@@ -263,6 +278,7 @@ static enum strata_verdict answer_by_cookie(struct tcp_sock *tp, struct tcp_segm
 	strata_trace(m->self, seg->pkt, "SYN seq %u: answered by a cookie", seg->h.seq);
 	strata_count(m->self, TCP_COUNT_COOKIES_SENT, 1);
 	send_syn_ack(&req, tcp_cookie_stamp(request_clock(&req), &req), NULL);
+	strata_dst_release(&req.dst);
 	return tcp_segment_done(seg);
 }
 
@@ -328,8 +344,6 @@ static void inherit(struct tcp_sock *tp, const struct tcp_sock *from)
 /* The TCB as it would stand in SYN-RECEIVED. */
 static void tcb_of_request(struct tcp_sock *tp, const struct tcp_request *req)
 {
-	tp->sock.flow.key = req->flow.key;
-	tp->sock.flow.iface = req->flow.iface;
 	tp->iss = tp->snd_una = req->iss;
 	tp->snd_nxt = tp->snd_end = tp->snd_sml = req->iss + 1;
 	tp->irs = req->irs;
@@ -352,7 +366,22 @@ static void tcb_of_request(struct tcp_sock *tp, const struct tcp_request *req)
 		tp->syn_sent = req->sent;
 }
 
-/* A socket takes the place of a record, or a cookie, in SYN-RECEIVED; NULL when memory is short. */
+/* The TCB takes the place of the record in the flow table, which there is none of for a cookie. Returns 0 or
+ * -EADDRINUSE. */
+static int take_place(struct tcp_sock *tp, struct tcp_request *req)
+{
+	struct strata_stack *stack = tp->sock.stack;
+
+	if (req->link != NULL) {
+		strata_flow_replace(stack, &req->flow, &tp->sock.flow);
+		return 0;
+	}
+	tp->sock.flow.key = req->flow.key;
+	tp->sock.flow.iface = req->flow.iface;
+	return strata_flow_add(stack, &tp->sock.flow);
+}
+
+/* A socket takes the place of a record with its way, or a cookie, in SYN-RECEIVED; NULL when memory is short. */
 static struct tcp_sock *promote(struct tcp_request *req)
 {
 	struct tcp_module *m = req->module;
@@ -372,15 +401,18 @@ static struct tcp_sock *promote(struct tcp_request *req)
 	tcb_of_request(tp, req);
 	tp->parent = listener;
 	tp->embryo = true;
-	sock->port.local = sock->flow.key.local;
+	sock->port.local = req->flow.key.local;
 	strata_port_share(m->stack, &listener->sock.port, &sock->port);
-	if (req->link != NULL)
-		tcp_request_free(req);
-	tcp_set_state(tp, TCP_SYN_RECEIVED);
-	if (strata_flow_add(m->stack, &sock->flow) < 0 || tcp_route(tp) < 0) {
-		tcp_finish(tp, 0);
+	if (take_place(tp, req) < 0) {
+		tcp_free(tp);
 		return NULL;
 	}
+	tcp_set_state(tp, TCP_SYN_RECEIVED);
+	tp->dst = req->dst;
+	memset(&req->dst, 0, sizeof(req->dst));
+	tcp_update_mss(tp);
+	if (req->link != NULL)
+		tcp_request_free(req);
 	tcp_timer_retransmit(tp);
 	strata_count(m->self, TCP_COUNT_PASSIVE_OPENS, 1);
 	return tp;
@@ -407,6 +439,9 @@ static enum strata_verdict request_ack(struct tcp_request *req, struct tcp_segme
 	/* With the queue full the ACK is forgotten; the SYN-ACK's timer asks again. */
 	seg->reason = TCP_DROP_LISTEN_OVERFLOW;
 	if (accept_full(req->listener->listener))
+		return tcp_segment_drop(m, seg);
+	seg->reason = TCP_DROP_NO_ROUTE;
+	if (!request_route(req))
 		return tcp_segment_drop(m, seg);
 	tp = promote(req);
 	if (tp == NULL) {
@@ -516,6 +551,7 @@ static enum strata_verdict cookie_ack(struct tcp_sock *listener, struct tcp_segm
 		return tcp_segment_drop(m, seg);
 	seg->reason = TCP_DROP_NO_MEMORY;
 	tp = promote(&req);
+	strata_dst_release(&req.dst);
 	if (tp == NULL)
 		return tcp_segment_drop(m, seg);
 	strata_count(m->self, TCP_COUNT_COOKIES_RECEIVED, 1);
@@ -537,6 +573,7 @@ static bool answer_at_once(struct tcp_sock *listener, struct tcp_segment *seg, u
 	if (!request_route(&req))
 		return false;
 	tp = promote(&req);
+	strata_dst_release(&req.dst);
 	if (tp == NULL)
 		return false;
 	if (!tcp_fastopen_accept(tp, listener, cookie)) {

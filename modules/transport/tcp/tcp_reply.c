@@ -33,30 +33,32 @@ int tcp_pkt_output(const struct strata_dst *dst, struct strata_pkt *pkt,
 	return strata_network_output(dst, pkt, tx);
 }
 
-int tcp_reply(struct tcp_module *m, const struct strata_flow_key *key, struct strata_iface *iface,
-	      const struct tcp_header *h, uint8_t ttl, uint8_t tos)
+int tcp_reply_by(struct tcp_module *m, const struct strata_dst *dst, const struct strata_flow_key *key,
+		 const struct tcp_header *h, uint8_t ttl, uint8_t tos)
 {
 	struct strata_tx tx = { .src = key->local, .dst = key->remote, .number = key->number,
 				.ttl = ttl, .tos = tos, .df = STRATA_DF_WANT };
-	struct strata_dst dst = { 0 };
-	struct strata_addr src;
-	struct strata_pkt *pkt;
-	int error;
+	struct strata_pkt *pkt = tcp_pkt_new(m->stack, h, 0);
 
-	error = strata_route_output(m->stack, &key->remote, &key->local, iface, &dst, &src);
-	if (error < 0)
-		return error;
-	error = -ENOBUFS;
-	pkt = tcp_pkt_new(m->stack, h, 0);
 	if (pkt == NULL)
-		goto out_release;
+		return -ENOBUFS;
 	if (strata_tracing(m->stack))
 		tcp_trace_reply(m, pkt, h);
 	strata_count(m->self, TCP_COUNT_OUT_SEGS, 1);
 	if (h->flags & TCP_RST)
 		strata_count(m->self, TCP_COUNT_OUT_RSTS, 1);
-	error = tcp_pkt_output(&dst, pkt, &tx);
-out_release:
+	return tcp_pkt_output(dst, pkt, &tx);
+}
+
+int tcp_reply(struct tcp_module *m, const struct strata_flow_key *key, struct strata_iface *iface,
+	      const struct tcp_header *h, uint8_t ttl, uint8_t tos)
+{
+	struct strata_dst dst = { 0 };
+	int error = strata_route_output(m->stack, &key->remote, &key->local, iface, &dst, NULL);
+
+	if (error < 0)
+		return error;
+	error = tcp_reply_by(m, &dst, key, h, ttl, tos);
 	strata_dst_release(&dst);
 	return error;
 }

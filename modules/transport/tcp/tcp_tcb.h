@@ -300,6 +300,7 @@ struct tcp_request {
 	struct tcp_sock *listener;
 	struct tcp_module *module;
 	struct strata_timer timer;
+	struct strata_dst dst;		/* the way back, where its next hop is known */
 	uint64_t sent;			/* first SYN-ACK, for the round-trip time */
 	uint64_t challenge_next;	/* see tcp_sock */
 	uint32_t iss, irs;

@@ -62,8 +62,7 @@ static void take_over(struct tcp_time_wait *tw, struct tcp_sock *tp)
 	struct strata_stack *stack = tp->sock.stack;
 
 	tw->flow.kind = TCP_FLOW_TIME_WAIT;
-	tw->flow.key = tp->sock.flow.key;
-	tw->flow.iface = tp->sock.flow.iface;
+	strata_flow_replace(stack, &tp->sock.flow, &tw->flow);
 	tw->snd_nxt = tp->snd_nxt;
 	tw->rcv_nxt = tp->rcv_nxt;
 	tw->rcv_wnd = tcp_rcv_wnd(tp);
@@ -74,7 +73,6 @@ static void take_over(struct tcp_time_wait *tw, struct tcp_sock *tp)
 	tw->tos = tp->sock.tos;
 	tw->ttl = tp->sock.ttl;
 	strata_port_share(stack, &tp->sock.port, &tw->port);
-	strata_flow_remove(stack, &tp->sock.flow);
 }
 
 void tcp_time_wait_enter(struct tcp_sock *tp)
@@ -96,8 +94,6 @@ void tcp_time_wait_enter(struct tcp_sock *tp)
 		strata_count(m->self, TCP_COUNT_TIME_WAIT, 1);
 		take_over(tw, tp);
 		wait_anew(m, tw);
-		if (strata_flow_add(m->stack, &tw->flow) < 0)
-			tcp_time_wait_free(tw);
 	}
 	tcp_set_state(tp, TCP_CLOSED);
 }

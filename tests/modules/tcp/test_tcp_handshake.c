@@ -625,6 +625,94 @@ static void initial_sequence_numbers_are_not_to_be_guessed(void **state)
 	fx_close(fx);
 }
 
+static struct strata_neigh *neighbour(struct fixture *fx, uint32_t ip)
+{
+	uint8_t bytes[4];
+	struct strata_addr addr;
+
+	strata_put_be32(bytes, ip);
+	addr = strata_addr_make(0x0800, bytes, sizeof(bytes));
+	return strata_neigh_find(fx->iface, &addr);
+}
+
+/* Else a flood of SYNs from addresses that nobody has would keep those out that somebody has. */
+static void a_half_open_connection_holds_only_a_neighbour_that_is_known(void **state)
+{
+	struct fixture *fx = fx_open();
+	const uint32_t nobody = IP4(192, 0, 2, 77);
+
+	(void)state;
+	listen_on(80);
+	rx(SYN);
+	expect_tx(SYN | ACK);
+	/* The table's reference and the record's. */
+	assert_int_equal(neighbour(fx, PEER_IP)->refs, 2);
+	rx(SYN, .conn = &(struct fx_conn){ .peer_ip = nobody, .peer_port = 4000, .stack_port = 80 });
+	assert_int_equal(fx_counter(fx, "tcp", "half_open"), 2);
+	assert_non_null(neighbour(fx, nobody));
+	assert_int_equal(neighbour(fx, nobody)->refs, 1);
+	rx(RST, .seq = 1);
+	assert_int_equal(fx_counter(fx, "tcp", "half_open"), 1);
+	assert_int_equal(neighbour(fx, PEER_IP)->refs, 1);
+	fx_discard(fx);
+	fx_close(fx);
+}
+
+/* The way found for the SYN serves the connection too, unless it has changed meanwhile. */
+static void the_way_may_change_between_syn_and_ack(void **state)
+{
+	struct fixture *fx = fx_open();
+	struct strata_route route = { .iface = fx->iface, .mtu = 1000 };
+	int listener = listen_on(80), s;
+	uint8_t net[4];
+
+	(void)state;
+	rx(SYN, .mss = 1460);
+	expect_tx(SYN | ACK, .mss = 1460);
+	strata_put_be32(net, PEER_IP);
+	route.to.addr = strata_addr_make(0x0800, net, sizeof(net));
+	route.to.bits = 32;
+	assert_int_equal(strata_route_add(fx->stack, &route), 0);
+	/* What was offered stays so. */
+	fx_advance(fx, 1000);
+	expect_tx(SYN | ACK, .mss = 1460);
+	rx(ACK);
+	s = fx_accept(fx, listener);
+	assert_true(s >= 0);
+	assert_int_equal(fx_getsockopt(fx, s, IPPROTO_TCP, TCP_MAXSEG), 960);
+	fx_close(fx);
+}
+
+static void without_a_way_back_the_last_ack_is_forgotten(void **state)
+{
+	const uint32_t far = IP4(198, 51, 100, 9);
+	struct fixture *fx = fx_open(.extra = "routes:\n  - to: 198.51.100.0/24\n    via: 192.0.2.1\n");
+	struct strata_route route = { .to.bits = 24 };
+	struct fx_conn conn = { .peer_ip = far, .peer_port = 4000, .stack_port = 80 };
+	int listener = listen_on(80);
+	uint8_t bytes[4];
+
+	(void)state;
+	rx(SYN, .conn = &conn);
+	expect_tx(SYN | ACK, .conn = &conn);
+	strata_put_be32(bytes, IP4(198, 51, 100, 0));
+	route.to.addr = strata_addr_make(0x0800, bytes, sizeof(bytes));
+	strata_put_be32(bytes, PEER_IP);
+	route.via = strata_addr_make(0x0800, bytes, sizeof(bytes));
+	assert_int_equal(strata_route_remove(fx->stack, &route), 0);
+	rx(ACK, .conn = &conn);
+	expect_drop("tcp", "NO_ROUTE");
+	assert_int_equal(fx_counter(fx, "tcp", "half_open"), 1);
+	assert_int_equal(fx_accept(fx, listener), -EAGAIN);
+	assert_int_equal(strata_route_add(fx->stack, &route), 0);
+	/* It is asked for again. */
+	fx_advance(fx, 1000);
+	expect_tx(SYN | ACK, .conn = &conn);
+	rx(ACK, .conn = &conn);
+	assert_true(fx_accept(fx, listener) >= 0);
+	fx_close(fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -657,6 +745,9 @@ int main(void)
 		cmocka_unit_test(misuse_of_the_calls_is_an_error),
 		cmocka_unit_test(unreachables_fail_a_connect_each_with_its_errno),
 		cmocka_unit_test(initial_sequence_numbers_are_not_to_be_guessed),
+		cmocka_unit_test(a_half_open_connection_holds_only_a_neighbour_that_is_known),
+		cmocka_unit_test(the_way_may_change_between_syn_and_ack),
+		cmocka_unit_test(without_a_way_back_the_last_ack_is_forgotten),
 	};
 
 	return fx_main(tests);
