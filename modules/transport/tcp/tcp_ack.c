@@ -134,6 +134,14 @@ void tcp_wake_writer(struct tcp_sock *tp)
 	}
 }
 
+/* Of what was sent: text came, or room for more. */
+static bool says_nothing(const struct tcp_sock *tp, const struct tcp_segment *seg,
+			 const struct tcp_ack_event *event)
+{
+	return event->acked == 0 && !event->duplicate && tp->phase == TCP_PHASE_OPEN &&
+	       (seg->h.options & TCP_HAS_SACK) == 0 && !tcp_ecn_echo(tp, seg);
+}
+
 void tcp_ack(struct tcp_sock *tp, const struct tcp_segment *seg)
 {
 	struct tcp_ack_event event = { .now = tcp_now(tp), .acked = seg->h.ack - tp->snd_una };
@@ -145,7 +153,8 @@ void tcp_ack(struct tcp_sock *tp, const struct tcp_segment *seg)
 	/* RFC 5681 section 2: a duplicate has nothing new in any field. */
 	event.duplicate = event.acked == 0 && seg->length == 0 && !window_changed &&
 			  (seg->h.flags & (TCP_SYN | TCP_FIN)) == 0 && tp->snd_una != tp->snd_nxt;
-	take_in(tp, seg, &event);
+	if (!says_nothing(tp, seg, &event))
+		take_in(tp, seg, &event);
 	if (event.acked != 0) {
 		restart_timer(tp);
 		tcp_snd_grow(tp);

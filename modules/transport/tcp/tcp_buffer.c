@@ -59,6 +59,11 @@ uint32_t tcp_window(const struct tcp_sock *tp)
 	return tcp_min32(window, limit);
 }
 
+bool tcp_window_may_double(const struct tcp_sock *tp)
+{
+	return window_of_space(tp, tp->sock.rcvbuf) >= 2 * (uint64_t)tcp_rcv_wnd(tp);
+}
+
 /* ---- measuring ---- */
 
 void tcp_buffers_begin(struct tcp_sock *tp)
@@ -163,7 +168,8 @@ void tcp_snd_grow(struct tcp_sock *tp)
 	/* As Linux: twice the window, so that the next flight is at hand while this one is under way. */
 	uint64_t want = 2 * (uint64_t)tcp_max32(tp->cc.cwnd, SEND_SEGMENTS * tp->cc.mss);
 
-	if ((tp->sock.options & STRATA_SO_SNDBUF_LOCKED) != 0 || !config->autotune)
+	if (want <= tp->sock.sndbuf || (tp->sock.options & STRATA_SO_SNDBUF_LOCKED) != 0 ||
+	    !config->autotune)
 		return;
 	if (want > config->sndbuf_max)
 		want = config->sndbuf_max;

@@ -92,14 +92,12 @@ void tcp_update_mss(struct tcp_sock *tp)
 		tp->cc.cwnd = tcp_max32(tp->cc.cwnd, tp->cc.mss);
 }
 
-int tcp_route(struct tcp_sock *tp)
+int tcp_route_anew(struct tcp_sock *tp)
 {
 	const struct strata_flow_key *key = &tp->sock.flow.key;
 	struct strata_addr src;
 	int error;
 
-	if (strata_likely(strata_dst_valid(tp->sock.stack, &tp->dst)))
-		return 0;
 	error = strata_route_output(tp->sock.stack, &key->remote, &key->local, tp->sock.flow.iface,
 				    &tp->dst, &src);
 	if (error < 0) {
@@ -111,13 +109,6 @@ int tcp_route(struct tcp_sock *tp)
 }
 
 /* ---- congestion control ---- */
-
-const struct strata_congestion_ops *tcp_cc(const struct tcp_sock *tp)
-{
-	const struct strata_instance *algorithm = tp->cc.algorithm;
-
-	return algorithm != NULL && algorithm->running ? algorithm->module->congestion : NULL;
-}
 
 /* The application's choice, the route's, the module's: the first that runs. */
 static struct strata_instance *choose_algorithm(const struct tcp_sock *tp)
@@ -158,6 +149,13 @@ void tcp_congestion_end(struct tcp_sock *tp)
 
 /* ---- readiness and deferred work ---- */
 
+/* SO_RCVLOWAT, unless the window does not let so much come. */
+static bool readable(const struct tcp_sock *tp)
+{
+	return tp->rcv_bytes != 0 &&
+	       (tp->rcv_bytes >= tp->sock.rcvlowat || tcp_rcv_wnd(tp) == 0);
+}
+
 static uint32_t level_events(const struct tcp_sock *tp)
 {
 	const struct strata_socket *sock = &tp->sock;
@@ -177,7 +175,7 @@ static uint32_t level_events(const struct tcp_sock *tp)
 		return events | EPOLLOUT;
 	if (tcp_in(tp, TCP_MASK(TCP_SYN_SENT) | TCP_MASK(TCP_SYN_RECEIVED)) && !tcp_fastopen_early(tp))
 		return events;
-	if (tp->rcv_bytes != 0 && (tp->rcv_bytes >= sock->rcvlowat || tcp_rcv_wnd(tp) == 0))
+	if (readable(tp))
 		events |= EPOLLIN;
 	if ((sock->shutdown & 2) != 0 || tcp_sndq_writable(tp))
 		events |= EPOLLOUT;
@@ -188,6 +186,16 @@ void tcp_events(struct tcp_sock *tp, uint32_t edge)
 {
 	uint32_t events = level_events(tp);
 
+	if (events != tp->sock.events || edge != 0)
+		strata_socket_set_events(&tp->sock, events, edge);
+}
+
+void tcp_events_in(struct tcp_sock *tp, uint32_t edge)
+{
+	uint32_t events = tp->sock.events & ~(uint32_t)EPOLLIN;
+
+	if (readable(tp) || (tp->sock.shutdown & 1) != 0)
+		events |= EPOLLIN;
 	if (events != tp->sock.events || edge != 0)
 		strata_socket_set_events(&tp->sock, events, edge);
 }
@@ -212,12 +220,6 @@ static void run_work(struct strata_stack *stack, struct strata_work *work)
 	tcp_output(tp);
 	tcp_ack_flush(tp);
 	tcp_flight_release(tp);
-}
-
-void tcp_schedule(struct tcp_sock *tp)
-{
-	if (tp->state != TCP_CLOSED)
-		strata_work_add(tp->sock.stack, &tp->work);
 }
 
 void tcp_work_init(struct tcp_sock *tp)

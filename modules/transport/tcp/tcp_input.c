@@ -496,7 +496,7 @@ static enum tcp_step process_text(struct tcp_sock *tp, struct tcp_segment *seg)
 		tcp_rcvq_purge(tp);
 		return STEP_NEXT;
 	}
-	tcp_events(tp, EPOLLIN);
+	tcp_events_in(tp, EPOLLIN);
 	return STEP_NEXT;
 }
 
@@ -548,12 +548,23 @@ static enum tcp_step check_fin(struct tcp_sock *tp, struct tcp_segment *seg)
 	return STEP_NEXT;
 }
 
-enum strata_verdict tcp_segment_arrives(struct tcp_sock *tp, struct tcp_segment *seg)
+/* Nearly every segment of an established connection: the next in order, within the window, its stamp not an old one,
+ * and no flag asks for anything. Then the first four steps, the sixth and the eighth have nothing to do (Jacobson's
+ * header prediction). */
+static bool predicted(const struct tcp_sock *tp, const struct tcp_segment *seg)
 {
-	struct tcp_module *m = tcp_module_of(tp);
+	return tp->state == TCP_ESTABLISHED && seg->h.seq == tp->rcv_nxt &&
+	       (seg->h.flags & ~(TCP_PSH | TCP_ECE | TCP_CWR)) == TCP_ACK &&
+	       seg->length <= tcp_rcv_wnd(tp) && !tp->rcv_fin_known &&
+	       (!tp->ts_ok || (seg->h.options & TCP_HAS_TIMESTAMP) == 0 ||
+		seq_geq(seg->h.tsval, tp->ts_recent));
+}
+
+/* All steps, in their order. */
+static enum tcp_step process(struct tcp_sock *tp, struct tcp_segment *seg)
+{
 	enum tcp_step step = check_timestamp(tp, seg);
 
-	tp->segs_in++;
 	if (step == STEP_NEXT)
 		step = check_sequence(tp, seg);
 	if (step == STEP_NEXT)
@@ -569,6 +580,22 @@ enum strata_verdict tcp_segment_arrives(struct tcp_sock *tp, struct tcp_segment 
 	}
 	if (step == STEP_NEXT)
 		step = check_fin(tp, seg);
+	return step;
+}
+
+enum strata_verdict tcp_segment_arrives(struct tcp_sock *tp, struct tcp_segment *seg)
+{
+	struct tcp_module *m = tcp_module_of(tp);
+	enum tcp_step step;
+
+	tp->segs_in++;
+	if (strata_likely(predicted(tp, seg))) {
+		step = check_ack(tp, seg);
+		if (step == STEP_NEXT)
+			step = process_text(tp, seg);
+	} else {
+		step = process(tp, seg);
+	}
 	return step == STEP_DROP ? tcp_segment_drop(m, seg) : tcp_segment_done(seg);
 }
 

@@ -79,7 +79,11 @@ void tcp_init_tcb(struct tcp_sock *tp);
 uint32_t tcp_isn(struct tcp_module *m, const struct strata_flow_key *key);
 uint32_t tcp_stamp_offset(struct tcp_module *m, const struct strata_flow_key *key);
 /* Makes tp->dst valid and the MSS what it says. Returns 0 or -errno. */
-int tcp_route(struct tcp_sock *tp);
+int tcp_route_anew(struct tcp_sock *tp);
+static inline int tcp_route(struct tcp_sock *tp)
+{
+	return strata_likely(strata_dst_valid(tp->sock.stack, &tp->dst)) ? 0 : tcp_route_anew(tp);
+}
 /* Works the MSS out anew: peer's, ours, the path's, the application's. */
 void tcp_update_mss(struct tcp_sock *tp);
 /* Largest segment an interface that `dst` leads over lets us receive. */
@@ -90,7 +94,12 @@ uint8_t tcp_choose_wscale(const struct tcp_module *m, const struct strata_socket
 void tcp_congestion_begin(struct tcp_sock *tp);
 void tcp_congestion_end(struct tcp_sock *tp);
 /* Operations of the algorithm; NULL when it has been stopped. */
-const struct strata_congestion_ops *tcp_cc(const struct tcp_sock *tp);
+static inline const struct strata_congestion_ops *tcp_cc(const struct tcp_sock *tp)
+{
+	const struct strata_instance *algorithm = tp->cc.algorithm;
+
+	return algorithm != NULL && algorithm->running ? algorithm->module->congestion : NULL;
+}
 /* In FIN-WAIT-2 the owner goes: the wait for the peer's FIN becomes limited. */
 void tcp_fin_wait_2_orphan(struct tcp_sock *tp);
 /* Sets what the connection's timer and work call. */
@@ -108,8 +117,14 @@ void tcp_abort(struct tcp_sock *tp, int error);
 void tcp_free(struct tcp_sock *tp);
 /* Level state for the socket's owner; `edge`: events told again. */
 void tcp_events(struct tcp_sock *tp, uint32_t edge);
+/* Data came, or was read: of all the above EPOLLIN alone may be another now. */
+void tcp_events_in(struct tcp_sock *tp, uint32_t edge);
 /* Output and ACK: once per batch. */
-void tcp_schedule(struct tcp_sock *tp);
+static inline void tcp_schedule(struct tcp_sock *tp)
+{
+	if (tp->work.link == NULL && tp->state != TCP_CLOSED)
+		strata_work_add(tp->sock.stack, &tp->work);
+}
 /* Puts a connection in CLOSED, of which nobody has a descriptor, among the dead. */
 void tcp_bury(struct tcp_sock *tp);
 /* Frees the dead. */
@@ -289,9 +304,25 @@ void tcp_send_syn(struct tcp_sock *tp);
 /* At the end of a batch: an ACK that is due, or the timer for one that may wait. */
 void tcp_ack_flush(struct tcp_sock *tp);
 /* Bytes a segment takes at most, options of now taken off. */
-uint32_t tcp_segment_room(const struct tcp_sock *tp);
+uint32_t tcp_segment_room_beside_sack(const struct tcp_sock *tp);
+static inline bool tcp_sack_due(const struct tcp_sock *tp)
+{
+	return tp->sack_ok && (tp->ooo != NULL || tp->dsack_start != tp->dsack_end);
+}
+static inline uint32_t tcp_segment_room(const struct tcp_sock *tp)
+{
+	return strata_unlikely(tcp_sack_due(tp)) ? tcp_segment_room_beside_sack(tp) : tp->cc.mss;
+}
 /* Bytes a second at which the connection sends now; 0: no pacing. */
-uint64_t tcp_pacing_rate(const struct tcp_sock *tp);
+uint64_t tcp_pacing_rate_now(const struct tcp_sock *tp);
+static inline uint64_t tcp_pacing_rate(const struct tcp_sock *tp)
+{
+	/* The algorithm, the application, the operator: who of them asks for it? */
+	if (strata_likely((tp->cc.pacing_rate | tp->sock.max_pacing_rate) == 0 &&
+			  !tcp_module_of(tp)->config->pacing))
+		return 0;
+	return tcp_pacing_rate_now(tp);
+}
 /* Pacing does not let anything leave yet; its timer is set. */
 bool tcp_pacing_holds(struct tcp_sock *tp);
 /* A writer that waits for room is told where there is some. */
@@ -318,6 +349,7 @@ void tcp_sndq_ack(struct tcp_sock *tp, uint32_t una);
 void tcp_sndq_purge(struct tcp_sock *tp);
 /* Room the application has left, in bytes. */
 uint32_t tcp_sndq_room(const struct tcp_sock *tp);
+/* A writer is woken when a third of the buffer is free, as on Linux. */
 bool tcp_sndq_writable(const struct tcp_sock *tp);
 
 /* ---- tcp_reasm.c: the receive queues ---- */
@@ -420,6 +452,8 @@ void tcp_mtu_probe_inconclusive(struct tcp_sock *tp);
 
 /* The window to offer now, in bytes, as it stands beyond rcv_nxt. */
 uint32_t tcp_window(const struct tcp_sock *tp);
+/* Whether that may be twice what the peer knows of. */
+bool tcp_window_may_double(const struct tcp_sock *tp);
 /* A connection begins: what growth is measured from. */
 void tcp_buffers_begin(struct tcp_sock *tp);
 /* A segment with payload came: what it costs, and how long a round trip takes. */

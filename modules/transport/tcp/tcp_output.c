@@ -69,7 +69,7 @@ static unsigned int sack_room(const struct tcp_sock *tp)
 
 static void header_sack(struct tcp_sock *tp, struct tcp_header *h)
 {
-	if (!tp->sack_ok || (tp->ooo == NULL && tp->dsack_start == tp->dsack_end))
+	if (!tcp_sack_due(tp))
 		return;
 	h->sack_count = (uint16_t)tcp_reasm_blocks(tp, h->sack, sack_room(tp));
 	if (h->sack_count != 0)
@@ -77,13 +77,11 @@ static void header_sack(struct tcp_sock *tp, struct tcp_header *h)
 	tp->dsack_start = tp->dsack_end = 0;
 }
 
-uint32_t tcp_segment_room(const struct tcp_sock *tp)
+uint32_t tcp_segment_room_beside_sack(const struct tcp_sock *tp)
 {
 	struct tcp_block blocks[TCP_SACK_BLOCKS];
 	uint32_t room = tp->cc.mss, n;
 
-	if (!tp->sack_ok || (tp->ooo == NULL && tp->dsack_start == tp->dsack_end))
-		return room;
 	n = tcp_reasm_blocks(tp, blocks, sack_room(tp));
 	n = n != 0 ? 4 + 8 * n : 0;
 	/* With the smallest MSS, 8 bytes are left all the same (CVE-2019-11477 wants them to be few). */
@@ -217,7 +215,7 @@ void tcp_send_syn(struct tcp_sock *tp)
 /* ---- pacing ---- */
 
 /* The algorithm's rate, or for who asks for pacing as Linux works it out. */
-uint64_t tcp_pacing_rate(const struct tcp_sock *tp)
+uint64_t tcp_pacing_rate_now(const struct tcp_sock *tp)
 {
 	uint64_t rate = tp->cc.pacing_rate, most = tp->sock.max_pacing_rate;
 	unsigned int percent = PACING_AVOIDANCE;
@@ -290,7 +288,7 @@ static void sent(struct tcp_sock *tp, uint32_t seq, uint32_t payload, bool fin, 
 	}
 	tcp_count(tp, TCP_COUNT_OUT_SEGS, segments);
 	/* Minshall's Nagle: where the last segment below the MSS ended. */
-	if (payload % room != 0)
+	if (payload < room || payload % room != 0)
 		tp->snd_sml = seq + payload;
 	tcp_sent_new(tp, seq, seq + length);
 	tp->snd_nxt = seq + length;
@@ -413,18 +411,23 @@ int tcp_xmit(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint8_t flags)
  * halved for each RTO, as Linux). */
 static void restart_window(struct tcp_sock *tp)
 {
-	const struct strata_congestion_ops *ops = tcp_cc(tp);
-	uint32_t restart = (uint32_t)tcp_module_of(tp)->config->initial_window * tp->cc.mss;
-	uint64_t idle = (uint64_t)(tcp_ms(tcp_now(tp)) - tp->last_sent_ms) * STRATA_MS;
+	const struct strata_congestion_ops *ops;
+	uint64_t idle;
+	uint32_t restart;
 
-	if (tp->snd_una != tp->snd_nxt || tp->data_segs_out == 0 || idle <= tp->rto)
+	if (tp->snd_una != tp->snd_nxt || tp->data_segs_out == 0)
 		return;
+	idle = (uint64_t)(tcp_ms(tcp_now(tp)) - tp->last_sent_ms) * STRATA_MS;
+	if (strata_likely(idle <= tp->rto))
+		return;
+	ops = tcp_cc(tp);
 	if (ops != NULL && ops->restart != NULL) {
 		ops->restart(&tp->cc, idle);
 		return;
 	}
 	/* As Linux: what the path took before is remembered, so that slow start finds back. */
 	tp->cc.ssthresh = tcp_max32(tp->cc.ssthresh, tp->cc.cwnd - tp->cc.cwnd / 4);
+	restart = (uint32_t)tcp_module_of(tp)->config->initial_window * tp->cc.mss;
 	for (; idle > tp->rto && tp->cc.cwnd > restart; idle -= tp->rto)
 		tp->cc.cwnd = tcp_max32(tp->cc.cwnd / 2, restart);
 }
@@ -460,7 +463,7 @@ static uint32_t new_length(struct tcp_sock *tp, uint32_t room)
 		tp->cwnd_limited = true;
 	if (tp->filling)
 		return length - length % (super_segments(room) * room);
-	rest = length % room;
+	rest = length < room ? length : length % room;
 	if (rest == 0)
 		return length;
 	if (length > room)
@@ -561,6 +564,20 @@ static void new_sent(struct tcp_sock *tp)
 		tcp_wake_writer(tp);
 }
 
+/* All has been sent, and nothing of it is being repaired: the work runs for an acknowledgement, or a reader. */
+static bool all_sent(const struct tcp_sock *tp)
+{
+	return tp->phase < TCP_PHASE_RECOVERY && !unsent(tp) &&
+	       (tp->flight == NULL || tp->flight->waiting == 0);
+}
+
+/* RFC 6298 (5.1) */
+static void ensure_retransmission(struct tcp_sock *tp)
+{
+	if (tp->snd_una != tp->snd_nxt && !tcp_timer_is_set(tp, TCP_TIMER_RETRANSMIT))
+		tcp_timer_retransmit(tp);
+}
+
 void tcp_output(struct tcp_sock *tp)
 {
 	uint32_t before = tp->snd_nxt;
@@ -568,6 +585,12 @@ void tcp_output(struct tcp_sock *tp)
 
 	if (!tcp_in(tp, TCP_SENDS) && !tcp_fastopen_early(tp))
 		return;
+	if (all_sent(tp)) {
+		tp->cwnd_limited = tp->window_limited = tp->uncork = false;
+		tcp_timer_clear(tp, TCP_TIMER_CORK);
+		ensure_retransmission(tp);
+		return;
+	}
 	error = tcp_route(tp);
 	if (error == 0) {
 		tcp_recovery_output(tp);
@@ -587,10 +610,8 @@ void tcp_output(struct tcp_sock *tp)
 		if (error < 0 && unsent(tp) && !tcp_timer_is_set(tp, TCP_TIMER_PERSIST))
 			tcp_timer_set(tp, TCP_TIMER_PERSIST, tcp_now(tp) + tcp_rto(tp));
 		tcp_check_persist(tp);
-	} else if (!tcp_timer_is_set(tp, TCP_TIMER_RETRANSMIT)) {
-		/* RFC 6298 (5.1) */
-		tcp_timer_retransmit(tp);
 	}
+	ensure_retransmission(tp);
 	if (tp->snd_nxt != before)
 		new_sent(tp);
 }

@@ -12,10 +12,10 @@
 /* RFC 8985 7.2: with SACK, nothing sacked, outside recovery, one probe at a time. */
 static bool wanted(const struct tcp_sock *tp)
 {
-	return tcp_module_of(tp)->config->tail_loss_probe && tp->sack_ok && tp->cc.srtt != 0 &&
-	       (tp->phase == TCP_PHASE_OPEN || tp->phase == TCP_PHASE_CWR) && tp->flight != NULL &&
-	       tp->flight->count != 0 && tp->flight->sacked == 0 && !tp->flight->tlp_pending &&
-	       tp->retransmits == 0 && tcp_in(tp, TCP_SENDS);
+	return tp->flight != NULL && tp->flight->count != 0 && tp->sack_ok && tp->cc.srtt != 0 &&
+	       (tp->phase == TCP_PHASE_OPEN || tp->phase == TCP_PHASE_CWR) &&
+	       tp->flight->sacked == 0 && !tp->flight->tlp_pending && tp->retransmits == 0 &&
+	       tcp_in(tp, TCP_SENDS) && tcp_module_of(tp)->config->tail_loss_probe;
 }
 
 void tcp_probe_arm(struct tcp_sock *tp)

@@ -328,6 +328,13 @@ static void loss_ack(struct tcp_sock *tp, struct tcp_ack_event *event, bool dupl
 	}
 }
 
+/* `recover` is kept near, or it would seem to lie ahead after 2 GiB. */
+static void keep_recover_near(struct tcp_sock *tp)
+{
+	if (seq_gt(tp->snd_una, tp->recover))
+		tp->recover = tp->snd_una - 1;
+}
+
 /* In OPEN, DISORDER and CWR. */
 static void open_ack(struct tcp_sock *tp, struct tcp_ack_event *event, bool duplicate)
 {
@@ -336,9 +343,8 @@ static void open_ack(struct tcp_sock *tp, struct tcp_ack_event *event, bool dupl
 		if (tp->phase == TCP_PHASE_CWR &&
 		    (seq_gt(tp->snd_una, tp->recover) || tp->snd_una == tp->snd_nxt))
 			leave(tp, true);
-		/* Kept near, or it would seem to lie ahead after 2 GiB. */
-		if (tp->phase != TCP_PHASE_CWR && seq_gt(tp->snd_una, tp->recover))
-			tp->recover = tp->snd_una - 1;
+		if (tp->phase != TCP_PHASE_CWR)
+			keep_recover_near(tp);
 	}
 	if (duplicate)
 		count_duplicate(tp, event);
@@ -358,6 +364,17 @@ static void probe_repaired(struct tcp_sock *tp, uint32_t flight)
 		tp->cc.cwnd = tp->cc.ssthresh;
 }
 
+/* New bytes are acknowledged, in order; none before them was ever missed, or sent twice: nothing to detect, to repair
+ * or to take back. */
+static bool undisturbed(const struct tcp_sock *tp, const struct tcp_ack_event *event)
+{
+	const struct tcp_flight *f = tp->flight;
+
+	return tp->phase == TCP_PHASE_OPEN && event->acked != 0 && !event->duplicate &&
+	       (f->sacked | f->lost | f->retransmitted | f->reno_sacked | event->sacked) == 0 &&
+	       !f->undo_possible && !f->tlp_pending;
+}
+
 void tcp_recovery_ack(struct tcp_sock *tp, struct tcp_ack_event *event)
 {
 	bool duplicate = tp->sack_ok ? event->sacked != 0 && event->acked == 0 : event->duplicate;
@@ -365,6 +382,12 @@ void tcp_recovery_ack(struct tcp_sock *tp, struct tcp_ack_event *event)
 
 	if (tp->flight == NULL)
 		return;
+	if (strata_likely(undisturbed(tp, event))) {
+		keep_recover_near(tp);
+		if (!tp->flight->probing)
+			tcp_timer_clear(tp, TCP_TIMER_RACK);
+		return;
+	}
 	if (tcp_probe_ack(tp, event) && !tcp_recovery_reducing(tp))
 		probe_repaired(tp, tp->snd_nxt - tp->snd_una + event->acked);
 	if (!tp->sack_ok && event->acked != 0)

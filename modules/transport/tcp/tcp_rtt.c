@@ -111,7 +111,8 @@ void tcp_rtt_ack(struct tcp_sock *tp, struct tcp_ack_event *event)
 	}
 	if (event->rtt == 0)
 		event->rtt = 1;
-	min_rtt(tp, event->rtt);
+	if (event->rtt != rtt)
+		min_rtt(tp, event->rtt);
 	tcp_rtt_sample(tp, rtt);
 }
 

@@ -289,7 +289,8 @@ ssize_t tcp_send(struct strata_socket *sock, const struct msghdr *msg, const str
 	if ((size_t)done < total)
 		tp->no_space = true;
 	tp->more = (flags & MSG_MORE) != 0 && (size_t)done == total;
-	tcp_events(tp, 0);
+	if (tcp_sndq_writable(tp) != ((sock->events & EPOLLOUT) != 0))
+		tcp_events(tp, 0);
 	tcp_schedule(tp);
 	return done != 0 ? done : -EAGAIN;
 }
@@ -305,6 +306,8 @@ static void window_update(struct tcp_sock *tp)
 	if (!tcp_in(tp, TCP_RECEIVES))
 		return;
 	tcp_rcv_grow(tp);
+	if (!tcp_window_may_double(tp))
+		return;
 	window = tcp_window(tp);
 	if (window != 0 && window >= 2 * (uint64_t)now) {
 		tp->ack_pending = tp->ack_now = true;
@@ -375,7 +378,7 @@ ssize_t tcp_recv(struct strata_socket *sock, struct msghdr *msg, struct strata_a
 	if (flags & MSG_PEEK)
 		return (ssize_t)done;
 	window_update(tp);
-	tcp_events(tp, 0);
+	tcp_events_in(tp, 0);
 	return (ssize_t)done;
 }
 

@@ -32,12 +32,6 @@ void tcp_undo_retransmitted(struct tcp_sock *tp, uint32_t bytes)
 	assert_true(bytes != 0);
 }
 
-const struct strata_congestion_ops *tcp_cc(const struct tcp_sock *tp)
-{
-	(void)tp;
-	return NULL;
-}
-
 uint64_t tcp_rto(const struct tcp_sock *tp)
 {
 	(void)tp;
