@@ -20,8 +20,10 @@
 #include "option.h"
 #include "text.h"
 
-/* What a build with --enable-static-modules has: written by libtool, else not there. */
+/* What a build with --enable-static-modules has: written by libtool, else not there. The second is of a
+ * program that libstrata is linked into as an archive. */
 extern const lt_dlsymlist lt_libstrata_LTX_preloaded_symbols[] __attribute__((weak));
+extern const lt_dlsymlist lt__PROGRAM__LTX_preloaded_symbols[] __attribute__((weak));
 
 #define SUFFIX ".so"
 #define NAME_SIZE 256
@@ -87,11 +89,18 @@ static int name_parts(struct opening *o)
 	return 0;
 }
 
-/* The table of built-in modules, which ends with an unnamed entry; NULL: there is none. */
+/* The table of built-in modules; NULL: there is none. */
+static const lt_dlsymlist *preloaded_table(void)
+{
+	return lt_libstrata_LTX_preloaded_symbols != NULL ? lt_libstrata_LTX_preloaded_symbols :
+							    lt__PROGRAM__LTX_preloaded_symbols;
+}
+
+/* Its first module; it ends with an unnamed entry. NULL: there is none. */
 static const lt_dlsymlist *first_preloaded(void)
 {
-	const lt_dlsymlist *table = lt_libstrata_LTX_preloaded_symbols;
-	/* The first entry names the library itself. */
+	const lt_dlsymlist *table = preloaded_table();
+	/* The first entry names the library or program itself. */
 	return table != NULL ? table + 1 : NULL;
 }
 
@@ -545,8 +554,7 @@ bool loader_exists(const struct loader_request *request)
 
 int loader_begin(struct strata_error *error)
 {
-	if (lt_dlinit() == 0 && (lt_libstrata_LTX_preloaded_symbols == NULL ||
-				 lt_dlpreload(lt_libstrata_LTX_preloaded_symbols) == 0))
+	if (lt_dlinit() == 0 && (preloaded_table() == NULL || lt_dlpreload(preloaded_table()) == 0))
 		return 0;
 	strata_error_add(error, "module loader: %s", lt_dlerror());
 	return -EINVAL;

@@ -1,7 +1,7 @@
 # Tests of the kernel: manifests, options, modules and the life of a stack. They go through the public
 # interface, with small modules of their own, mod_*.c, which call nothing of libstrata.
 if HAVE_CMOCKA
-mod_flags = $(AM_LDFLAGS) -module -avoid-version -shared -rpath $(abs_builddir)/tests/kernel
+mod_flags = $(library_ldflags) -module -avoid-version -shared -rpath $(abs_builddir)/tests/kernel
 made = tests/kernel/made.c tests/kernel/made.h
 
 check_LTLIBRARIES += tests/kernel/mod_low.la

@@ -11,6 +11,7 @@ tests_lib_libtest_la_SOURCES = \
 	tests/lib/play.c tests/lib/play.h \
 	tests/lib/sockets.c
 tests_lib_libtest_la_CPPFLAGS = $(test_cppflags) -I$(top_srcdir)/tests/sim -I$(top_srcdir)/modules/link/fault
+tests_lib_libtest_la_LDFLAGS = $(library_ldflags)
 tests_lib_libtest_la_LIBADD = tests/sim/libline.la
 tests_lib_libtest_la_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 endif

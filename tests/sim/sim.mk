@@ -14,6 +14,7 @@ tests_sim_libline_la_SOURCES = \
 	modules/link/fault/impair.c modules/link/fault/impair.h \
 	modules/service/control/pcapng.c modules/service/control/pcapng.h \
 	tests/sim/sim_line.c tests/sim/sim_line.h
+tests_sim_libline_la_LDFLAGS = $(library_ldflags)
 tests_sim_libline_la_CPPFLAGS = $(sim_cppflags) -I$(top_srcdir)/modules/link/fault
 
 libstrata_sim_la_SOURCES = \
@@ -21,7 +22,7 @@ libstrata_sim_la_SOURCES = \
 	tests/sim/sim_link.c tests/sim/sim_main.c tests/sim/sim_packet.c tests/sim/sim_record.c
 libstrata_sim_la_CPPFLAGS = $(sim_cppflags) -I$(top_srcdir)/modules/link/fault \
 	-I$(top_srcdir)/modules/service/control
-libstrata_sim_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(STRATA_LIBTOOL_VERSION) $(defs_ldflags) \
+libstrata_sim_la_LDFLAGS = $(library_ldflags) -version-info $(STRATA_LIBTOOL_VERSION) $(defs_ldflags) \
 	-export-symbols-regex '^strata_sim_'
 libstrata_sim_la_LIBADD = tests/sim/libline.la libstrata.la
 
