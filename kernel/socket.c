@@ -10,16 +10,19 @@
 #include "mem.h"
 #include "socket_int.h"
 
-/* First size of the table; it doubles. */
+/* First size of the table, which doubles, and one that it never passes: 64 to the number of levels. */
 #define SLOTS_MIN 64
+#define SLOT_LEVELS 4
+#define SLOTS_MAX (UINT32_C(1) << 6 * SLOT_LEVELS)
 /* Different sizes of transports' socket structures. */
 #define SOCKET_SIZES 32
 
 struct socket_table {
 	struct strata_socket **slots;
-	uint64_t *used;			/* a bit a slot */
-	uint32_t size;			/* slots, a multiple of 64 */
-	uint32_t first;			/* no slot below is free */
+	uint64_t *used;			/* a bit a slot; behind them level by level, a bit a word that is full */
+	uint32_t level[SLOT_LEVELS];	/* where in `used` each begins */
+	unsigned int levels;		/* the highest is one word */
+	uint32_t size;			/* slots, 64 times a power of two */
 	uint32_t count;
 	struct {
 		size_t size;
@@ -58,49 +61,125 @@ int socket_get(struct kernel *k, int s, struct strata_socket **out)
 	return (*out)->gone ? -ENETDOWN : socket_wake(out);
 }
 
+/* Words of a level: of the lowest, one for 64 slots. */
+static uint32_t level_words(const struct socket_table *t, unsigned int level)
+{
+	const uint32_t words = t->size >> 6 * (level + 1);
+
+	return words != 0 ? words : 1;
+}
+
+/* Takes the slot, and each word above that this makes full. */
+static void slot_set(struct socket_table *t, uint32_t i)
+{
+	unsigned int level;
+
+	for (level = 0; level < t->levels; level++) {
+		uint64_t *word = &t->used[t->level[level] + i / 64];
+
+		*word |= UINT64_C(1) << i % 64;
+		if (*word != UINT64_MAX)
+			return;
+		i /= 64;
+	}
+}
+
+static void slot_unset(struct socket_table *t, uint32_t i)
+{
+	unsigned int level;
+
+	for (level = 0; level < t->levels; level++) {
+		uint64_t *word = &t->used[t->level[level] + i / 64];
+		const bool was_full = *word == UINT64_MAX;
+
+		*word &= ~(UINT64_C(1) << i % 64);
+		if (!was_full)
+			return;
+		i /= 64;
+	}
+}
+
+/* The lowest free slot; t->size when there is none. */
+static uint32_t slot_lowest(const struct socket_table *t)
+{
+	unsigned int level = t->levels;
+	uint32_t i = 0;
+
+	while (level-- > 0) {
+		uint64_t word;
+
+		if (i >= level_words(t, level))
+			return t->size;
+		word = t->used[t->level[level] + i];
+		if (word == UINT64_MAX)
+			return t->size;
+		i = i * 64 + (uint32_t)__builtin_ctzll(~word);
+	}
+	return i;
+}
+
+/* How many levels a table of that many slots has, and where they begin. Returns the words of all. */
+static uint32_t table_levels(struct socket_table *t, uint32_t size)
+{
+	uint32_t words = 0;
+
+	t->size = size;
+	t->levels = 0;
+	do {
+		t->level[t->levels] = words;
+		words += level_words(t, t->levels);
+	} while (level_words(t, t->levels++) > 1);
+	return words;
+}
+
 static int table_grow(struct kernel *k)
 {
-	struct socket_table *t = k->sockets;
-	uint32_t size = t->size == 0 ? SLOTS_MIN : t->size * 2;
-	struct strata_socket **slots = strata_alloc(&k->pub, size * sizeof(*slots));
-	uint64_t *used = strata_alloc(&k->pub, size / 8);
+	struct socket_table *t = k->sockets, bigger = *t;
+	uint32_t size = t->size == 0 ? SLOTS_MIN : t->size * 2, words;
+	unsigned int level;
 
-	if (slots == NULL || used == NULL) {
-		strata_free(&k->pub, slots);
-		strata_free(&k->pub, used);
+	if (size > SLOTS_MAX)
+		return -ENOBUFS;
+	words = table_levels(&bigger, size);
+	bigger.slots = strata_alloc(&k->pub, size * sizeof(*bigger.slots));
+	bigger.used = strata_alloc(&k->pub, words * sizeof(*bigger.used));
+	if (bigger.slots == NULL || bigger.used == NULL) {
+		strata_free(&k->pub, bigger.slots);
+		strata_free(&k->pub, bigger.used);
 		return -ENOBUFS;
 	}
-	if (t->size > 0) {
-		memcpy(slots, t->slots, t->size * sizeof(*slots));
-		memcpy(used, t->used, t->size / 8);
+	if (t->size > 0)
+		memcpy(bigger.slots, t->slots, t->size * sizeof(*bigger.slots));
+	/* It grows because all are taken. */
+	for (level = 0; level < bigger.levels; level++) {
+		const uint32_t taken = t->size >> 6 * level;
+		uint64_t *map = &bigger.used[bigger.level[level]];
+
+		memset(map, 0xff, taken / 64 * sizeof(*map));
+		if (taken % 64 != 0)
+			map[taken / 64] = (UINT64_C(1) << taken % 64) - 1;
 	}
 	strata_free(&k->pub, t->slots);
 	strata_free(&k->pub, t->used);
-	t->slots = slots;
-	t->used = used;
-	t->size = size;
+	*t = bigger;
 	return 0;
 }
 
 int socket_slot_find(struct kernel *k)
 {
 	struct socket_table *t = k->sockets;
-	uint32_t word;
+	uint32_t slot;
 	int err;
 
 	if (k->settings.sockets != 0 && t->count >= k->settings.sockets) {
 		strata_count(&k->self, KERNEL_COUNT_SOCKETS_REFUSED, 1);
 		return -EMFILE;
 	}
-	for (word = t->first / 64; word < t->size / 64; word++) {
-		if (t->used[word] != UINT64_MAX) {
-			t->first = word * 64 + (uint32_t)__builtin_ctzll(~t->used[word]);
-			return (int)t->first;
-		}
-	}
-	t->first = t->size;
+	slot = slot_lowest(t);
+	if (slot < t->size)
+		return (int)slot;
 	err = table_grow(k);
-	return err < 0 ? err : (int)t->first;
+	return err < 0 ? err : (int)slot;
 }
 
 void socket_slot_take(struct kernel *k, int slot, struct strata_socket *sock)
@@ -109,7 +188,7 @@ void socket_slot_take(struct kernel *k, int slot, struct strata_socket *sock)
 	uint32_t i = (uint32_t)slot;
 
 	t->slots[i] = sock;
-	t->used[i / 64] |= UINT64_C(1) << (i % 64);
+	slot_set(t, i);
 	t->count++;
 	sock->fd = slot;
 	sock->slot = slot;
@@ -121,10 +200,8 @@ static void slot_clear(struct kernel *k, struct strata_socket *sock)
 	uint32_t i = (uint32_t)sock->slot;
 
 	t->slots[i] = NULL;
-	t->used[i / 64] &= ~(UINT64_C(1) << (i % 64));
+	slot_unset(t, i);
 	t->count--;
-	if (i < t->first)
-		t->first = i;
 	sock->slot = -1;
 	sock->fd = -1;
 }

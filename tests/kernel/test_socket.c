@@ -40,6 +40,36 @@ static void a_new_socket_has_the_lowest_free_number(void **state)
 	fx_close(fx);
 }
 
+/* Against a plain array of what is taken, while the table grows and its beginning, middle and end free up. */
+static void among_thousands_too_the_lowest_free_number_is_found(void **state)
+{
+	struct fixture *fx = sockets_open();
+	static bool taken[20000];
+	uint64_t rng = 5;
+	int i, lowest = 0, highest = 0;
+
+	(void)state;
+	memset(taken, 0, sizeof(taken));
+	for (i = 0; i < 30000; i++) {
+		const int s = (int)(fx_random(&rng) % (uint64_t)(highest + 1));
+
+		/* Fewer and fewer are closed, then more. */
+		if ((int)(fx_random(&rng) % 30000) < (i < 20000 ? 8000 - i / 3 : i) && taken[s]) {
+			fx_close_socket(fx, s);
+			taken[s] = false;
+			lowest = s < lowest ? s : lowest;
+			continue;
+		}
+		assert_int_equal(dgram(fx), lowest);
+		taken[lowest] = true;
+		highest = lowest > highest ? lowest : highest;
+		while (taken[lowest])
+			lowest++;
+	}
+	assert_true(highest > 5000);
+	fx_close(fx);
+}
+
 static void the_stacks_limit_is_emfile_until_one_closes(void **state)
 {
 	struct fixture *fx = fx_open(.manifest =
@@ -754,6 +784,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_new_socket_has_the_lowest_free_number),
+		cmocka_unit_test(among_thousands_too_the_lowest_free_number_is_found),
 		cmocka_unit_test(the_stacks_limit_is_emfile_until_one_closes),
 		cmocka_unit_test(what_is_no_socket_is_ebadf_everywhere),
 		cmocka_unit_test(domain_type_and_protocol_must_be_there),
