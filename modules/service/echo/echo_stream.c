@@ -20,6 +20,7 @@ struct echo_connection {
 	uint32_t pending_offset, pending_length;
 	uint32_t chargen_offset;	/* in the pattern's period */
 	bool ended;			/* the peer has sent all; or this end wants no more */
+	bool over;			/* the socket has told of an end or an error, which is read after the bytes */
 };
 
 size_t echo_connection_size(void)
@@ -95,6 +96,12 @@ static ssize_t read_some(struct echo_connection *c)
 	return strata_recv(c->self->stack, c->s, echo_state(c->self)->scratch, ECHO_SCRATCH, 0);
 }
 
+/* After `n` bytes were read: less than was asked for was all, and what comes later is told. */
+static enum step step_after(const struct echo_connection *c, ssize_t n)
+{
+	return n == ECHO_SCRATCH || c->over ? STEP_AGAIN : STEP_WAIT;
+}
+
 static enum step step_echo(struct echo_connection *c)
 {
 	uint8_t *scratch = echo_state(c->self)->scratch;
@@ -116,7 +123,7 @@ static enum step step_echo(struct echo_connection *c)
 		return STEP_FAILED;
 	if (sent < 0)
 		sent = 0;
-	return sent == n ? STEP_AGAIN : keep(c, scratch + sent, (uint32_t)(n - sent));
+	return sent == n ? step_after(c, n) : keep(c, scratch + sent, (uint32_t)(n - sent));
 }
 
 static enum step step_discard(struct echo_connection *c)
@@ -124,7 +131,7 @@ static enum step step_discard(struct echo_connection *c)
 	ssize_t n = read_some(c);
 
 	if (n > 0)
-		return STEP_AGAIN;
+		return step_after(c, n);
 	return n == 0 ? STEP_DONE : step_of_error(n);
 }
 
@@ -170,10 +177,12 @@ static void work(struct echo_connection *c)
 
 static void connection_ready(struct strata_stack *stack, int s, uint32_t events, void *arg)
 {
+	struct echo_connection *c = arg;
+
 	(void)stack;
 	(void)s;
-	(void)events;
-	work(arg);
+	c->over |= (events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP)) != 0;
+	work(c);
 }
 
 /* ---- accepting ---- */
