@@ -126,6 +126,23 @@ static const char *tap_attach_remedy(const struct tap *tap, int error)
 	}
 }
 
+static void tap_tell_offload(struct tap *tap, const char *what)
+{
+	if (tap->told_offload)
+		return;
+	tap->told_offload = true;
+	strata_log(tap->iface->stack, tap->iface->driver, STRATA_LOG_INFO,
+		   "%s: the host's kernel has no %s offload; the stack does it", tap->device, what);
+}
+
+/* Whether frames can have a virtio header: a host that offers the device without one refuses it with one. */
+static bool tap_has_vnet(const struct tap *tap)
+{
+	unsigned int features;
+
+	return ioctl(tap->fd, TUNGETFEATURES, &features) < 0 || (features & IFF_VNET_HDR) != 0;
+}
+
 static int tap_attach(struct tap *tap, struct strata_error *error)
 {
 	const struct tap_config *config = tap->iface->config;
@@ -136,6 +153,10 @@ static int tap_attach(struct tap *tap, struct strata_error *error)
 	memcpy(request.ifr_name, tap->device, strlen(tap->device));
 	/* Who carries another interface hands it packets as they are on the wire. */
 	tap->vnet = config->offload && !(tap->iface->flags & STRATA_IFACE_CARRIES);
+	if (tap->vnet && !tap_has_vnet(tap)) {
+		tap->vnet = false;
+		tap_tell_offload(tap, "checksum and segmentation");
+	}
 	tap->queues = strata_shard_count(tap->iface->stack);
 	request.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | (tap->vnet ? IFF_VNET_HDR : 0) |
 				    (tap->queues > 1 ? IFF_MULTI_QUEUE : 0));
@@ -146,15 +167,6 @@ static int tap_attach(struct tap *tap, struct strata_error *error)
 		return result;
 	}
 	return 0;
-}
-
-static void tap_tell_offload(struct tap *tap, const char *what)
-{
-	if (tap->told_offload)
-		return;
-	tap->told_offload = true;
-	strata_log(tap->iface->stack, tap->iface->driver, STRATA_LOG_INFO,
-		   "%s: the host's kernel has no %s offload; the stack does it", tap->device, what);
 }
 
 /* Turns on what the device offers. */

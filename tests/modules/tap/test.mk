@@ -10,7 +10,6 @@ tests_modules_tap_test_vnet_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS)
 tests_modules_tap_test_vnet_LDFLAGS = $(test_ldflags)
 tests_modules_tap_test_vnet_LDADD = $(test_libs)
 
-
 test_programs += tests/modules/tap/test_io
 tests_modules_tap_test_io_SOURCES = \
 	tests/modules/tap/test_io.c \
@@ -20,3 +19,13 @@ tests_modules_tap_test_io_CPPFLAGS = $(tap_test_cppflags)
 tests_modules_tap_test_io_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS)
 tests_modules_tap_test_io_LDFLAGS = $(test_ldflags)
 tests_modules_tap_test_io_LDADD = $(test_libs)
+
+# The host is the test's: what tap_host.c asks of the system goes there.
+test_programs += tests/modules/tap/test_host
+tests_modules_tap_test_host_SOURCES = \
+	tests/modules/tap/test_host.c \
+	modules/link/tap/tap_host.c
+tests_modules_tap_test_host_CPPFLAGS = $(tap_test_cppflags)
+tests_modules_tap_test_host_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS)
+tests_modules_tap_test_host_LDFLAGS = $(test_ldflags) -Wl,--wrap=open,--wrap=ioctl,--wrap=close
+tests_modules_tap_test_host_LDADD = $(test_libs) $(MNL_LIBS)
