@@ -97,6 +97,27 @@ static int check_destination(struct strata_iface *iface, struct strata_pkt *pkt,
 	return -1;
 }
 
+/* Both checks. Most datagrams come where another has just come, from the same host: what was found then
+ * holds until an address or an interface changes. Only what went to this host alone is remembered. */
+static int check_addresses(struct strata_instance *self, struct strata_iface *iface,
+			   struct strata_pkt *pkt, const struct ipv4_header *h, unsigned int *reason)
+{
+	const uint16_t special = STRATA_PKT_MANY | STRATA_PKT_LOOPED;
+	const uint32_t src = strata_inet4_value(&h->src), dst = strata_inet4_value(&h->dst);
+	const uint32_t generation = self->stack->generation;
+	struct ipv4_state *state = self->state;
+	struct ipv4_pair *pair = &state->pairs[((src ^ dst) * UINT32_C(0x9e3779b1) >> 16) % IPV4_PAIRS];
+
+	if (strata_likely(pair->src == src && pair->dst == dst && pair->iface == iface &&
+			  pair->generation == generation && (pkt->flags & special) == 0))
+		return 0;
+	if (check_source(iface, pkt, h, reason) != 0 || check_destination(iface, pkt, h, reason) != 0)
+		return -1;
+	if ((pkt->flags & special) == 0)
+		*pair = (struct ipv4_pair){ iface, src, dst, generation };
+	return 0;
+}
+
 /* Returns 0, or -1 with the reason to drop the packet. */
 static int check_options(struct strata_instance *self, struct strata_pkt *pkt, unsigned int size,
 			 unsigned int *reason)
@@ -184,8 +205,7 @@ enum strata_verdict ipv4_input(struct strata_instance *self, struct strata_iface
 	strata_pkt_trim(pkt, h.total);
 
 	/* The TTL is not looked at: RFC 1122 3.2.1.7 forbids to discard for it what has arrived. */
-	wanted = check_source(iface, pkt, &h, &reason) == 0 &&
-		 check_destination(iface, pkt, &h, &reason) == 0;
+	wanted = check_addresses(self, iface, pkt, &h, &reason) == 0;
 	if (strata_tracing(self->stack))
 		ipv4_trace_input(self, pkt, &h, wanted);
 	if (!wanted ||

@@ -163,8 +163,19 @@ int ipv4_control_get(struct strata_instance *self, struct strata_socket *sock,
 
 /* ---- the instance ---- */
 
+/* Local choice: pairs of addresses whose checks are remembered. */
+#define IPV4_PAIRS 64
+
+/* Source and destination of a datagram that was for this host alone, in host order. */
+struct ipv4_pair {
+	const struct strata_iface *iface;	/* it came in on; NULL: none has yet */
+	uint32_t src, dst;
+	uint32_t generation;		/* of the stack: under another nothing is known */
+};
+
 struct ipv4_state {
 	struct strata_instance *self;
+	struct ipv4_pair pairs[IPV4_PAIRS];	/* by a hash of the addresses */
 	struct ipv4_table ids;		/* identification of datagrams that may be fragmented */
 	struct ipv4_table paths;	/* path MTUs, oldest learnt first */
 	struct strata_timer pmtu_timer;

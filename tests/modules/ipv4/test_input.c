@@ -146,6 +146,41 @@ static void one_hosts_datagram_in_a_broadcast_frame_is_dropped(void **state)
 	fx_close(fx);
 }
 
+/* What is remembered of a pair of addresses that often talk. */
+static void whose_datagrams_were_taken_is_asked_again_when_anything_changes(void **state)
+{
+	struct fixture *fx = fx_open(MODULES);
+	struct strata_prefix ours, peers = { .bits = 24 };
+	unsigned int i;
+
+	(void)state;
+	ours = strata_ifaddr_first(fx->iface)->prefix;
+	for (i = 0; i < 3; i++) {
+		rx_icmp(.type = 8, .id = 1, .seq = (uint16_t)i, .text = "abc");
+		expect_icmp(.type = 0, .id = 1, .seq = (uint16_t)i, .text = "abc");
+	}
+	/* The same pair in a frame to all hosts is still none of ours. */
+	rx_from_to(fx, PEER_IP, STACK_IP, BROADCAST_MAC);
+	expect_drop("ipv4", "link_broadcast");
+	/* The destination goes, and comes back. */
+	assert_int_equal(strata_ifaddr_remove(fx->iface, &ours.addr), 0);
+	rx_from_to(fx, PEER_IP, STACK_IP, NULL);
+	expect_drop("ipv4", "not_local");
+	assert_int_equal(strata_ifaddr_add(fx->iface, &ours), 0);
+	strata_ifaddr_set_state(strata_ifaddr_first(fx->iface), STRATA_IFADDR_VALID);
+	fx_discard(fx);
+	rx_from_to(fx, PEER_IP, STACK_IP, NULL);
+	assert_int_equal(fx_drops(fx, "ipv4", "not_local"), 1);
+	/* The source becomes ours. */
+	peers.addr = strata_addr_make(ours.addr.family, (const uint8_t[]){ 192, 0, 2, PEER_IP & 0xff }, 4);
+	assert_int_equal(strata_ifaddr_add(fx->iface, &peers), 0);
+	strata_ifaddr_set_state(strata_ifaddr_find(fx->stack, &peers.addr), STRATA_IFADDR_VALID);
+	rx_from_to(fx, PEER_IP, STACK_IP, NULL);
+	expect_drop("ipv4", "source_ours");
+	fx_discard(fx);
+	fx_close(fx);
+}
+
 /* RFC 1122 3.2.1.7: not dropped for a TTL that would not do for forwarding. */
 static void the_ttl_does_not_matter_to_what_has_arrived(void **state)
 {
@@ -391,6 +426,7 @@ int main(void)
 		cmocka_unit_test(each_impossible_address_has_one_reason),
 		cmocka_unit_test(a_host_without_an_address_may_speak_to_all),
 		cmocka_unit_test(one_hosts_datagram_in_a_broadcast_frame_is_dropped),
+		cmocka_unit_test(whose_datagrams_were_taken_is_asked_again_when_anything_changes),
 		cmocka_unit_test(the_ttl_does_not_matter_to_what_has_arrived),
 		cmocka_unit_test(what_is_sent_to_many_is_answered_with_silence),
 		cmocka_unit_test(each_malformed_option_is_dropped_and_told),
