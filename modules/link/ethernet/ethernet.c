@@ -66,22 +66,22 @@ static const struct strata_counter_def ethernet_counters[] = {
 _Static_assert(STRATA_COUNT(ethernet_counters) == ETHERNET_COUNTERS, "one definition a counter");
 
 struct ethernet_header {
-	struct strata_lladdr dst, src;
+	const uint8_t *dst, *src;	/* in the packet */
 	uint16_t type;			/* EtherType behind all tags, or an 802.3 length */
 	uint16_t vlan;			/* VID of the outermost tag that has one; 0: none */
 	uint32_t tags;
 	uint32_t size;			/* tags included */
 };
 
-static bool is_group(const struct strata_lladdr *addr)
+static bool is_group(const uint8_t *addr)
 {
-	return (addr->bytes[0] & 1) != 0;
+	return (addr[0] & 1) != 0;
 }
 
-static bool is_broadcast(const struct strata_lladdr *addr)
+static bool is_broadcast(const uint8_t *addr)
 {
 	static const uint8_t ones[ADDRESS_SIZE] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
-	return memcmp(addr->bytes, ones, ADDRESS_SIZE) == 0;
+	return memcmp(addr, ones, ADDRESS_SIZE) == 0;
 }
 
 static bool is_tag(uint16_t type)
@@ -99,9 +99,6 @@ static int ethernet_parse(struct strata_pkt *pkt, struct ethernet_header *h, uns
 	*reason = ETHERNET_DROP_TRUNCATED;
 	if (p == NULL)
 		return -1;
-	h->dst.length = h->src.length = ADDRESS_SIZE;
-	memcpy(h->dst.bytes, p, ADDRESS_SIZE);
-	memcpy(h->src.bytes, p + ADDRESS_SIZE, ADDRESS_SIZE);
 	h->type = strata_get_be16(p + 2 * ADDRESS_SIZE);
 	h->size = HEADER_SIZE;
 	while (is_tag(h->type)) {
@@ -118,6 +115,8 @@ static int ethernet_parse(struct strata_pkt *pkt, struct ethernet_header *h, uns
 		h->size += TAG_SIZE;
 		h->tags++;
 	}
+	h->dst = p;
+	h->src = p + ADDRESS_SIZE;
 	return 0;
 }
 
@@ -129,10 +128,11 @@ static int ethernet_check(const struct strata_iface *iface, const struct strata_
 
 	/* IEEE 802.3 3.2.3: the group bit of a source is reserved, no station sends it. */
 	*reason = ETHERNET_DROP_SOURCE_GROUP;
-	if (is_group(&h->src))
+	if (is_group(h->src))
 		return -1;
 	*reason = ETHERNET_DROP_OTHER_HOST;
-	if (!is_group(&h->dst) && !strata_lladdr_equal(&h->dst, &iface->lladdr))
+	if (!is_group(h->dst) && (iface->lladdr.length != ADDRESS_SIZE ||
+				  memcmp(h->dst, iface->lladdr.bytes, ADDRESS_SIZE) != 0))
 		return -1;
 	*reason = ETHERNET_DROP_TOO_LONG;
 	if (payload > STRATA_PKT_MAX)
@@ -159,8 +159,12 @@ static __attribute__((cold, noinline)) void trace_header(struct strata_instance 
 							 struct strata_pkt *pkt,
 							 struct ethernet_header h)
 {
-	strata_trace_fields(self, pkt, STRATA_FIELDS(STRATA_FIELD_LLADDR("src", &h.src),
-			    STRATA_FIELD_LLADDR("dst", &h.dst), STRATA_FIELD_HEX("type", h.type, 4),
+	struct strata_lladdr dst = { .length = ADDRESS_SIZE }, src = { .length = ADDRESS_SIZE };
+
+	memcpy(dst.bytes, h.dst, ADDRESS_SIZE);
+	memcpy(src.bytes, h.src, ADDRESS_SIZE);
+	strata_trace_fields(self, pkt, STRATA_FIELDS(STRATA_FIELD_LLADDR("src", &src),
+			    STRATA_FIELD_LLADDR("dst", &dst), STRATA_FIELD_HEX("type", h.type, 4),
 			    STRATA_FIELD_SIZE("length", strata_pkt_length(pkt)),
 			    STRATA_FIELD_FLAGS("tags", h.tags != 0, "tagged")), "%s", "");
 }
@@ -181,12 +185,11 @@ static enum strata_verdict ethernet_input(struct strata_instance *self, struct s
 	if (ethernet_check(iface, pkt, &h, &reason) != 0)
 		return strata_drop(self, pkt, reason);
 
-	if (is_broadcast(&h.dst)) {
-		pkt->flags |= STRATA_PKT_LINK_BROADCAST;
-		counter = ETHERNET_IN_BROADCAST;
-	} else if (is_group(&h.dst)) {
-		pkt->flags |= STRATA_PKT_LINK_MULTICAST;
-		counter = ETHERNET_IN_MULTICAST;
+	if (strata_unlikely(is_group(h.dst))) {
+		const bool all = is_broadcast(h.dst);
+
+		pkt->flags |= all ? STRATA_PKT_LINK_BROADCAST : STRATA_PKT_LINK_MULTICAST;
+		counter = all ? ETHERNET_IN_BROADCAST : ETHERNET_IN_MULTICAST;
 	}
 	strata_count(self, counter, 1);
 	pkt->nesting = (uint8_t)(pkt->nesting + h.tags);
@@ -244,7 +247,7 @@ static int ethernet_address_parse(const char *text, struct strata_lladdr *out)
 		any |= addr.bytes[i];
 		text += 2;
 	}
-	if (*text != '\0' || any == 0 || is_group(&addr))
+	if (*text != '\0' || any == 0 || is_group(addr.bytes))
 		return -EINVAL;
 	*out = addr;
 	return 0;
