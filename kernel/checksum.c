@@ -8,6 +8,9 @@
 #include <assert.h>
 #include <endian.h>
 
+/* So many bytes are worth more registers. */
+#define MANY 256
+
 /* One's complement addition of 64-bit words: the carry comes in again at the low end. */
 static inline uint64_t add64(uint64_t sum, uint64_t word)
 {
@@ -23,6 +26,29 @@ static inline uint64_t load64(const uint8_t *p)
 	return word;
 }
 
+/* What is left behind the last whole word, fewer than 8 bytes. */
+static inline uint64_t load_rest(const uint8_t *p, size_t n)
+{
+	uint64_t sum = 0;
+	uint32_t four;
+	uint16_t two;
+
+	if (n & 4) {
+		memcpy(&four, p, sizeof(four));
+		sum += four;
+		p += 4;
+	}
+	if (n & 2) {
+		memcpy(&two, p, sizeof(two));
+		sum += two;
+		p += 2;
+	}
+	/* RFC 1071 1: an odd byte counts as if a zero followed. */
+	if (n & 1)
+		sum += htole16(*p);
+	return sum;
+}
+
 /* 64 to 16 bits; a sum that is not zero does not become zero. */
 static inline uint16_t fold64(uint64_t sum)
 {
@@ -31,12 +57,28 @@ static inline uint16_t fold64(uint64_t sum)
 	return strata_csum_fold((uint32_t)sum);
 }
 
-uint32_t strata_csum_add(const void *bytes, size_t n, uint32_t sum)
+/* The sum of `n` bytes added to `a`, which is in the machine's byte order, and to `sum`. */
+static inline uint32_t sum_words(const uint8_t *p, size_t n, uint64_t a, uint32_t sum)
 {
-	const uint8_t *p = bytes;
+	for (; n >= 32; n -= 32, p += 32) {
+		a = add64(a, load64(p));
+		a = add64(a, load64(p + 8));
+		a = add64(a, load64(p + 16));
+		a = add64(a, load64(p + 24));
+	}
+	for (; n >= 8; n -= 8, p += 8)
+		a = add64(a, load64(p));
+	a = add64(a, load_rest(p, n));
+	/* Summed in the machine's byte order, then swapped once: RFC 1071 2 (B). */
+	a = (uint64_t)be16toh(fold64(a)) + sum;
+	return (uint32_t)((a & 0xffffffff) + (a >> 32));
+}
+
+/* The same of many bytes. In four chains, because each addition waits for its own carry only. */
+static __attribute__((noinline)) uint32_t sum_many(const uint8_t *p, size_t n, uint32_t sum)
+{
 	uint64_t a = 0, b = 0, c = 0, d = 0;
 
-	/* Four chains, because each addition waits for its own carry only. */
 	for (; n >= 64; n -= 64, p += 64) {
 		a = add64(a, load64(p));
 		b = add64(b, load64(p + 8));
@@ -47,20 +89,16 @@ uint32_t strata_csum_add(const void *bytes, size_t n, uint32_t sum)
 		c = add64(c, load64(p + 48));
 		d = add64(d, load64(p + 56));
 	}
-	for (; n >= 8; n -= 8, p += 8)
-		a = add64(a, load64(p));
-	if (n != 0) {
-		uint64_t rest = 0;
-
-		memcpy(&rest, p, n);
-		b = add64(b, rest);
-	}
-	/* Summed in the machine's byte order, then swapped once: RFC 1071 2 (B). */
-	a = be16toh(fold64(add64(add64(a, b), add64(c, d))));
-	return (uint32_t)(((a + sum) & 0xffffffff) + ((a + sum) >> 32));
+	return sum_words(p, n, add64(add64(a, b), add64(c, d)), sum);
 }
 
-uint32_t strata_pkt_csum(const struct strata_pkt *pkt, uint32_t offset, uint32_t n, uint32_t sum)
+uint32_t strata_csum_add(const void *bytes, size_t n, uint32_t sum)
+{
+	return strata_unlikely(n >= MANY) ? sum_many(bytes, n, sum) : sum_words(bytes, n, 0, sum);
+}
+
+/* The same of a packet in pieces. */
+static uint32_t csum_pieces(const struct strata_pkt *pkt, uint32_t offset, uint32_t n, uint32_t sum)
 {
 	struct iovec parts[STRATA_PKT_FRAGS + 1];
 	int i, count = strata_pkt_iov(pkt, parts);
@@ -88,6 +126,15 @@ uint32_t strata_pkt_csum(const struct strata_pkt *pkt, uint32_t offset, uint32_t
 		n -= length;
 	}
 	return sum;
+}
+
+uint32_t strata_pkt_csum(const struct strata_pkt *pkt, uint32_t offset, uint32_t n, uint32_t sum)
+{
+	if (strata_unlikely(pkt->frag_count != 0))
+		return csum_pieces(pkt, offset, n, sum);
+	if (offset >= pkt->len)
+		return sum;
+	return strata_csum_add(pkt->data + offset, n < pkt->len - offset ? n : pkt->len - offset, sum);
 }
 
 void strata_pkt_csum_complete(struct strata_pkt *pkt)
