@@ -281,8 +281,9 @@ static struct strata_pkt *frame(struct strata_iface *iface, struct strata_pkt *p
 	return pkt;
 }
 
-/* Gives one frame to the driver in the shape it takes. Consumes. */
-static int transmit(struct strata_iface *iface, struct strata_pkt *pkt)
+/* Gives one frame to the driver in the shape it takes. Consumes. Called from several places, of which one is
+ * on every packet's way. */
+static inline __attribute__((always_inline)) int transmit(struct strata_iface *iface, struct strata_pkt *pkt)
 {
 	struct kernel *k = kernel_of(iface->stack);
 	const struct strata_link_ops *ops = driver_ops(iface);

@@ -44,19 +44,31 @@ void mem_reclaim(struct kernel *k);
 bool cache_grow(struct strata_cache *cache);
 void cache_trim(struct strata_cache *cache);
 
-/* As strata_cache_alloc(), but the object holds whatever it held before. */
-static inline void *cache_pop(struct strata_cache *cache)
+/* An object that has been given back; NULL: there is none. */
+static inline void *cache_pop_used(struct strata_cache *cache)
 {
 	struct mem_object *object = cache->free;
 
-	if (strata_likely(object != NULL)) {
-		cache->free = object->next;
-	} else {
-		if (strata_unlikely(cache->fresh == cache->fresh_end) && !cache_grow(cache))
-			return NULL;
-		object = (void *)cache->fresh;
-		cache->fresh += cache->size;
-	}
+	if (strata_unlikely(object == NULL))
+		return NULL;
+	cache->free = object->next;
+	unpoison(object, cache->size);
+	if (++cache->in_use > cache->peak)
+		cache->peak = cache->in_use;
+	return object;
+}
+
+/* As strata_cache_alloc(), but the object holds whatever it held before. */
+static inline void *cache_pop(struct strata_cache *cache)
+{
+	struct mem_object *object = cache_pop_used(cache);
+
+	if (strata_likely(object != NULL))
+		return object;
+	if (strata_unlikely(cache->fresh == cache->fresh_end) && !cache_grow(cache))
+		return NULL;
+	object = (void *)cache->fresh;
+	cache->fresh += cache->size;
 	unpoison(object, cache->size);
 	if (++cache->in_use > cache->peak)
 		cache->peak = cache->in_use;

@@ -76,17 +76,9 @@ void strata_chunk_put(struct strata_chunk *chunk)
 
 /* ---- packets ---- */
 
-struct strata_pkt *strata_pkt_alloc(struct strata_stack *stack, uint32_t headroom, uint32_t linear)
+static inline struct strata_pkt *pkt_begin(struct strata_pkt *pkt, struct strata_stack *stack,
+					   uint32_t headroom, uint8_t class)
 {
-	struct strata_pkt *pkt;
-	uint8_t class;
-
-	if (strata_unlikely(headroom > STRATA_PKT_LARGE || linear > STRATA_PKT_LARGE - headroom))
-		return NULL;
-	class = headroom + linear <= STRATA_PKT_SMALL ? POOL_SMALL : POOL_LARGE;
-	pkt = cache_pop(kernel_of(stack)->pkts->packets[class]);
-	if (strata_unlikely(pkt == NULL))
-		return NULL;
 	memset(pkt, 0, offsetof(struct strata_pkt, frags));
 	pkt->stack = stack;
 	pkt->buf = (uint8_t *)(pkt + 1);
@@ -95,6 +87,29 @@ struct strata_pkt *strata_pkt_alloc(struct strata_stack *stack, uint32_t headroo
 	pkt->refs = 1;
 	pkt->pool = class;
 	return pkt;
+}
+
+/* Apart, so that nothing has to be saved for it where a packet of the pool is at hand. */
+static __attribute__((noinline)) struct strata_pkt *pkt_fresh(struct strata_stack *stack, uint32_t headroom,
+							      uint8_t class)
+{
+	struct strata_pkt *pkt = cache_pop(kernel_of(stack)->pkts->packets[class]);
+
+	return pkt != NULL ? pkt_begin(pkt, stack, headroom, class) : NULL;
+}
+
+struct strata_pkt *strata_pkt_alloc(struct strata_stack *stack, uint32_t headroom, uint32_t linear)
+{
+	struct strata_pkt *pkt;
+	uint8_t class;
+
+	if (strata_unlikely(headroom > STRATA_PKT_LARGE || linear > STRATA_PKT_LARGE - headroom))
+		return NULL;
+	class = headroom + linear <= STRATA_PKT_SMALL ? POOL_SMALL : POOL_LARGE;
+	pkt = cache_pop_used(kernel_of(stack)->pkts->packets[class]);
+	if (strata_unlikely(pkt == NULL))
+		return pkt_fresh(stack, headroom, class);
+	return pkt_begin(pkt, stack, headroom, class);
 }
 
 static struct strata_chunk *outside_chunk(const struct strata_pkt *pkt)

@@ -8,6 +8,13 @@
 #include <assert.h>
 #include <errno.h>
 
+/* memcpy(3) that need not be told where nothing is. */
+static inline void copy(void *to, const void *from, uint32_t n)
+{
+	if (n != 0)
+		memcpy(to, from, n);
+}
+
 /* A place in an iovec. */
 struct cursor {
 	const struct iovec *iov;
@@ -81,7 +88,7 @@ uint32_t strata_pkt_read(const struct strata_pkt *pkt, uint32_t offset, void *bu
 	uint32_t length = strata_pkt_length(pkt);
 
 	if (strata_likely(offset <= pkt->len && n <= pkt->len - offset)) {
-		memcpy(buf, pkt->data + offset, n);
+		copy(buf, pkt->data + offset, n);
 		return n;
 	}
 	if (offset >= length)
@@ -98,9 +105,19 @@ uint32_t strata_pkt_read_iov(const struct strata_pkt *pkt, uint32_t offset,
 {
 	struct iovec parts[STRATA_PKT_FRAGS + 1];
 	struct cursor c = { .iov = iov, .count = count };
-	int i, part_count = strata_pkt_iov(pkt, parts);
+	int i, part_count;
 	uint32_t done = 0;
 
+	/* Most often one piece goes into another that has room for it. */
+	if (count != 0 && offset <= pkt->len && (pkt->frag_count == 0 || n <= pkt->len - offset)) {
+		const uint32_t whole = pkt_min(n, pkt->len - offset);
+
+		if (skip <= iov->iov_len && whole <= iov->iov_len - skip) {
+			copy((uint8_t *)iov->iov_base + skip, pkt->data + offset, whole);
+			return whole;
+		}
+	}
+	part_count = strata_pkt_iov(pkt, parts);
 	cursor_skip(&c, skip);
 	for (i = 0; i < part_count && done < n; i++) {
 		uint32_t length = (uint32_t)parts[i].iov_len, want, got;
@@ -224,6 +241,12 @@ int strata_pkt_append(struct strata_pkt *pkt, const void *bytes, uint32_t n)
 	const struct iovec iov = { (void *)(uintptr_t)bytes, n };
 	struct cursor c = { .iov = &iov, .count = 1 };
 
+	assert(pkt->refs == 1);
+	if (strata_likely(n <= strata_pkt_tailroom(pkt))) {
+		copy(pkt->data + pkt->len, bytes, n);
+		pkt->len += n;
+		return 0;
+	}
 	return append(pkt, &c, n);
 }
 
@@ -232,6 +255,9 @@ int strata_pkt_append_iov(struct strata_pkt *pkt, const struct iovec *iov, size_
 {
 	struct cursor c = { .iov = iov, .count = count };
 
+	/* Most often all comes from one place and fits. */
+	if (count != 0 && skip <= iov->iov_len && n <= iov->iov_len - skip)
+		return strata_pkt_append(pkt, (const uint8_t *)iov->iov_base + skip, n);
 	cursor_skip(&c, skip);
 	return append(pkt, &c, n);
 }

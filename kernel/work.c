@@ -69,17 +69,23 @@ static void work_round(struct kernel *k)
 	}
 }
 
+/* Whether the end of the batch finds anything to be done. */
+static bool anything(const struct kernel *k)
+{
+	return work_pending(k) || (k->ifaces != NULL && k->ifaces->dirty != NULL);
+}
+
 static void drain(struct kernel *k)
 {
 	unsigned int round;
 
-	for (round = 0; round < DRAIN_ROUNDS; round++) {
+	for (round = 0; round < DRAIN_ROUNDS && anything(k); round++) {
 		/* First, so that what it brings about is part of the round. */
 		if (strata_unlikely(k->gro.count != 0))
 			gro_flush(k);
 		work_round(k);
-		if (!(k->ifaces != NULL && iface_flush(k)) && !work_pending(k))
-			return;
+		if (k->ifaces != NULL)
+			iface_flush(k);
 	}
 }
 
