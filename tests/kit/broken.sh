@@ -54,6 +54,8 @@ found number number 'claims number 17, which is that of module udp'
 found default options 'the default of option "level" is refused'
 found limit options 'option "level" takes any number'
 found range bounds 'the module does not start with it'
+check 'what is given on the command line stays as it is' \
+	"$strata" module test "$work/bad_range.so" --only bounds --option level=7
 found runtime runtime 'was set to'
 found silent start 'does not say why'
 found leak cycles 'were never given back'

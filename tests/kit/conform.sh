@@ -15,11 +15,13 @@ for folder in "$abs_top_srcdir"/modules/*/*/module.mk; do
 	# shellcheck disable=SC2086
 	check "$name keeps the rules" "$abs_top_builddir/tools/strata" module test "$name" $amount
 done
-# What cannot be tried without a device: on the one that every namespace has.
-for name in packet; do
-	[ -e "$abs_top_builddir/modules/$name.la" ] || continue
+# What cannot be tried without a device: on the one that every namespace has, which has one queue.
+on_a_device() {
+	[ -e "$abs_top_builddir/modules/$1.la" ] || return
 	# shellcheck disable=SC2086
-	check "$name keeps the rules on a device" "$abs_top_builddir/tools/strata" module test "$name" $amount \
-		--interface-option device=lo
-done
+	check "$1 keeps the rules on a device" "$abs_top_builddir/tools/strata" module test "$1" $amount \
+		--interface-option device=lo "${@:2}"
+}
+on_a_device packet
+on_a_device xdp --interface-option queue=0
 finish

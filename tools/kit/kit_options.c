@@ -288,6 +288,20 @@ static void write_bound(const struct strata_option *option, bool greatest, char 
 	snprintf(value, VALUE_MOST, "%" PRIu64 "%s", bound, time ? "us" : "");
 }
 
+/* Whether the option was given on the command line. Such a one stays: what it can be depends on the machine, as
+ * the number of a device's queue does. */
+static bool is_given(const struct kit *kit, const struct strata_option *option, bool iface)
+{
+	const char *const *given = iface ? kit->iface_options : kit->options;
+	unsigned int i, count = iface ? kit->iface_option_count : kit->option_count;
+	size_t length = strlen(option->name);
+
+	for (i = 0; i < count; i++)
+		if (strncmp(given[i], option->name, length) == 0 && given[i][length] == '=')
+			return true;
+	return false;
+}
+
 /* Numbers of a module may have to fit each other: whether it starts with all at that end. */
 static bool starts_with_all(struct kit *kit, bool iface, bool greatest)
 {
@@ -301,7 +315,8 @@ static bool starts_with_all(struct kit *kit, bool iface, bool greatest)
 	if (out == NULL)
 		abort();
 	for (i = 0; i < table.count; i++) {
-		if (!is_number(&table.options[i]) || table.options[i].max == 0)
+		if (!is_number(&table.options[i]) || table.options[i].max == 0 ||
+		    is_given(kit, &table.options[i], iface))
 			continue;
 		write_bound(&table.options[i], greatest, value);
 		fprintf(out, "      %s: %s\n", table.options[i].name, value);
@@ -358,6 +373,8 @@ static unsigned int start_all(struct kit *kit, bool iface)
 	for (i = 0; i < table.count; i++) {
 		const struct strata_option *option = &table.options[i];
 
+		if (is_given(kit, option, iface))
+			continue;
 		for (j = 0; option->type == STRATA_OPT_CHOICE && option->choices[j] != NULL; j++, n++)
 			must_start(kit, option, iface, option->choices[j]);
 		for (j = 0; option->type == STRATA_OPT_BOOL && j < 2; j++, n++)
