@@ -3,6 +3,7 @@ if HAVE_CMOCKA
 check_LTLIBRARIES += tests/lib/libtest.la
 EXTRA_DIST += tests/lib/cases.sh
 tests_lib_libtest_la_SOURCES = \
+	tests/lib/device.c tests/lib/device.h \
 	tests/lib/fixture.c tests/lib/fixture.h \
 	tests/lib/frame.c tests/lib/frame.h \
 	tests/lib/join.c tests/lib/join.h \

@@ -4,16 +4,14 @@
  * pair that stands for the packet socket. The interface is the fixture's, driven by the packet module for the
  * time of the test.
  */
-#include "fixture.h"
+#include "device.h"
 
 #include <linux/if_packet.h>
-#include <linux/virtio_net.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "packet_int.h"
 
-#define SUPER 40000
 /* A ring of eight blocks with two slots each, and bytes that are no slot's behind them. */
 #define SLOT 67584
 #define BLOCK (2 * SLOT + 4096)
@@ -24,96 +22,43 @@
 struct rig {
 	struct packet packet;
 	struct packet_config config;
-	struct fixture *fx;
-	int host;
+	struct fx_device device;
 	uint8_t *ring;
 	unsigned int filled;			/* slot that the host fills next */
-	struct strata_instance *driver;		/* what the interface had before */
-	void *old_config, *old_state;
-	uint32_t old_caps;
-	/* of the last packet that came in */
-	unsigned int seen;
-	struct strata_pkt last;
-	uint8_t bytes[70000];
 };
-
-static void sniff(void *ctx, struct strata_iface *iface, const struct strata_pkt *pkt, bool out)
-{
-	struct rig *rig = ctx;
-
-	(void)iface;
-	if (out)
-		return;
-	rig->seen++;
-	rig->last = *pkt;
-	strata_pkt_read(pkt, 0, rig->bytes, sizeof(rig->bytes));
-}
-
-static void never(struct strata_stack *stack, struct strata_watch *watch, uint32_t events)
-{
-	(void)stack;
-	(void)watch;
-	(void)events;
-}
-
-static void no_timer(struct strata_stack *stack, struct strata_timer *timer)
-{
-	(void)stack;
-	(void)timer;
-}
 
 static struct rig *rig_open(struct fixture *fx)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
-	struct strata_iface *iface = fx->iface;
 	struct packet *packet = &rig->packet;
-	int ends[2];
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
-	rig->fx = fx;
-	rig->host = ends[1];
 	rig->ring = calloc(BLOCKS, BLOCK);
 	rig->config = (struct packet_config){ .device = "veth0", .backlog = 16,
 					      .checksum = PACKET_CHECKSUM_DEVICE };
-	packet->iface = iface;
+	packet->iface = fx->iface;
 	packet->device = "veth0";
-	packet->fd = ends[0];
 	packet->uso = true;
-	packet->watch.ready = never;
-	packet->resend.fire = no_timer;
+	packet->watch.ready = fx_device_never;
+	packet->resend.fire = fx_device_no_timer;
 	packet->ring = (struct packet_ring){ .base = rig->ring, .size = BLOCKS * BLOCK,
 		.block_size = BLOCK, .slot_size = SLOT, .block_slots = 2, .slots = SLOTS };
 	packet->scrap = strata_pkt_alloc(fx->stack, PACKET_HEADROOM, PACKET_COPYBREAK);
 	assert_non_null(packet->scrap);
-	rig->driver = iface->driver;
-	rig->old_config = iface->config;
-	rig->old_state = iface->state;
-	rig->old_caps = iface->caps;
-	iface->driver = strata_instance_by_name(fx->stack, STRATA_LINK, "packet");
-	iface->config = &rig->config;
-	iface->state = packet;
-	iface->caps = STRATA_CAP_TX_CSUM | STRATA_CAP_FRAGS | STRATA_CAP_SEG_STREAM |
-		      STRATA_CAP_SEG_DATAGRAM;
-	assert_int_equal(strata_watch_add(fx->stack, &packet->watch, ends[0], EPOLLIN), 0);
-	strata_iface_set_sniffer(iface, sniff, rig);
+	packet->fd = fx_device_open(&rig->device, fx, "packet", &rig->config, packet,
+				    STRATA_CAP_TX_CSUM | STRATA_CAP_FRAGS | STRATA_CAP_SEG_STREAM |
+				    STRATA_CAP_SEG_DATAGRAM);
+	assert_int_equal(strata_watch_add(fx->stack, &packet->watch, packet->fd, EPOLLIN), 0);
 	return rig;
 }
 
 static void rig_close(struct rig *rig)
 {
-	struct strata_iface *iface = rig->fx->iface;
-
-	strata_iface_set_sniffer(iface, NULL, NULL);
-	strata_watch_remove(rig->fx->stack, &rig->packet.watch);
-	strata_timer_stop(rig->fx->stack, &rig->packet.resend);
+	strata_watch_remove(rig->device.fx->stack, &rig->packet.watch);
+	strata_timer_stop(rig->device.fx->stack, &rig->packet.resend);
 	strata_pkt_queue_purge(&rig->packet.tx);
 	strata_pkt_free(rig->packet.scrap);
 	close(rig->packet.fd);
-	close(rig->host);
-	iface->driver = rig->driver;
-	iface->config = rig->old_config;
-	iface->state = rig->old_state;
-	iface->caps = rig->old_caps;
+	fx_device_close(&rig->device);
 	free(rig->ring);
 	free(rig);
 }
@@ -150,48 +95,11 @@ static unsigned int receive(struct rig *rig)
 {
 	unsigned int frames = packet_rx_receive(&rig->packet);
 
-	fx_run(rig->fx);
+	fx_run(rig->device.fx);
 	return frames;
 }
 
 static const struct virtio_net_hdr nothing;
-
-/* An echo request of `payload` bytes as a frame; returns its length. */
-static size_t echo_request(uint8_t *frame, size_t payload)
-{
-	uint8_t message[2048] = { 8 };
-	const struct fx_ip ip = { .proto = FX_IP_ICMP };
-
-	fx_pattern_fill(message + 8, payload, 0);
-	strata_put_be16(message + 2, fx_sum_finish(fx_sum(0, message, 8 + payload)));
-	fx_build_eth(frame, STACK_MAC, PEER_MAC, FX_ETH_IP);
-	return 14 + fx_build_ip(frame + 14, &ip, 1, message, 8 + payload);
-}
-
-/* A TCP super-packet of SUPER bytes with a segment size of 1448. */
-static size_t super_packet(uint8_t *frame, struct virtio_net_hdr *vnet)
-{
-	static uint8_t segment[SUPER];
-	const struct fx_ip ip = { .proto = FX_IP_TCP };
-
-	fx_pattern_fill(segment, sizeof(segment), 0);
-	segment[12] = 0x50;
-	fx_build_eth(frame, STACK_MAC, PEER_MAC, FX_ETH_IP);
-	*vnet = (struct virtio_net_hdr){
-		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
-		.hdr_len = 54, .gso_size = 1448, .csum_start = 34, .csum_offset = 16,
-	};
-	return 14 + fx_build_ip(frame + 14, &ip, 1, segment, sizeof(segment));
-}
-
-/* What the host reads, taken apart: the next frame's length; 0: none. */
-static size_t host_reads(struct rig *rig, struct virtio_net_hdr *vnet, uint8_t *frame, size_t size)
-{
-	struct iovec iov[2] = { { vnet, sizeof(*vnet) }, { frame, size } };
-	ssize_t n = readv(rig->host, iov, 2);
-
-	return n < (ssize_t)sizeof(*vnet) ? 0 : (size_t)n - sizeof(*vnet);
-}
 
 /* ---- receive ---- */
 
@@ -202,20 +110,20 @@ static void a_frame_is_copied_and_its_slot_is_the_hosts_again(void **state)
 	uint8_t frame[2048], reply[2048];
 	struct virtio_net_hdr out;
 	struct fx_pkt pkt;
-	size_t length = echo_request(frame, 56);
+	size_t length = fx_echo_request(frame, 56);
 	struct tpacket2_hdr *slot = host_fills(rig, &nothing, frame, length);
 
 	(void)state;
 	assert_int_equal(receive(rig), 1);
 	assert_int_equal(slot->tp_status, TP_STATUS_KERNEL);
-	assert_int_equal(rig->seen, 1);
-	assert_true(rig->last.room < STRATA_PKT_LARGE);
-	assert_int_equal(rig->last.len, length);
-	assert_memory_equal(rig->bytes, frame, length);
+	assert_int_equal(rig->device.seen, 1);
+	assert_true(rig->device.last.room < STRATA_PKT_LARGE);
+	assert_int_equal(rig->device.last.len, length);
+	assert_memory_equal(rig->device.bytes, frame, length);
 	/* The network header lies on a multiple of 16. */
-	assert_int_equal(((uintptr_t)rig->last.data + 14) % 16, 0);
+	assert_int_equal(((uintptr_t)rig->device.last.data + 14) % 16, 0);
 
-	length = host_reads(rig, &out, reply, sizeof(reply));
+	length = fx_device_reads(&rig->device, &out, reply, sizeof(reply));
 	assert_int_equal(out.flags, 0);
 	assert_null(fx_decode(&pkt, reply, length, false));	/* checksums are complete */
 	assert_int_equal(pkt.icmp.type, 0);
@@ -237,11 +145,11 @@ static void the_ring_goes_round_in_order(void **state)
 		host_fills(rig, &nothing, frame, sizeof(frame));
 		if (i % 3 == 2) {
 			assert_int_equal(receive(rig), 3);
-			assert_int_equal(strata_get_be16(rig->bytes + 14), i);
+			assert_int_equal(strata_get_be16(rig->device.bytes + 14), i);
 		}
 	}
 	receive(rig);
-	assert_int_equal(rig->seen, 5 * SLOTS);
+	assert_int_equal(rig->device.seen, 5 * SLOTS);
 	rig_close(rig);
 	fx_close(fx);
 }
@@ -252,17 +160,17 @@ static void a_super_packet_comes_whole(void **state)
 	struct rig *rig = rig_open(fx);
 	static uint8_t frame[70000];
 	struct virtio_net_hdr vnet;
-	size_t length = super_packet(frame, &vnet);
+	size_t length = fx_super_packet(frame, &vnet);
 
 	(void)state;
 	host_fills(rig, &vnet, frame, length);
 	receive(rig);
-	assert_int_equal(rig->last.len + rig->last.frags_len, length);
-	assert_memory_equal(rig->bytes, frame, length);
-	assert_int_equal(rig->last.seg_type, STRATA_SEG_STREAM);
-	assert_int_equal(rig->last.seg_size, 1448);
-	assert_int_equal(rig->last.csum, STRATA_CSUM_PARTIAL);
-	assert_int_equal(rig->last.csum_start, PACKET_HEADROOM + 34);
+	assert_int_equal(rig->device.last.len + rig->device.last.frags_len, length);
+	assert_memory_equal(rig->device.bytes, frame, length);
+	assert_int_equal(rig->device.last.seg_type, STRATA_SEG_STREAM);
+	assert_int_equal(rig->device.last.seg_size, 1448);
+	assert_int_equal(rig->device.last.csum, STRATA_CSUM_PARTIAL);
+	assert_int_equal(rig->device.last.csum_start, PACKET_HEADROOM + 34);
 	assert_int_equal(fx_counter(fx, "packet", "rx_super_packets"), 1);
 	rig_close(rig);
 	fx_close(fx);
@@ -281,9 +189,9 @@ static void the_largest_frame_fits_a_packet(void **state)
 	slot = host_fills(rig, &nothing, frame, sizeof(frame));
 	slot->tp_status = TP_STATUS_USER | TP_STATUS_VLAN_VALID;
 	receive(rig);
-	assert_int_equal(rig->last.len + rig->last.frags_len, sizeof(frame) + 4);
-	assert_memory_equal(rig->bytes, frame, 12);
-	assert_memory_equal(rig->bytes + 16, frame + 12, sizeof(frame) - 12);
+	assert_int_equal(rig->device.last.len + rig->device.last.frags_len, sizeof(frame) + 4);
+	assert_memory_equal(rig->device.bytes, frame, 12);
+	assert_memory_equal(rig->device.bytes + 16, frame + 12, sizeof(frame) - 12);
 	rig_close(rig);
 	fx_close(fx);
 }
@@ -299,21 +207,21 @@ static void a_tag_that_the_host_took_off_is_put_back(void **state)
 		struct fixture *fx = fx_open(.modules = MODULES);
 		struct rig *rig = rig_open(fx);
 		struct virtio_net_hdr vnet = nothing;
-		size_t length = i < 2 ? echo_request(frame, 56) : super_packet(frame, &vnet);
+		size_t length = i < 2 ? fx_echo_request(frame, 56) : fx_super_packet(frame, &vnet);
 		struct tpacket2_hdr *slot = host_fills(rig, &vnet, frame, length);
 
 		slot->tp_vlan_tci = 0x6123;
 		slot->tp_vlan_tpid = kinds[i % 2];
 		slot->tp_status = TP_STATUS_USER | TP_STATUS_VLAN_VALID | TP_STATUS_VLAN_TPID_VALID;
 		receive(rig);
-		assert_int_equal(rig->seen, 1);
-		assert_int_equal(rig->last.len + rig->last.frags_len, length + 4);
-		assert_memory_equal(rig->bytes, frame, 12);
-		assert_int_equal(strata_get_be16(rig->bytes + 12), kinds[i % 2]);
-		assert_int_equal(strata_get_be16(rig->bytes + 14), 0x6123);
-		assert_memory_equal(rig->bytes + 16, frame + 12, length - 12);
+		assert_int_equal(rig->device.seen, 1);
+		assert_int_equal(rig->device.last.len + rig->device.last.frags_len, length + 4);
+		assert_memory_equal(rig->device.bytes, frame, 12);
+		assert_int_equal(strata_get_be16(rig->device.bytes + 12), kinds[i % 2]);
+		assert_int_equal(strata_get_be16(rig->device.bytes + 14), 0x6123);
+		assert_memory_equal(rig->device.bytes + 16, frame + 12, length - 12);
 		if (i >= 2)	/* the checksum lies behind the tag */
-			assert_int_equal(rig->last.csum_start, PACKET_HEADROOM + 38);
+			assert_int_equal(rig->device.last.csum_start, PACKET_HEADROOM + 38);
 		assert_int_equal(fx_counter(fx, "packet", "rx_tagged"), 1);
 		rig_close(rig);
 		fx_close(fx);
@@ -327,7 +235,7 @@ static void a_bad_slot_costs_its_frame_alone(void **state)
 	struct virtio_net_hdr vnet = { .flags = 0x80 };
 	struct tpacket2_hdr *slot;
 	uint8_t frame[2048];
-	size_t length = echo_request(frame, 56);
+	size_t length = fx_echo_request(frame, 56);
 
 	(void)state;
 	host_fills(rig, &vnet, frame, length);
@@ -340,7 +248,7 @@ static void a_bad_slot_costs_its_frame_alone(void **state)
 	slot->tp_len = (uint32_t)length + 1;
 	host_fills(rig, &nothing, frame, length);
 	receive(rig);
-	assert_int_equal(rig->seen, 1);
+	assert_int_equal(rig->device.seen, 1);
 	assert_int_equal(fx_drops(fx, "packet", "vnet_flags"), 1);
 	assert_int_equal(fx_drops(fx, "packet", "ring"), 2);
 	assert_int_equal(fx_drops(fx, "packet", "truncated"), 1);
@@ -355,7 +263,7 @@ static void who_carries_another_interface_hands_in_nothing_uncut(void **state)
 	struct rig *rig = rig_open(fx);
 	static uint8_t frame[70000];
 	struct virtio_net_hdr vnet;
-	size_t length = super_packet(frame, &vnet);
+	size_t length = fx_super_packet(frame, &vnet);
 
 	(void)state;
 	fx->iface->flags |= STRATA_IFACE_CARRIES;
@@ -363,7 +271,7 @@ static void who_carries_another_interface_hands_in_nothing_uncut(void **state)
 	host_fills(rig, &vnet, frame, length);
 	receive(rig);
 	fx->iface->flags &= ~(uint32_t)STRATA_IFACE_CARRIES;
-	assert_int_equal(rig->seen, 0);
+	assert_int_equal(rig->device.seen, 0);
 	assert_int_equal(fx_drops(fx, "packet", "not_cut"), 2);
 	assert_int_equal(fx->iface->counters.rx_dropped, 2);
 	rig_close(rig);
@@ -382,10 +290,10 @@ static void a_batch_ends_before_a_flood_does(void **state)
 	for (i = 0; i < SLOTS; i++)
 		host_fills(rig, &nothing, frame, sizeof(frame));
 	receive(rig);
-	assert_int_equal(rig->seen, 9);		/* of 65,000 bytes: over 512 KiB */
+	assert_int_equal(rig->device.seen, 9);		/* of 65,000 bytes: over 512 KiB */
 	assert_int_equal(fx_counter(fx, "packet", "batch_full"), 1);
 	receive(rig);
-	assert_int_equal(rig->seen, SLOTS);
+	assert_int_equal(rig->device.seen, SLOTS);
 	assert_int_equal(fx_counter(fx, "packet", "batch_full"), 1);
 	rig_close(rig);
 	fx_close(fx);
@@ -401,7 +309,7 @@ static void without_memory_a_frame_is_dropped_and_the_next_is_read(void **state)
 		struct fixture *fx = fx_open(.modules = MODULES);
 		struct rig *rig = rig_open(fx);
 		struct virtio_net_hdr vnet;
-		size_t length = super_packet(frame, &vnet);
+		size_t length = fx_super_packet(frame, &vnet);
 
 		fx_fail_at(fx, k, true);
 		host_fills(rig, &vnet, frame, length);
@@ -409,8 +317,8 @@ static void without_memory_a_frame_is_dropped_and_the_next_is_read(void **state)
 		fx_fail_at(fx, 0, false);
 		host_fills(rig, &vnet, frame, length);
 		receive(rig);
-		assert_int_equal(fx_drops(fx, "packet", "no_memory") + rig->seen, 2);
-		assert_memory_equal(rig->bytes, frame, length);
+		assert_int_equal(fx_drops(fx, "packet", "no_memory") + rig->device.seen, 2);
+		assert_memory_equal(rig->device.bytes, frame, length);
 		rig_close(rig);
 		fx_close(fx);
 	}
@@ -418,26 +326,13 @@ static void without_memory_a_frame_is_dropped_and_the_next_is_read(void **state)
 
 /* ---- send ---- */
 
-/* A frame for the host, numbered. */
-static struct strata_pkt *numbered(struct fixture *fx, unsigned int number)
-{
-	struct strata_pkt *pkt = strata_pkt_alloc(fx->stack, 64, 1000);
-	uint8_t *frame = strata_pkt_put(pkt, 1000);
-
-	memset(frame, 0, 1000);
-	fx_build_eth(frame, PEER_MAC, STACK_MAC, 0x88b5);
-	strata_put_be16(frame + 14, (uint16_t)number);
-	pkt->iface = fx->iface;
-	return pkt;
-}
-
 static void a_super_packet_leaves_whole_with_its_checksum_open(void **state)
 {
 	struct fixture *fx = fx_open(.modules = MODULES);
 	struct rig *rig = rig_open(fx);
 	static uint8_t frame[70000], got[70000];
 	struct virtio_net_hdr vnet, out;
-	size_t length = super_packet(frame, &vnet);
+	size_t length = fx_super_packet(frame, &vnet);
 	struct strata_pkt *pkt = strata_pkt_alloc(fx->stack, 64, 1000);
 
 	(void)state;
@@ -449,7 +344,7 @@ static void a_super_packet_leaves_whole_with_its_checksum_open(void **state)
 	pkt->seg_type = STRATA_SEG_STREAM;
 	pkt->seg_size = 1448;
 	assert_int_equal(packet_tx_send(&rig->packet, pkt), 0);
-	assert_int_equal(host_reads(rig, &out, got, sizeof(got)), length);
+	assert_int_equal(fx_device_reads(&rig->device, &out, got, sizeof(got)), length);
 	assert_memory_equal(got, frame, length);
 	assert_memory_equal(&out, &vnet, sizeof(out));
 	assert_int_equal(fx_counter(fx, "packet", "tx_super_packets"), 1);
@@ -470,16 +365,16 @@ static void what_the_device_does_not_take_waits_in_order(void **state)
 	setsockopt(rig->packet.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	while (rig->packet.tx.count < rig->config.backlog) {
 		assert_true(sent < 1000);
-		assert_int_equal(packet_tx_send(&rig->packet, numbered(fx, sent++)), 0);
+		assert_int_equal(packet_tx_send(&rig->packet, fx_numbered(fx, sent++)), 0);
 	}
 	assert_int_equal(fx_counter(fx, "packet", "back_pressure"), 1);
 	assert_true(rig->packet.watch.events & EPOLLOUT);
-	packet_tx_send(&rig->packet, numbered(fx, 9999));
+	packet_tx_send(&rig->packet, fx_numbered(fx, 9999));
 	assert_int_equal(fx_drops(fx, "packet", "queue_full"), 1);
 	assert_int_equal(packet_tx_resend(&rig->packet), 0);	/* still full */
 	assert_int_equal(rig->packet.tx.count, rig->config.backlog);
 	while (got < sent) {
-		if (host_reads(rig, &vnet, frame, sizeof(frame)) == 0) {
+		if (fx_device_reads(&rig->device, &vnet, frame, sizeof(frame)) == 0) {
 			assert_int_equal(packet_tx_resend(&rig->packet), 0);
 			continue;
 		}
@@ -487,7 +382,7 @@ static void what_the_device_does_not_take_waits_in_order(void **state)
 	}
 	assert_int_equal(packet_tx_resend(&rig->packet), 0);
 	assert_int_equal(rig->packet.watch.events, EPOLLIN);
-	assert_int_equal(host_reads(rig, &vnet, frame, sizeof(frame)), 0);
+	assert_int_equal(fx_device_reads(&rig->device, &vnet, frame, sizeof(frame)), 0);
 	rig_close(rig);
 	fx_close(fx);
 }
@@ -502,7 +397,7 @@ static void what_waits_is_dropped_when_the_device_goes(void **state)
 	(void)state;
 	setsockopt(rig->packet.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	while (rig->packet.tx.count < 5)
-		packet_tx_send(&rig->packet, numbered(fx, sent++));
+		packet_tx_send(&rig->packet, fx_numbered(fx, sent++));
 	packet_tx_purge(&rig->packet);
 	assert_int_equal(fx_drops(fx, "packet", "link_down"), 5);
 	assert_int_equal(rig->packet.tx.count, 0);

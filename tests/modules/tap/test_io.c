@@ -3,105 +3,47 @@
  * Frames of the TAP driver through a socket pair that stands for the device: a message is a frame with
  * its virtio header. The interface is the fixture's, driven by the tap module for the time of the test.
  */
-#include "fixture.h"
+#include "device.h"
 
-#include <linux/virtio_net.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "tap_int.h"
 
-#define SUPER 40000
-
 /** The fixture's interface under the tap driver, and the host's end of the device. */
 struct rig {
 	struct tap tap;
 	struct tap_config config;
-	struct fixture *fx;
-	int host;
-	struct strata_instance *driver;	/* what the interface had before */
-	void *old_config, *old_state;
-	uint32_t old_caps;
-	/* of the last packet that came in */
-	unsigned int seen;
-	struct strata_pkt last;
-	uint8_t bytes[70000];
+	struct fx_device device;
 };
-
-static void sniff(void *ctx, struct strata_iface *iface, const struct strata_pkt *pkt, bool out)
-{
-	struct rig *rig = ctx;
-
-	(void)iface;
-	if (out)
-		return;
-	rig->seen++;
-	rig->last = *pkt;
-	strata_pkt_read(pkt, 0, rig->bytes, sizeof(rig->bytes));
-}
-
-static void never(struct strata_stack *stack, struct strata_watch *watch, uint32_t events)
-{
-	(void)stack;
-	(void)watch;
-	(void)events;
-}
-
-static void no_timer(struct strata_stack *stack, struct strata_timer *timer)
-{
-	(void)stack;
-	(void)timer;
-}
 
 static struct rig *rig_open(struct fixture *fx)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
-	struct strata_iface *iface = fx->iface;
-	int ends[2], size = 1 << 20;
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
-	setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	rig->fx = fx;
-	rig->host = ends[1];
 	rig->config.offload = true;
 	rig->config.backlog = 16;
-	rig->tap.iface = iface;
+	rig->tap.iface = fx->iface;
 	rig->tap.device = "tap0";
-	rig->tap.fd = ends[0];
 	rig->tap.vnet = true;
 	rig->tap.uso = true;
-	rig->tap.watch.ready = never;
-	rig->tap.resend.fire = no_timer;
-	rig->driver = iface->driver;
-	rig->old_config = iface->config;
-	rig->old_state = iface->state;
-	rig->old_caps = iface->caps;
-	iface->driver = strata_instance_by_name(fx->stack, STRATA_LINK, "tap");
-	iface->config = &rig->config;
-	iface->state = &rig->tap;
-	iface->caps = STRATA_CAP_TX_CSUM | STRATA_CAP_FRAGS | STRATA_CAP_SEG_STREAM |
-		      STRATA_CAP_SEG_DATAGRAM;
+	rig->tap.watch.ready = fx_device_never;
+	rig->tap.resend.fire = fx_device_no_timer;
+	rig->tap.fd = fx_device_open(&rig->device, fx, "tap", &rig->config, &rig->tap,
+				     STRATA_CAP_TX_CSUM | STRATA_CAP_FRAGS | STRATA_CAP_SEG_STREAM |
+				     STRATA_CAP_SEG_DATAGRAM);
 	assert_int_equal(tap_io_init(&rig->tap), 0);
-	assert_int_equal(strata_watch_add(fx->stack, &rig->tap.watch, ends[0], EPOLLIN), 0);
-	strata_iface_set_sniffer(iface, sniff, rig);
+	assert_int_equal(strata_watch_add(fx->stack, &rig->tap.watch, rig->tap.fd, EPOLLIN), 0);
 	return rig;
 }
 
 static void rig_close(struct rig *rig)
 {
-	struct strata_iface *iface = rig->fx->iface;
-
-	strata_iface_set_sniffer(iface, NULL, NULL);
-	strata_watch_remove(rig->fx->stack, &rig->tap.watch);
+	strata_watch_remove(rig->device.fx->stack, &rig->tap.watch);
 	tap_io_fini(&rig->tap);
 	close(rig->tap.fd);
-	close(rig->host);
-	iface->driver = rig->driver;
-	iface->config = rig->old_config;
-	iface->state = rig->old_state;
-	iface->caps = rig->old_caps;
+	fx_device_close(&rig->device);
 	free(rig);
 }
 
@@ -114,36 +56,15 @@ static void host_writes(struct rig *rig, const struct virtio_net_hdr *vnet, cons
 	struct iovec iov[2] = { { (void *)(uintptr_t)vnet, vnet != NULL ? sizeof(*vnet) : 0 },
 				{ (void *)(uintptr_t)frame, length } };
 
-	assert_true(writev(rig->host, iov, 2) >= 0);
+	assert_true(writev(rig->device.host, iov, 2) >= 0);
 }
 
 static int receive(struct rig *rig)
 {
 	int result = tap_io_receive(&rig->tap);
 
-	fx_run(rig->fx);
+	fx_run(rig->device.fx);
 	return result;
-}
-
-/* An echo request of `payload` bytes as a frame; returns its length. */
-static size_t echo_request(uint8_t *frame, size_t payload)
-{
-	uint8_t message[2048] = { 8 };
-	const struct fx_ip ip = { .proto = FX_IP_ICMP };
-
-	fx_pattern_fill(message + 8, payload, 0);
-	strata_put_be16(message + 2, fx_sum_finish(fx_sum(0, message, 8 + payload)));
-	fx_build_eth(frame, STACK_MAC, PEER_MAC, FX_ETH_IP);
-	return 14 + fx_build_ip(frame + 14, &ip, 1, message, 8 + payload);
-}
-
-/* What the host reads, taken apart: the next frame's length; 0: none. */
-static size_t host_reads(struct rig *rig, struct virtio_net_hdr *vnet, uint8_t *frame, size_t size)
-{
-	struct iovec iov[2] = { { vnet, sizeof(*vnet) }, { frame, size } };
-	ssize_t n = readv(rig->host, iov, 2);
-
-	return n < (ssize_t)sizeof(*vnet) ? 0 : (size_t)n - sizeof(*vnet);
 }
 
 /* ---- receive ---- */
@@ -156,19 +77,19 @@ static void a_small_frame_costs_a_small_packet(void **state)
 	uint8_t frame[2048], reply[2048];
 	struct virtio_net_hdr out;
 	struct fx_pkt pkt;
-	size_t length = echo_request(frame, 56);
+	size_t length = fx_echo_request(frame, 56);
 
 	(void)state;
 	host_writes(rig, &vnet, frame, length);
 	assert_int_equal(receive(rig), 0);
-	assert_int_equal(rig->seen, 1);
-	assert_true(rig->last.room < STRATA_PKT_LARGE);
-	assert_int_equal(rig->last.len, length);
-	assert_memory_equal(rig->bytes, frame, length);
+	assert_int_equal(rig->device.seen, 1);
+	assert_true(rig->device.last.room < STRATA_PKT_LARGE);
+	assert_int_equal(rig->device.last.len, length);
+	assert_memory_equal(rig->device.bytes, frame, length);
 	/* The network header lies on a multiple of 16. */
-	assert_int_equal(((uintptr_t)rig->last.data + 14) % 16, 0);
+	assert_int_equal(((uintptr_t)rig->device.last.data + 14) % 16, 0);
 
-	length = host_reads(rig, &out, reply, sizeof(reply));
+	length = fx_device_reads(&rig->device, &out, reply, sizeof(reply));
 	assert_int_equal(out.flags, 0);
 	assert_null(fx_decode(&pkt, reply, length, false));	/* checksums are complete */
 	assert_int_equal(pkt.icmp.type, 0);
@@ -176,32 +97,16 @@ static void a_small_frame_costs_a_small_packet(void **state)
 	fx_close(fx);
 }
 
-/* A TCP super-packet of SUPER bytes with a segment size of 1448. */
-static size_t super_packet(uint8_t *frame, struct virtio_net_hdr *vnet)
-{
-	static uint8_t segment[SUPER];
-	const struct fx_ip ip = { .proto = FX_IP_TCP };
-
-	fx_pattern_fill(segment, sizeof(segment), 0);
-	segment[12] = 0x50;
-	fx_build_eth(frame, STACK_MAC, PEER_MAC, FX_ETH_IP);
-	*vnet = (struct virtio_net_hdr){
-		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
-		.hdr_len = 54, .gso_size = 1448, .csum_start = 34, .csum_offset = 16,
-	};
-	return 14 + fx_build_ip(frame + 14, &ip, 1, segment, sizeof(segment));
-}
-
 /* After this frames are read into a packet and chunks. */
 static void host_writes_a_large_frame(struct rig *rig)
 {
 	static uint8_t frame[70000];
 	struct virtio_net_hdr vnet;
-	size_t length = super_packet(frame, &vnet);
+	size_t length = fx_super_packet(frame, &vnet);
 
 	host_writes(rig, &vnet, frame, length);
 	assert_int_equal(receive(rig), 0);
-	assert_memory_equal(rig->bytes, frame, length);
+	assert_memory_equal(rig->device.bytes, frame, length);
 }
 
 static void a_full_frame_stays_where_it_was_read_while_frames_are_large(void **state)
@@ -211,19 +116,19 @@ static void a_full_frame_stays_where_it_was_read_while_frames_are_large(void **s
 	const struct virtio_net_hdr vnet = { 0 };
 	const uint8_t *buf = rig->tap.rx_pkt->data;
 	uint8_t frame[2048];
-	size_t length = echo_request(frame, 1400);
+	size_t length = fx_echo_request(frame, 1400);
 
 	(void)state;
 	host_writes(rig, &vnet, frame, length);
 	assert_int_equal(receive(rig), 0);
-	assert_memory_equal(rig->bytes, frame, length);
-	assert_ptr_not_equal(rig->last.data, buf);
+	assert_memory_equal(rig->device.bytes, frame, length);
+	assert_ptr_not_equal(rig->device.last.data, buf);
 	host_writes_a_large_frame(rig);
 	host_writes(rig, &vnet, frame, length);
 	assert_int_equal(receive(rig), 0);
-	assert_memory_equal(rig->bytes, frame, length);
-	assert_ptr_equal(rig->last.data, buf);
-	assert_int_equal(rig->last.frag_count, 0);
+	assert_memory_equal(rig->device.bytes, frame, length);
+	assert_ptr_equal(rig->device.last.data, buf);
+	assert_int_equal(rig->device.last.frag_count, 0);
 	rig_close(rig);
 	fx_close(fx);
 }
@@ -234,7 +139,7 @@ static void the_second_super_packet_keeps_its_payload_in_chunks(void **state)
 	struct rig *rig = rig_open(fx);
 	static uint8_t frame[70000];
 	struct virtio_net_hdr vnet;
-	size_t length = super_packet(frame, &vnet);
+	size_t length = fx_super_packet(frame, &vnet);
 	struct strata_chunk *first, *last;
 	unsigned int i;
 
@@ -245,16 +150,16 @@ static void the_second_super_packet_keeps_its_payload_in_chunks(void **state)
 		assert_true(i == 0 ? first == NULL : first != NULL);
 		host_writes(rig, &vnet, frame, length);
 		assert_int_equal(receive(rig), 0);
-		assert_int_equal(rig->last.frag_count, 3);
-		assert_int_equal(rig->last.len + rig->last.frags_len, length);
-		assert_memory_equal(rig->bytes, frame, length);
-		assert_int_equal(rig->last.seg_type, STRATA_SEG_STREAM);
-		assert_int_equal(rig->last.seg_size, 1448);
-		assert_int_equal(rig->last.csum, STRATA_CSUM_PARTIAL);
-		assert_int_equal(rig->last.csum_start, TAP_HEADROOM + 34);
+		assert_int_equal(rig->device.last.frag_count, 3);
+		assert_int_equal(rig->device.last.len + rig->device.last.frags_len, length);
+		assert_memory_equal(rig->device.bytes, frame, length);
+		assert_int_equal(rig->device.last.seg_type, STRATA_SEG_STREAM);
+		assert_int_equal(rig->device.last.seg_size, 1448);
+		assert_int_equal(rig->device.last.csum, STRATA_CSUM_PARTIAL);
+		assert_int_equal(rig->device.last.csum_start, TAP_HEADROOM + 34);
 		receive(rig);	/* nothing there: but now there are chunks for the next */
 	}
-	assert_ptr_equal(rig->last.frags[0].chunk, first);
+	assert_ptr_equal(rig->device.last.frags[0].chunk, first);
 	assert_ptr_equal(rig->tap.rx_chunks[3], last);	/* not needed: kept for the next */
 	rig_close(rig);
 	fx_close(fx);
@@ -266,7 +171,7 @@ static void small_frames_are_read_in_one_piece_again_after_the_last_large_one(vo
 	struct rig *rig = rig_open(fx);
 	const struct virtio_net_hdr vnet = { 0 };
 	uint8_t frame[256];
-	size_t length = echo_request(frame, 56);
+	size_t length = fx_echo_request(frame, 56);
 	unsigned int run = 0;
 
 	(void)state;
@@ -276,11 +181,11 @@ static void small_frames_are_read_in_one_piece_again_after_the_last_large_one(vo
 		const unsigned int wanted = rig->tap.small_wanted;
 
 		assert_true(run++ < 100);
-		memset(rig->bytes, 0, length);
+		memset(rig->device.bytes, 0, length);
 		host_writes(rig, &vnet, frame, length);
 		assert_int_equal(receive(rig), 0);
-		assert_memory_equal(rig->bytes, frame, length);
-		assert_true(rig->last.room < STRATA_PKT_LARGE);
+		assert_memory_equal(rig->device.bytes, frame, length);
+		assert_true(rig->device.last.room < STRATA_PKT_LARGE);
 		assert_int_equal(rig->tap.small_wanted, wanted - 1);
 	}
 	assert_in_range(run, 2, 100);
@@ -318,13 +223,13 @@ static void a_frame_of_any_length_is_whole_however_it_is_read(void **state)
 				rig->tap.small_wanted = way & 1;
 				rig->tap.vnet = (way & 2) == 0;
 				rig->tap.iface->mtu = 65521;
-				rig->seen = 0;
-				memset(rig->bytes, 0, length);
+				rig->device.seen = 0;
+				memset(rig->device.bytes, 0, length);
 				host_writes(rig, rig->tap.vnet ? &vnet : NULL, frame, length);
 				assert_int_equal(receive(rig), 0);
-				assert_int_equal(rig->seen, 1);
-				assert_int_equal(rig->last.len + rig->last.frags_len, length);
-				assert_memory_equal(rig->bytes, frame, length);
+				assert_int_equal(rig->device.seen, 1);
+				assert_int_equal(rig->device.last.len + rig->device.last.frags_len, length);
+				assert_memory_equal(rig->device.bytes, frame, length);
 			}
 		}
 	}
@@ -351,7 +256,7 @@ static void a_frame_that_fills_all_there_is_may_be_cut_off_and_is_dropped(void *
 		assert_int_equal(receive(rig), 0);
 		assert_int_equal(fx_drops(fx, "tap", "truncated"), 2 * way + 2);
 	}
-	assert_int_equal(rig->seen, 0);
+	assert_int_equal(rig->device.seen, 0);
 	rig_close(rig);
 	fx_close(fx);
 }
@@ -362,7 +267,7 @@ static void a_malformed_header_costs_its_frame_alone(void **state)
 	struct rig *rig = rig_open(fx);
 	struct virtio_net_hdr vnet = { 0 };
 	uint8_t frame[2048];
-	size_t length = echo_request(frame, 56);
+	size_t length = fx_echo_request(frame, 56);
 	unsigned int way;
 
 	(void)state;
@@ -374,7 +279,7 @@ static void a_malformed_header_costs_its_frame_alone(void **state)
 		vnet.flags = 0;
 		host_writes(rig, &vnet, frame, length);
 		assert_int_equal(receive(rig), 0);
-		assert_int_equal(rig->seen, way);
+		assert_int_equal(rig->device.seen, way);
 		assert_int_equal(fx_drops(fx, "tap", "vnet_flags"), way);
 		assert_int_equal(fx_drops(fx, "tap", "vnet_short"), way);
 		assert_int_equal(fx->iface->counters.rx_errors, 2 * way);
@@ -403,7 +308,7 @@ static void whatever_the_device_says_is_taken_or_discarded_with_a_reason(void **
 	struct rig *rig = rig_open(fx);
 	struct virtio_net_hdr good, vnet;
 	static uint8_t frame[70000], changed[70000];
-	size_t length = super_packet(frame, &good);
+	size_t length = fx_super_packet(frame, &good);
 	int listener = fx_socket(fx, SOCK_STREAM, 0);
 	uint64_t rng = 11;
 	unsigned int i;
@@ -412,7 +317,7 @@ static void whatever_the_device_says_is_taken_or_discarded_with_a_reason(void **
 	fx_bind(fx, listener, 0, 80);
 	fx_listen(fx, listener, 5);
 	for (i = 0; i < 4000; i++) {
-		const uint64_t before = driver_drops(fx) + rig->seen;
+		const uint64_t before = driver_drops(fx) + rig->device.seen;
 		const uint64_t r = fx_random(&rng);
 		size_t n = r % 8 == 0 ? fx_random(&rng) % 200 : r % 8 < 3 ? length : 200 + r % 2000;
 		unsigned int flips = (unsigned int)(fx_random(&rng) % 4);
@@ -427,18 +332,18 @@ static void whatever_the_device_says_is_taken_or_discarded_with_a_reason(void **
 			changed[fx_random(&rng) % (n < 80 ? n : 80)] ^= (uint8_t)fx_random(&rng);
 		host_writes(rig, &vnet, changed, n);
 		assert_int_equal(receive(rig), 0);
-		assert_int_equal(driver_drops(fx) + rig->seen, before + 1);
+		assert_int_equal(driver_drops(fx) + rig->device.seen, before + 1);
 		fx_discard(fx);
-		while (host_reads(rig, &vnet, changed, sizeof(changed)) != 0)
+		while (fx_device_reads(&rig->device, &vnet, changed, sizeof(changed)) != 0)
 			;
 	}
-	rig->seen = 0;
+	rig->device.seen = 0;
 	vnet = (struct virtio_net_hdr){ 0 };
-	length = echo_request(frame, 56);
+	length = fx_echo_request(frame, 56);
 	host_writes(rig, &vnet, frame, length);
 	assert_int_equal(receive(rig), 0);
-	assert_int_equal(rig->seen, 1);
-	assert_true(host_reads(rig, &vnet, changed, sizeof(changed)) != 0);
+	assert_int_equal(rig->device.seen, 1);
+	assert_true(fx_device_reads(&rig->device, &vnet, changed, sizeof(changed)) != 0);
 	rig_close(rig);
 	fx_close(fx);
 }
@@ -456,10 +361,10 @@ static void a_batch_ends_before_a_flood_does(void **state)
 	for (i = 0; i < 200; i++)
 		host_writes(rig, &vnet, frame, 60);
 	assert_int_equal(receive(rig), 0);
-	assert_int_equal(rig->seen, 128);
+	assert_int_equal(rig->device.seen, 128);
 	assert_int_equal(fx_counter(fx, "tap", "batch_full"), 1);
 	assert_int_equal(receive(rig), 0);
-	assert_int_equal(rig->seen, 200);
+	assert_int_equal(rig->device.seen, 200);
 	assert_int_equal(fx_counter(fx, "tap", "batch_full"), 1);
 	rig_close(rig);
 	fx_close(fx);
@@ -482,20 +387,20 @@ static void where_frames_come_one_at_a_time_each_is_a_batch(void **state)
 		assert_int_equal(receive(rig), 0);
 		assert_int_equal(rig->tap.frames, 0);
 	}
-	assert_int_equal(rig->seen, 10);
+	assert_int_equal(rig->device.seen, 10);
 	/* Now they come in numbers: that is noticed before long, and meanwhile none is lost. */
 	for (i = 0; i < 100; i++)
 		host_writes(rig, &vnet, frame, 60);
 	assert_int_equal(receive(rig), 0);
-	assert_int_equal(rig->seen, 11);
-	while (rig->seen < 110 && batches++ < 100)
+	assert_int_equal(rig->device.seen, 11);
+	while (rig->device.seen < 110 && batches++ < 100)
 		assert_int_equal(receive(rig), 0);
 	assert_in_range(batches, 1, 16);
-	assert_int_equal(rig->seen, 110);
+	assert_int_equal(rig->device.seen, 110);
 	for (i = 0; i < 100; i++)
 		host_writes(rig, &vnet, frame, 60);
 	assert_int_equal(receive(rig), 0);
-	assert_int_equal(rig->seen, 210);
+	assert_int_equal(rig->device.seen, 210);
 	assert_int_equal(fx_counter(fx, "tap", "batch_full"), 0);
 	rig_close(rig);
 	fx_close(fx);
@@ -516,7 +421,7 @@ static void a_device_is_polled_while_it_is_there(void **state)
 	host_writes(rig, &vnet, frame, 60);
 	host_writes(rig, &vnet, frame, 60);
 	assert_int_equal(ops->poll(rig->tap.iface), 2);
-	assert_int_equal(rig->seen, 2);
+	assert_int_equal(rig->device.seen, 2);
 	host_writes(rig, &vnet, frame, 60);
 	rig->tap.fd = -1;
 	assert_int_equal(ops->poll(rig->tap.iface), 0);
@@ -540,7 +445,7 @@ static void without_memory_a_frame_is_dropped_and_the_next_is_read(void **state)
 		struct fixture *fx = fx_open(.modules = MODULES);
 		struct rig *rig = rig_open(fx);
 		struct virtio_net_hdr vnet;
-		size_t length = super_packet(frame, &vnet);
+		size_t length = fx_super_packet(frame, &vnet);
 
 		rig->tap.small_wanted = k & 1;
 		fx_fail_at(fx, k / 2, true);
@@ -550,8 +455,8 @@ static void without_memory_a_frame_is_dropped_and_the_next_is_read(void **state)
 		host_writes(rig, &vnet, frame, length);
 		assert_int_equal(receive(rig), 0);
 		assert_int_equal(fx_drops(fx, "tap", "no_memory") + fx_drops(fx, "tap", "truncated") +
-				 rig->seen, 2);
-		assert_memory_equal(rig->bytes, frame, length);
+				 rig->device.seen, 2);
+		assert_memory_equal(rig->device.bytes, frame, length);
 		rig_close(rig);
 		fx_close(fx);
 	}
@@ -559,21 +464,6 @@ static void without_memory_a_frame_is_dropped_and_the_next_is_read(void **state)
 
 /* ---- send ---- */
 
-/* A frame for the host, numbered. */
-static struct strata_pkt *numbered(struct fixture *fx, unsigned int number)
-{
-	struct strata_pkt *pkt = strata_pkt_alloc(fx->stack, 64, 1000);
-	uint8_t *frame = strata_pkt_put(pkt, 1000);
-
-	memset(frame, 0, 1000);
-	fx_build_eth(frame, PEER_MAC, STACK_MAC, 0x88b5);
-	strata_put_be16(frame + 14, (uint16_t)number);
-	pkt->iface = fx->iface;
-	return pkt;
-}
-
-/* Who holds the packet too (a capture, a queue) sees it as it was, headroom and all; and a packet in pieces
- * leaves as one frame. */
 static void what_is_sent_stays_as_it_was(void **state)
 {
 	static const uint32_t sizes[] = { 60, 200, 1500, 9000 };
@@ -602,11 +492,11 @@ static void what_is_sent_stays_as_it_was(void **state)
 		assert_memory_equal(frame, bytes, size);
 		strata_pkt_free(pkt);
 		if (rig->tap.vnet) {
-			assert_int_equal(host_reads(rig, &vnet, frame, sizeof(frame)), size);
+			assert_int_equal(fx_device_reads(&rig->device, &vnet, frame, sizeof(frame)), size);
 			assert_int_equal(vnet.flags, 0);
 			assert_int_equal(vnet.gso_type, VIRTIO_NET_HDR_GSO_NONE);
 		} else {
-			assert_int_equal(read(rig->host, frame, sizeof(frame)), size);
+			assert_int_equal(read(rig->device.host, frame, sizeof(frame)), size);
 		}
 		assert_memory_equal(frame, bytes, size);
 	}
@@ -627,19 +517,19 @@ static void what_the_device_does_not_take_waits_in_order(void **state)
 	setsockopt(rig->tap.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	while (rig->tap.tx.count < rig->config.backlog) {
 		assert_true(sent < 1000);
-		assert_int_equal(tap_io_send(&rig->tap, numbered(fx, sent++)), 0);
+		assert_int_equal(tap_io_send(&rig->tap, fx_numbered(fx, sent++)), 0);
 	}
 	assert_int_equal(fx_counter(fx, "tap", "back_pressure"), 1);
 	assert_true(rig->tap.watch.events & EPOLLOUT);
 	/* Transports hold back; what comes all the same has a queue that ends. */
 	assert_true(fx->iface->flags & STRATA_IFACE_STOPPED);
-	tap_io_send(&rig->tap, numbered(fx, 9999));
+	tap_io_send(&rig->tap, fx_numbered(fx, 9999));
 	assert_int_equal(fx_drops(fx, "tap", "queue_full"), 1);
 	assert_int_equal(tap_io_resend(&rig->tap), 0);	/* still full */
 	assert_int_equal(rig->tap.tx.count, rig->config.backlog);
 	assert_true(fx->iface->flags & STRATA_IFACE_STOPPED);
 	while (got < sent) {
-		if (host_reads(rig, &vnet, frame, sizeof(frame)) == 0) {
+		if (fx_device_reads(&rig->device, &vnet, frame, sizeof(frame)) == 0) {
 			assert_int_equal(tap_io_resend(&rig->tap), 0);
 			continue;
 		}
@@ -648,7 +538,7 @@ static void what_the_device_does_not_take_waits_in_order(void **state)
 	assert_int_equal(tap_io_resend(&rig->tap), 0);
 	assert_int_equal(rig->tap.watch.events, EPOLLIN);
 	assert_false(fx->iface->flags & STRATA_IFACE_STOPPED);
-	assert_int_equal(host_reads(rig, &vnet, frame, sizeof(frame)), 0);
+	assert_int_equal(fx_device_reads(&rig->device, &vnet, frame, sizeof(frame)), 0);
 	rig_close(rig);
 	fx_close(fx);
 }
@@ -663,7 +553,7 @@ static void what_waits_is_dropped_when_the_device_goes(void **state)
 	(void)state;
 	setsockopt(rig->tap.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	while (rig->tap.tx.count < 5)
-		tap_io_send(&rig->tap, numbered(fx, sent++));
+		tap_io_send(&rig->tap, fx_numbered(fx, sent++));
 	tap_io_purge(&rig->tap);
 	assert_int_equal(fx_drops(fx, "tap", "link_down"), 5);
 	assert_false(fx->iface->flags & STRATA_IFACE_STOPPED);
@@ -680,7 +570,7 @@ static void a_descriptor_gone_bad_is_told(void **state)
 
 	(void)state;
 	rig->tap.fd = 12345;
-	assert_int_equal(tap_io_send(&rig->tap, numbered(fx, 1)), -EBADF);
+	assert_int_equal(tap_io_send(&rig->tap, fx_numbered(fx, 1)), -EBADF);
 	assert_int_equal(tap_io_receive(&rig->tap), -EBADF);
 	rig->tap.fd = fd;
 	assert_int_equal(fx_drops(fx, "tap", "link_down"), 1);
