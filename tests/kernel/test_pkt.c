@@ -391,6 +391,40 @@ static void iovecs_are_gathered_and_scattered_from_any_byte(void **state)
 	rig_close(&rig);
 }
 
+static void one_buffer_takes_the_bytes_it_has_room_for(void **state)
+{
+	static const struct { uint32_t offset, n, size; size_t skip; uint32_t got; } cases[] = {
+		{ 0, 100, 100, 0, 100 }, { 10, 50, 100, 30, 50 }, { 0, 100, 60, 0, 60 },
+		{ 0, 100, 100, 40, 60 }, { 90, 100, 300, 0, 100 }, { 140, 100, 300, 10, 60 },
+		{ 150, 100, 300, 0, 50 }, { 199, UINT32_MAX, 300, 0, 1 }, { 200, 1, 300, 0, 0 },
+		{ 0, 10, 5, 5, 0 }, { 0, 0, 5, 0, 0 },
+	};
+	struct rig rig = { .seed = 1 };
+	struct strata_chunk *chunk;
+	struct strata_pkt *pkt;
+
+	(void)state;
+	assert_int_equal(rig_open(&rig), 0);
+	pkt = strata_pkt_alloc(rig.stack, 0, 150);
+	memcpy(strata_pkt_put(pkt, 150), pattern, 150);
+	chunk = strata_chunk_alloc(rig.stack, 50);
+	memcpy(chunk->data, pattern + 150, 50);
+	assert_int_equal(strata_pkt_append_chunk(pkt, chunk, 0, 50), 0);
+	strata_chunk_put(chunk);
+	for (size_t i = 0; i < STRATA_COUNT(cases); i++) {
+		uint8_t out[300] = { 0 };
+		struct iovec iov = { out, cases[i].size };
+
+		assert_int_equal(strata_pkt_read_iov(pkt, cases[i].offset, &iov, 1, cases[i].skip,
+						     cases[i].n), cases[i].got);
+		assert_memory_equal(out + cases[i].skip, pattern + cases[i].offset, cases[i].got);
+		for (size_t k = cases[i].skip + cases[i].got; k < sizeof(out); k++)
+			assert_int_equal(out[k], 0);
+	}
+	strata_pkt_free(pkt);
+	rig_close(&rig);
+}
+
 static void touching_slices_of_a_chunk_become_one(void **state)
 {
 	struct rig rig = { .seed = 1 };
@@ -847,6 +881,7 @@ int main(void)
 		cmocka_unit_test(what_does_not_fit_is_not_appended_at_all),
 		cmocka_unit_test(shared_chunk_bytes_are_never_changed),
 		cmocka_unit_test(iovecs_are_gathered_and_scattered_from_any_byte),
+		cmocka_unit_test(one_buffer_takes_the_bytes_it_has_room_for),
 		cmocka_unit_test(touching_slices_of_a_chunk_become_one),
 		cmocka_unit_test(fragments_of_a_datagram_join),
 		cmocka_unit_test(a_tail_shares_its_chunks),

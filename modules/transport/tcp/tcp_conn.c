@@ -439,6 +439,9 @@ void tcp_set_state(struct tcp_sock *tp, enum tcp_state state)
 		curr_estab(tp, false);
 		break;
 	case TCP_FIN_WAIT_2:
+		/* Nothing but ACKs will be sent. */
+		tcp_sndq_purge(tp);
+		tcp_flight_free(tp);
 		tcp_fin_wait_2_orphan(tp);
 		break;
 	case TCP_TIME_WAIT:

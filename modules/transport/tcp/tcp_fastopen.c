@@ -219,7 +219,7 @@ bool tcp_fastopen_syn(struct tcp_sock *listener, const struct tcp_segment *seg,
 {
 	struct tcp_module *m = tcp_module_of(listener);
 	bool asks = (seg->h.options & TCP_HAS_FASTOPEN) != 0;
-	struct tcp_fastopen_cookie valid = { .experimental = seg->h.fastopen.experimental };
+	struct tcp_fastopen_cookie valid = { 0 };
 	const struct tcp_fastopen_keys *keys = &m->fastopen.keys;
 	const struct tcp_fastopen *fo;
 	unsigned int i;
@@ -232,6 +232,7 @@ bool tcp_fastopen_syn(struct tcp_sock *listener, const struct tcp_segment *seg,
 		return true;
 	if (!asks)
 		return false;
+	valid.experimental = seg->h.fastopen.experimental;
 	if (fo->keys.count != 0)
 		keys = &fo->keys;
 	for (i = keys->count; i-- > 0;) {
@@ -360,12 +361,13 @@ uint32_t tcp_fastopen_data(const struct tcp_sock *tp)
 static void learn(struct tcp_sock *tp, struct tcp_fastopen *fo, const struct tcp_segment *seg,
 		  bool unacked)
 {
-	struct tcp_fastopen_cookie cookie = seg->h.fastopen;
-	bool given = (seg->h.options & TCP_HAS_FASTOPEN) != 0 && cookie.length != 0, lost = false;
+	bool given = (seg->h.options & TCP_HAS_FASTOPEN) != 0 && seg->h.fastopen.length != 0;
+	struct tcp_fastopen_cookie cookie = { 0 };
+	bool lost = false;
 	uint8_t kind = 0;
 
-	if (!given)
-		cookie.length = 0;
+	if (given)
+		cookie = seg->h.fastopen;
 	if (tp->total_retrans != 0)
 		/* It was a plain SYN that got through. */
 		lost = !given && unacked;

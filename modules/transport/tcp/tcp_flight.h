@@ -40,44 +40,21 @@ enum tcp_frto {
 };
 
 struct tcp_flight {
-	/* ---- records, oldest first: record i is ring[(head + i) & (room - 1)] ---- */
-	struct tcp_sent *ring;
-	uint32_t room, head, count;
+	/* ---- zero when a flight begins ---- */
+
+	uint32_t head, count;		/* records, oldest first: record i is ring[(head + i) & (room - 1)] */
 	uint32_t sacked;		/* bytes of records with SACKED */
 	uint32_t lost;			/* … with LOST */
 	uint32_t retransmitted;		/* … with RETRANSMITTED */
 	uint32_t waiting;		/* … lost and not retransmitted since */
 	uint32_t waiting_seq;		/* none of those begins below */
-	uint32_t high_sacked;		/* highest number reported received, where sacked != 0 */
 	uint32_t runs;			/* separate runs of sacked bytes */
 	uint32_t reno_sacked;		/* without SACK: bytes that duplicate ACKs stand for */
-
+	uint32_t prior_cwnd;		/* before the last reduction; 0: not kept */
+	uint64_t app_limited;		/* cc.delivered at which rate samples are good again; 0: they are */
 	/* Where in the send queue snd_nxt, and the last retransmission, were found; NULL: unknown. */
 	struct tcp_slice *send_cursor, *again_cursor;
-
-	/* ---- RACK (RFC 8985 5.2) ---- */
-	uint32_t rack_end;		/* RACK.end_seq */
-	uint64_t rack_time, rack_rtt;	/* RACK.xmit_ts, RACK.rtt */
-	uint16_t rack_order;		/* of the transmission that rack_time is of */
 	uint16_t order;			/* of the last transmission */
-	uint32_t rack_fack;		/* RACK.fack */
-	uint32_t dsack_round;		/* RACK.dsack_round, with dsack_seen */
-	uint32_t tlp_end;		/* TLP.end_seq, with tlp_pending */
-
-	/* ---- the window in recovery (RFC 9937 5) ---- */
-	uint32_t prr_delivered, prr_out;
-	uint32_t recover_fs;		/* RecoverFS */
-
-	/* ---- how the last reduction is taken back ---- */
-	uint32_t undo_marker;		/* snd_una when it was made, with undo_possible */
-	uint32_t undo_bytes;		/* retransmitted since and not reported as duplicates */
-	uint32_t undo_tsval;		/* time stamp of the first retransmission, with undo_stamped */
-	uint32_t prior_cwnd, prior_ssthresh; /* of before it; prior_cwnd 0: not kept */
-
-	/* ---- delivery rate ---- */
-	uint64_t delivered_time, first_sent_time;
-	uint64_t app_limited;		/* cc.delivered at which the samples are good again; 0: they are */
-
 	uint8_t frto;			/* enum tcp_frto */
 	bool rack_valid : 1;		/* rack_time, rack_end and rack_rtt hold something */
 	bool fack_valid : 1;
@@ -89,6 +66,32 @@ struct tcp_flight {
 	bool undo_sent : 1;		/* something was retransmitted since undo_marker */
 	bool undo_stamped : 1;
 	bool mtu_loss : 1;		/* LOSS without a timeout: the path MTU fell */
+
+	/* ---- the rest is read only where one of those tells that it was written ---- */
+
+	struct tcp_sent *ring;
+	uint32_t room;
+	uint32_t high_sacked;		/* highest number reported received, where sacked != 0 */
+
+	/* RACK (RFC 8985 5.2) */
+	uint32_t rack_end;		/* RACK.end_seq */
+	uint64_t rack_time, rack_rtt;	/* RACK.xmit_ts, RACK.rtt */
+	uint16_t rack_order;		/* of the transmission that rack_time is of */
+	uint32_t rack_fack;		/* RACK.fack */
+	uint32_t dsack_round;		/* RACK.dsack_round, with dsack_seen */
+	uint32_t tlp_end;		/* TLP.end_seq, with tlp_pending */
+
+	/* the window in recovery (RFC 9937 5) */
+	uint32_t prr_delivered, prr_out;
+	uint32_t recover_fs;		/* RecoverFS */
+
+	/* how the last reduction is taken back */
+	uint32_t undo_marker;		/* snd_una when it was made, with undo_possible */
+	uint32_t undo_bytes;		/* retransmitted since and not reported as duplicates */
+	uint32_t undo_tsval;		/* time stamp of the first retransmission, with undo_stamped */
+	uint32_t prior_ssthresh;	/* with prior_cwnd */
+
+	uint64_t delivered_time, first_sent_time; /* for the delivery rate, while there are records */
 
 	struct tcp_sent first[TCP_FLIGHT_RECORDS];
 };
@@ -118,9 +121,9 @@ struct tcp_ack_event {
 
 /* Makes sure that `n` more records find room, and that there is a block. False: memory is short. */
 bool tcp_flight_reserve(struct tcp_sock *tp, uint32_t n);
-/* Gives the block back where nothing is in flight nor remembered. */
+/* Puts the block by where nothing is in flight nor remembered. */
 void tcp_flight_release(struct tcp_sock *tp);
-/* Gives it back whatever is in it. */
+/* Gives it back whatever is in it, and what was put by. */
 void tcp_flight_free(struct tcp_sock *tp);
 static inline struct tcp_sent *tcp_sent_at(const struct tcp_flight *f, uint32_t i)
 {

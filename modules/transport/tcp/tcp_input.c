@@ -659,8 +659,8 @@ static uint32_t segments_of(const struct tcp_segment *seg)
 enum strata_verdict tcp_input(struct strata_instance *self, struct strata_pkt *pkt)
 {
 	struct tcp_module *m = self->state;
-	struct tcp_segment seg = { .pkt = pkt };
 	struct strata_flow *flow;
+	struct tcp_segment seg;
 
 	strata_count(self, TCP_COUNT_IN_SEGS, 1);
 	/* RFC 9293 3.9.2.3, MUST-57 */
@@ -669,9 +669,11 @@ enum strata_verdict tcp_input(struct strata_instance *self, struct strata_pkt *p
 	if (!tcp_parse(pkt, &seg.h, &seg.reason))
 		return strata_drop(self, pkt, seg.reason);
 	strata_pkt_pull(pkt, seg.h.length);
+	seg.pkt = pkt;
 	seg.seq = seg.h.seq;
 	seg.length = strata_pkt_length(pkt);
 	seg.flags = seg.h.flags;
+	seg.unscaled = seg.dropped = false;
 	strata_count(self, TCP_COUNT_IN_SEGS, segments_of(&seg) - 1);
 	flow = strata_flow_find(pkt, seg.h.destination, seg.h.source);
 	if (strata_tracing(self->stack))

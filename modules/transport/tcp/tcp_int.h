@@ -10,10 +10,10 @@
 /* Checks everything about the header of a received segment, the checksum included, and fills `h`;
  * the packet is changed only in that its header becomes linear. Returns false with the reason. */
 bool tcp_parse(struct strata_pkt *pkt, struct tcp_header *h, enum tcp_drop *reason);
-/* Bytes that tcp_emit() will write. */
+/* Bytes that the header takes with its options. */
 uint32_t tcp_emit_length(const struct tcp_header *h);
-/* Writes the header with its options, checksum 0. Returns its length. */
-uint32_t tcp_emit(const struct tcp_header *h, uint8_t *out);
+/* Writes it, checksum 0; `length` is that. */
+void tcp_emit(const struct tcp_header *h, uint8_t *out, uint32_t length);
 /* Changes the flags of a header that was written. */
 void tcp_emit_flags(uint8_t *header, uint8_t flags);
 /* For segmentation (struct strata_transport_ops). */

@@ -44,7 +44,7 @@ static void header_init(struct tcp_sock *tp, struct tcp_header *h, uint32_t seq,
 {
 	const struct strata_flow_key *key = &tp->sock.flow.key;
 
-	memset(h, 0, sizeof(*h));
+	memset(h, 0, offsetof(struct tcp_header, sack));
 	h->source = key->local_port;
 	h->destination = key->remote_port;
 	h->seq = seq;

@@ -14,6 +14,31 @@ static void slice_free(struct tcp_module *m, struct tcp_slice *slice)
 	strata_cache_free(m->slices, slice);
 }
 
+/* A slice is done with. One of a small chunk that nobody else has is put by: whoever writes a few bytes at a time
+ * finds it again for the next. */
+static void slice_done(struct tcp_sock *tp, struct tcp_slice *slice)
+{
+	const struct strata_chunk *chunk = slice->chunk;
+
+	if (tp->sndq.spare == NULL && chunk->size == CHUNK_MIN && chunk->refs == 1 && chunk->release == NULL)
+		tp->sndq.spare = slice;
+	else
+		slice_free(tcp_module_of(tp), slice);
+}
+
+/* What was put by, as good as new; NULL: nothing that holds `size` bytes. */
+static struct tcp_slice *slice_again(struct tcp_sock *tp, uint32_t size)
+{
+	struct tcp_slice *slice = tp->sndq.spare;
+
+	if (slice == NULL || size > CHUNK_MIN)
+		return NULL;
+	tp->sndq.spare = NULL;
+	slice->next = NULL;
+	slice->offset = slice->length = 0;
+	return slice;
+}
+
 static uint32_t slice_room(const struct tcp_slice *slice)
 {
 	/* Behind memory that is the application's nothing is ours. */
@@ -38,14 +63,17 @@ static struct tcp_slice *slice_new(struct tcp_sock *tp, uint32_t want)
 	struct tcp_module *m = tcp_module_of(tp);
 	uint32_t queued = tp->snd_end - tp->snd_una;
 	uint32_t size = tcp_max32(CHUNK_MIN, tcp_max32(want, queued));
-	struct tcp_slice *slice = strata_cache_alloc(m->slices);
+	struct tcp_slice *slice = slice_again(tp, size);
 
-	if (slice == NULL)
-		return NULL;
-	slice->chunk = strata_chunk_alloc(m->stack, tcp_min32(size, STRATA_CHUNK_SIZE));
-	if (slice->chunk == NULL) {
-		strata_cache_free(m->slices, slice);
-		return NULL;
+	if (slice == NULL) {
+		slice = strata_cache_alloc(m->slices);
+		if (slice == NULL)
+			return NULL;
+		slice->chunk = strata_chunk_alloc(m->stack, tcp_min32(size, STRATA_CHUNK_SIZE));
+		if (slice->chunk == NULL) {
+			strata_cache_free(m->slices, slice);
+			return NULL;
+		}
 	}
 	slice_append(tp, slice);
 	return slice;
@@ -194,7 +222,6 @@ uint32_t tcp_sndq_copy(struct tcp_sock *tp, struct strata_pkt *pkt, uint32_t seq
 
 void tcp_sndq_ack(struct tcp_sock *tp, uint32_t una)
 {
-	struct tcp_module *m = tcp_module_of(tp);
 	struct tcp_send_queue *q = &tp->sndq;
 	struct tcp_slice *slice = q->head;
 	struct tcp_flight *f = tp->flight;
@@ -206,7 +233,7 @@ void tcp_sndq_ack(struct tcp_sock *tp, uint32_t una)
 			f->send_cursor = slice->next;
 		if (f != NULL && f->again_cursor == slice)
 			f->again_cursor = slice->next;
-		slice_free(m, slice);
+		slice_done(tp, slice);
 		slice = q->head;
 	}
 	if (slice == NULL) {
@@ -227,6 +254,8 @@ void tcp_sndq_purge(struct tcp_sock *tp)
 		tp->sndq.head = slice->next;
 		slice_free(tcp_module_of(tp), slice);
 	}
+	if (tp->sndq.spare != NULL)
+		slice_free(tcp_module_of(tp), tp->sndq.spare);
 	memset(&tp->sndq, 0, sizeof(tp->sndq));
 	if (tp->flight != NULL)
 		tp->flight->send_cursor = tp->flight->again_cursor = NULL;

@@ -24,13 +24,16 @@ static bool coalesce(struct strata_pkt *tail, struct strata_pkt *pkt)
  * thus never takes much more than twice its bytes, which is what the window is reckoned with. */
 static struct strata_pkt *compact(const struct strata_pkt *tail, struct strata_pkt *pkt)
 {
-	uint32_t length = strata_pkt_length(pkt), size = strata_pkt_truesize(pkt);
+	uint32_t length = strata_pkt_length(pkt), size;
 	struct strata_pkt *copy;
 
-	if (length > STRATA_PKT_LARGE / 2 || size <= 2 * length)
+	if (length > STRATA_PKT_LARGE / 2)
 		return pkt;
-	if (pkt->frag_count == 0 ? tail == NULL || pkt->room >= STRATA_PKT_LARGE
-				 : tail == NULL && size < 2 * STRATA_PKT_LARGE)
+	if (pkt->frag_count == 0 && (tail == NULL || pkt->room >= STRATA_PKT_LARGE))
+		return pkt;
+	size = strata_pkt_truesize(pkt);
+	if (size <= 2 * length ||
+	    (pkt->frag_count != 0 && tail == NULL && size < 2 * STRATA_PKT_LARGE))
 		return pkt;
 	copy = strata_pkt_alloc(pkt->stack, 0, STRATA_PKT_LARGE);
 	if (copy == NULL)

@@ -14,7 +14,7 @@ struct strata_pkt *tcp_pkt_new(struct strata_stack *stack, const struct tcp_head
 
 	if (pkt == NULL)
 		return NULL;
-	tcp_emit(h, strata_pkt_put(pkt, length));
+	tcp_emit(h, strata_pkt_put(pkt, length), length);
 	return pkt;
 }
 

@@ -83,6 +83,8 @@ bool tcp_rest(struct tcp_sock *tp)
 	if (quiet >= after && may_rest(tp)) {
 		strata_timer_stop(tp->sock.stack, &tp->timer);
 		strata_dst_release(&tp->dst);
+		tcp_sndq_purge(tp);
+		tcp_flight_free(tp);
 		if (ops != NULL && ops->rest != NULL)
 			ops->rest(&tp->cc);
 		sock = strata_socket_resize(&tp->sock, TCP_REST_SIZE);

@@ -39,19 +39,34 @@ static bool grow(struct tcp_sock *tp, uint32_t want)
 	return true;
 }
 
+/* The block of a new flight. NULL: memory is short. */
+static struct tcp_flight *flight_begin(struct tcp_sock *tp)
+{
+	struct tcp_flight *f = tp->flight_spare;
+
+	if (f != NULL)
+		memset(f, 0, offsetof(struct tcp_flight, ring));
+	else
+		f = strata_cache_alloc(tcp_module_of(tp)->flights);
+	if (f == NULL)
+		return NULL;
+	f->ring = f->first;
+	f->room = TCP_FLIGHT_RECORDS;
+	if (tp->app_limited)
+		f->app_limited = tp->cc.delivered != 0 ? tp->cc.delivered : 1;
+	tp->flight_spare = NULL;
+	tp->flight = f;
+	return f;
+}
+
 bool tcp_flight_reserve(struct tcp_sock *tp, uint32_t n)
 {
 	struct tcp_flight *f = tp->flight;
 
-	if (strata_unlikely(f == NULL)) {
-		f = strata_cache_alloc(tcp_module_of(tp)->flights);
+	if (f == NULL) {
+		f = flight_begin(tp);
 		if (f == NULL)
 			return false;
-		f->ring = f->first;
-		f->room = TCP_FLIGHT_RECORDS;
-		if (tp->app_limited)
-			f->app_limited = tp->cc.delivered != 0 ? tp->cc.delivered : 1;
-		tp->flight = f;
 	}
 	return strata_likely(f->count + n <= f->room) || grow(tp, f->count + n);
 }
@@ -130,18 +145,26 @@ static void runs_add(struct tcp_sock *tp, int n)
 	tcp_module_of(tp)->sack_runs += (uint32_t)n;
 }
 
-void tcp_flight_free(struct tcp_sock *tp)
+/* What a flight in disorder may have needed goes with it. */
+static void flight_end(struct tcp_sock *tp)
 {
 	struct tcp_module *m = tcp_module_of(tp);
 	struct tcp_flight *f = tp->flight;
 
-	if (f == NULL)
-		return;
 	m->sack_runs -= f->runs;
 	if (f->ring != f->first)
 		strata_free(m->stack, f->ring);
-	strata_cache_free(m->flights, f);
 	tp->flight = NULL;
+	tp->flight_spare = f;
+}
+
+void tcp_flight_free(struct tcp_sock *tp)
+{
+	if (tp->flight != NULL)
+		flight_end(tp);
+	if (tp->flight_spare != NULL)
+		strata_cache_free(tcp_module_of(tp)->flights, tp->flight_spare);
+	tp->flight_spare = NULL;
 }
 
 void tcp_flight_release(struct tcp_sock *tp)
@@ -152,7 +175,7 @@ void tcp_flight_release(struct tcp_sock *tp)
 		return;
 	if (!f->undo_possible && !f->tlp_pending) {
 		tcp_timer_clear(tp, TCP_TIMER_RACK);
-		tcp_flight_free(tp);
+		flight_end(tp);
 	} else if (!tcp_timer_is_set(tp, TCP_TIMER_RACK)) {
 		/* The last DSACKs may still be under way. */
 		f->probing = false;
@@ -303,6 +326,14 @@ static void deliver(struct tcp_sock *tp, const struct tcp_sent *sent, uint32_t s
 static void arrived(struct tcp_sock *tp, const struct tcp_sent *sent, uint32_t end,
 		    struct tcp_ack_event *event)
 {
+	/* As nearly always it was sent once, and is heard of for the first time. */
+	if (strata_likely((sent->flags & ~TCP_SENT_APP_LIMITED) == 0)) {
+		if (event->acked_first == 0)
+			event->acked_first = sent->time;
+		event->acked_last = sent->time;
+		deliver(tp, sent, sent->start, end, event);
+		return;
+	}
 	uncount(tp->flight, sent, end - sent->start);
 	if (sent->flags & TCP_SENT_EVER) {
 		event->retransmitted = true;

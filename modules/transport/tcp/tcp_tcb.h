@@ -127,6 +127,7 @@ struct tcp_header {
 	uint16_t mss;
 	uint16_t sack_count;
 	uint32_t tsval, tsecr;
+	/* Unset where `options` does not have them. */
 	struct tcp_block sack[TCP_SACK_BLOCKS];
 	struct tcp_fastopen_cookie fastopen;
 };
@@ -247,6 +248,7 @@ struct tcp_slice {
 
 struct tcp_send_queue {
 	struct tcp_slice *head, *tail;
+	struct tcp_slice *spare;	/* with its chunk, for the next few bytes; NULL: none */
 };
 
 /* One run of bytes received out of order. */
@@ -495,6 +497,7 @@ struct tcp_sock {
 
 	struct tcp_send_queue sndq;
 	struct tcp_flight *flight;	/* NULL: nothing in flight, nothing remembered */
+	struct tcp_flight *flight_spare;	/* the block of the flight before, for the next; NULL: none */
 	struct strata_pkt_queue rcvq;	/* in order */
 	struct tcp_range *ooo;		/* out of order, ascending */
 	struct strata_work work;

@@ -165,6 +165,7 @@ bool tcp_parse(struct strata_pkt *pkt, struct tcp_header *h, enum tcp_drop *reas
 	*reason = TCP_DROP_BAD_CHECKSUM;
 	if (!checksum_good(pkt))
 		return false;
+	memset(h, 0, offsetof(struct tcp_header, sack));
 	h->source = strata_get_be16(p);
 	h->destination = strata_get_be16(p + 2);
 	h->seq = strata_get_be32(p + 4);
@@ -173,8 +174,6 @@ bool tcp_parse(struct strata_pkt *pkt, struct tcp_header *h, enum tcp_drop *reas
 	h->length = (uint8_t)header;
 	h->window = strata_get_be16(p + 14);
 	h->urgent = strata_get_be16(p + 18);
-	h->options = 0;
-	h->sack_count = 0;
 	*reason = TCP_DROP_BAD_PORT;
 	if (h->source == 0 || h->destination == 0)
 		return false;
@@ -301,10 +300,8 @@ uint32_t tcp_emit_length(const struct tcp_header *h)
 	return n;
 }
 
-uint32_t tcp_emit(const struct tcp_header *h, uint8_t *out)
+void tcp_emit(const struct tcp_header *h, uint8_t *out, uint32_t length)
 {
-	uint32_t length = tcp_emit_length(h);
-
 	strata_put_be16(out, h->source);
 	strata_put_be16(out + 2, h->destination);
 	strata_put_be32(out + 4, h->seq);
@@ -318,7 +315,6 @@ uint32_t tcp_emit(const struct tcp_header *h, uint8_t *out)
 		emit_syn_options(h, out + TCP_HEADER_MIN);
 	else
 		emit_data_options(h, out + TCP_HEADER_MIN);
-	return length;
 }
 
 void tcp_emit_flags(uint8_t *header, uint8_t flags)

@@ -180,6 +180,34 @@ static void disabling_and_enabling_a_module_does_not_stop_its_connections(void *
 	}
 }
 
+/* RFC 5681 4.1: the window of before a pause is cut where sending starts again, whatever came meanwhile. */
+static void a_pause_cuts_the_window_when_something_is_sent(void **state)
+{
+	struct fixture *fx = fx_open(.modules = ALL, .options = "tcp.congestion=newreno tcp.rest_after=0");
+	static const char bytes[10 * MSS];
+	uint32_t grown;
+	int s;
+
+	(void)state;
+	s = accept_one(listen_on(80), .mss = MSS);
+	assert_int_equal(fx_send(fx, s, bytes, sizeof(bytes)), sizeof(bytes));
+	fx_discard(fx);
+	rx(ACK, .ack = 1 + 10 * MSS);
+	grown = info_of(fx, s).tcpi_snd_cwnd;
+	assert_true(grown > 10);
+	fx_advance(fx, 10000);
+	for (unsigned int i = 0; i < 3; i++) {
+		rx(ACK, .len = 100);
+		fx_advance(fx, 100);
+	}
+	assert_int_equal(info_of(fx, s).tcpi_snd_cwnd, grown);
+	fx_discard(fx);
+	assert_int_equal(fx_send(fx, s, bytes, 1), 1);
+	assert_int_equal(info_of(fx, s).tcpi_snd_cwnd, 10);
+	fx_discard(fx);
+	fx_close(fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +217,7 @@ int main(void)
 		cmocka_unit_test(a_route_names_its_own),
 		cmocka_unit_test(a_socket_chooses_before_and_after_it_is_connected),
 		cmocka_unit_test(what_a_listener_chose_its_connections_have),
+		cmocka_unit_test(a_pause_cuts_the_window_when_something_is_sent),
 		cmocka_unit_test(disabling_and_enabling_a_module_does_not_stop_its_connections),
 	};
 

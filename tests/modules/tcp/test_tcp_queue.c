@@ -99,6 +99,56 @@ static void a_copy_ends_where_the_queue_does(void **state)
 	close_queue(&q);
 }
 
+static void acknowledge(struct queue *q)
+{
+	q->tp->snd_una = q->tp->snd_end;
+	tcp_sndq_ack(q->tp, q->tp->snd_una);
+	assert_null(q->tp->sndq.head);
+}
+
+static void a_few_bytes_find_the_chunk_of_the_last_few(void **state)
+{
+	struct queue q = open_queue();
+	const struct tcp_slice *first;
+	struct strata_pkt *pkt;
+
+	(void)state;
+	write_bytes(&q, 64);
+	first = q.tp->sndq.head;
+	acknowledge(&q);
+	write_bytes(&q, 64);
+	assert_ptr_equal(q.tp->sndq.head, first);
+	assert_null(q.tp->sndq.spare);
+	pkt = packet(&q, 64);
+	assert_int_equal(tcp_sndq_copy(q.tp, pkt, BASE + 64, 64, false), 64);
+	has_bytes(&q, pkt, BASE + 64, 64);
+	strata_pkt_free(pkt);
+	/* Many do not fit: theirs is another, and the small one is there still. */
+	acknowledge(&q);
+	write_bytes(&q, 600);
+	assert_ptr_not_equal(q.tp->sndq.head, first);
+	assert_ptr_equal(q.tp->sndq.spare, first);
+	acknowledge(&q);
+	assert_ptr_equal(q.tp->sndq.spare, first);
+	close_queue(&q);
+}
+
+static void a_chunk_that_a_packet_refers_to_is_not_written_again(void **state)
+{
+	struct queue q = open_queue();
+	struct strata_pkt *pkt = packet(&q, 0);
+
+	(void)state;
+	write_bytes(&q, 64);
+	assert_int_equal(tcp_sndq_append(q.tp, pkt, BASE, 64, false), 64);
+	acknowledge(&q);
+	assert_null(q.tp->sndq.spare);
+	write_bytes(&q, 64);
+	has_bytes(&q, pkt, BASE, 64);
+	strata_pkt_free(pkt);
+	close_queue(&q);
+}
+
 /* Copies stay what they were when the queue's bytes are acknowledged, or joined by others. */
 static void a_copy_outlives_what_it_was_made_of(void **state)
 {
@@ -151,6 +201,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_copy_is_one_run_of_bytes_over_slices),
 		cmocka_unit_test(a_copy_ends_where_the_queue_does),
+		cmocka_unit_test(a_few_bytes_find_the_chunk_of_the_last_few),
+		cmocka_unit_test(a_chunk_that_a_packet_refers_to_is_not_written_again),
 		cmocka_unit_test(a_copy_outlives_what_it_was_made_of),
 		cmocka_unit_test(slices_and_copies_are_the_same_bytes),
 	};
