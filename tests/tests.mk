@@ -16,6 +16,7 @@ include tests/modules/packet/test.mk
 include tests/modules/pcap/test.mk
 include tests/modules/tap/test.mk
 include tests/modules/wire/test.mk
+include tests/modules/xdp/test.mk
 include tests/modules/arp/test.mk
 include tests/modules/ipv4/test.mk
 include tests/modules/icmp/test.mk

@@ -20,6 +20,7 @@ static const struct strata_counter_def xdp_counters[] = {
 	[XDP_COUNTER_BATCH_FULL] = { "batch_full", "batches that ended before the ring was empty", NULL },
 	[XDP_COUNTER_BACK_PRESSURE] = { "back_pressure", "times the device took no more frames", NULL },
 	[XDP_COUNTER_WAKEUPS] = { "wakeups", "times the host had to be told of frames to send", NULL },
+	[XDP_COUNTER_NOT_OURS] = { "not_ours", "frames the host gave back as sent that are none to send from", NULL },
 	[XDP_COUNTER_REOPENED] = { "reopened", "times the device was opened again", NULL },
 	[XDP_COUNTER_LOST] = { "lost", "times the device went", NULL },
 };

@@ -32,6 +32,12 @@ void xdp_io_count_lost(struct xdp *xdp)
 	xdp->iface->counters.rx_dropped += lost;
 }
 
+/* Whether the host can mean that place: in a frame of the half of the memory that begins with frame `first`. */
+static bool xdp_in_half(const struct xdp *xdp, uint64_t addr, uint32_t first)
+{
+	return addr / XDP_FRAME_SIZE - first < xdp->half;
+}
+
 /* ---- receive ---- */
 
 /* Gives the host back the frames that have been read. */
@@ -86,8 +92,8 @@ static struct strata_pkt *xdp_rx_frame(struct xdp *xdp, uint64_t addr, uint32_t 
 	struct strata_stack *stack = xdp->iface->stack;
 	struct strata_pkt *pkt;
 
-	if (strata_unlikely(addr > xdp->area_size || length > xdp->area_size - addr ||
-			    length > XDP_FRAME_ROOM)) {
+	if (strata_unlikely(!xdp_in_half(xdp, addr, 0) || length > XDP_FRAME_ROOM ||
+			    length > XDP_FRAME_SIZE - addr % XDP_FRAME_SIZE)) {
 		xdp_rx_drop(xdp, xdp->area, 0, XDP_DROP_RING);
 		return NULL;
 	}
@@ -114,7 +120,7 @@ unsigned int xdp_io_receive(struct xdp *xdp)
 		if (pkt != NULL)
 			strata_pkt_enqueue(&batch, pkt);
 		/* All frames are of this size and aligned to it: the beginning is found in the address. */
-		if (xdp->unfilled < xdp->half)
+		if (xdp->unfilled < xdp->half && xdp_in_half(xdp, desc->addr, 0))
 			xdp->returned[xdp->unfilled++] = desc->addr & ~(uint64_t)(XDP_FRAME_SIZE - 1);
 	}
 	if (n != 0)
@@ -146,9 +152,14 @@ static void xdp_reclaim(struct xdp *xdp)
 {
 	uint32_t index, i, n = xsk_ring_cons__peek(&xdp->completion, xdp->half - xdp->free_count, &index);
 
-	for (i = 0; i < n; i++)
-		xdp->free[xdp->free_count++] = *xsk_ring_cons__comp_addr(&xdp->completion, index + i) &
-					       ~(uint64_t)(XDP_FRAME_SIZE - 1);
+	for (i = 0; i < n; i++) {
+		const uint64_t addr = *xsk_ring_cons__comp_addr(&xdp->completion, index + i);
+
+		if (strata_likely(xdp_in_half(xdp, addr, xdp->half)))
+			xdp->free[xdp->free_count++] = addr & ~(uint64_t)(XDP_FRAME_SIZE - 1);
+		else
+			strata_count(xdp->iface->driver, XDP_COUNTER_NOT_OURS, 1);
+	}
 	if (n != 0)
 		xsk_ring_cons__release(&xdp->completion, n);
 }
