@@ -39,12 +39,15 @@ static void dump_module(void *ctx, const struct strata_module_view *view)
 		dump_option(t, m->name, &m->module->options[i]);
 }
 
-static const char *prefix(struct strata_stack *stack, const struct strata_prefix *p, char buf[64])
+/* An address, a slash and at most three digits. */
+#define PREFIX_TEXT (STRATA_ADDR_TEXT + 4)
+
+static const char *prefix(struct strata_stack *stack, const struct strata_prefix *p, char buf[PREFIX_TEXT])
 {
 	char text[STRATA_ADDR_TEXT] = "?";
 
 	strata_address_ops(stack, p->addr.family)->format(&p->addr, text, sizeof(text));
-	snprintf(buf, 64, "%s/%u", text, p->bits);
+	snprintf(buf, PREFIX_TEXT, "%s/%u", text, p->bits);
 	return buf;
 }
 
@@ -73,7 +76,7 @@ static void add_line(struct lines *l, const char *format, ...)
 static void add_route(void *ctx, const struct strata_route *r)
 {
 	struct lines *l = ctx;
-	char to[64], via[64] = "", src[64] = "";
+	char to[PREFIX_TEXT], via[PREFIX_TEXT] = "", src[PREFIX_TEXT] = "";
 	struct strata_prefix p = { .addr = r->via };
 
 	if (strata_addr_is_set(&r->via))
@@ -89,7 +92,7 @@ static void add_route(void *ctx, const struct strata_route *r)
 static void add_iface(struct lines *l, struct strata_iface *i)
 {
 	const struct strata_module *m = i->driver->module;
-	char value[256], name[96], text[64];
+	char value[256], name[96], text[PREFIX_TEXT];
 
 	add_line(l, "interface %s: %s %s mtu %u flags %#x header %u on %s\n", i->name, i->driver->name,
 		 i->framing != NULL ? i->framing->name : "-", i->mtu, i->flags, i->header_size,
