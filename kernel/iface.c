@@ -412,6 +412,7 @@ int iface_open(struct strata_iface *iface, struct strata_error *error)
 	iface->flags = STRATA_IFACE_UP;
 	if (iface_of(iface)->upper != NULL)
 		iface->flags |= STRATA_IFACE_CARRIES;
+	sniff_update(iface_of(iface));
 	result = driver_ops(iface)->open(iface, error);
 	if (result < 0) {
 		iface->flags = 0;

@@ -33,7 +33,6 @@ struct iface {
 	strata_output_fn *output;
 	strata_output_offload_fn *output_offload;	/* NULL: `output` is called */
 	void *output_ctx;
-	bool sniffed;			/* someone looks at its frames: sniff.c */
 	strata_sniff_fn *sniff;
 	void *sniff_ctx;
 	struct strata_pkt_queue looped;	/* sent back to the input at the end of the batch */

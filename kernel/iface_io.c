@@ -164,7 +164,7 @@ void strata_iface_wake(struct strata_iface *iface)
 
 static void sniff(struct strata_iface *iface, struct strata_pkt *pkt, bool out)
 {
-	if (strata_unlikely(iface_of(iface)->sniffed))
+	if (strata_unlikely((iface->flags & STRATA_IFACE_SNIFFED) != 0))
 		sniff_frame(iface, pkt, out);
 }
 

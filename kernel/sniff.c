@@ -42,7 +42,10 @@ void sniff_update(struct iface *iface)
 
 	while (sniffer != NULL && !looks_at(sniffer, &iface->pub))
 		sniffer = sniffer->next;
-	iface->sniffed = iface->sniff != NULL || sniffer != NULL;
+	if (iface->sniff != NULL || sniffer != NULL)
+		iface->pub.flags |= STRATA_IFACE_SNIFFED;
+	else
+		iface->pub.flags &= ~(uint32_t)STRATA_IFACE_SNIFFED;
 }
 
 /* The packet path's flags follow who is there. */

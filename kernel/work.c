@@ -143,7 +143,10 @@ void kernel_set_now(struct kernel *k, uint64_t now)
 void kernel_enter(struct kernel *k)
 {
 	assert(pthread_equal(k->owner, pthread_self()));
-	if (k->depth++ == 0 && k->env.now != NULL)
+	if (k->depth++ != 0)
+		return;
+	k->pub.batch++;
+	if (k->env.now != NULL)
 		kernel_set_now(k, k->env.now(k->env.ctx));
 }
 

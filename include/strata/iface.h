@@ -43,6 +43,9 @@ enum strata_iface_flag {
 	STRATA_IFACE_GRO = 1 << 7,
 	/** The device takes no more for now: strata_iface_stop(). */
 	STRATA_IFACE_STOPPED = 1 << 8,
+	/** Somebody looks at its frames: set by the kernel. Who would join packets that are sent one by one
+	 *  leaves them as they are. */
+	STRATA_IFACE_SNIFFED = 1 << 9,
 };
 
 struct strata_iface_counters {

@@ -22,6 +22,7 @@ struct strata_stack {
 	const char *name;	/**< `stack: name:` of the manifest */
 	uint16_t shard;		/**< see strata_shard() */
 	uint16_t shard_count;
+	uint32_t batch;		/**< number of the batch being worked on: another one, another number */
 };
 
 /** Which of several stacks of one manifest this is (`stack: shards:`), from 0. A driver opens the queue of

@@ -99,7 +99,7 @@ static void each_of_several_sees_whole_frames_both_ways(void **state)
 	struct seen a = watcher(net.one), b = watcher(net.one);
 
 	(void)state;
-	assert_false(iface_of(net.one)->sniffed);
+	assert_false(net.one->flags & STRATA_IFACE_SNIFFED);
 	strata_sniffer_add(net.stack, &a.sniffer);
 	strata_sniffer_add(net.stack, &b.sniffer);
 	strata_iface_input(net.one, frame_in(FOUR));
@@ -115,7 +115,7 @@ static void each_of_several_sees_whole_frames_both_ways(void **state)
 	assert_int_equal(b.out, 2);
 	strata_sniffer_remove(net.stack, &b.sniffer);
 	strata_sniffer_remove(net.stack, &b.sniffer);
-	assert_false(iface_of(net.one)->sniffed);
+	assert_false(net.one->flags & STRATA_IFACE_SNIFFED);
 	assert_false(net.stack->watching);
 }
 
@@ -135,7 +135,7 @@ static void the_embedders_sniffer_stays_beside_others(void **state)
 
 	(void)state;
 	strata_iface_set_sniffer(net.one, count_frame, &frames);
-	assert_true(iface_of(net.one)->sniffed);
+	assert_true(net.one->flags & STRATA_IFACE_SNIFFED);
 	strata_sniffer_add(net.stack, &a.sniffer);
 	send_one(net.one, 100);
 	strata_sniffer_remove(net.stack, &a.sniffer);
@@ -143,7 +143,7 @@ static void the_embedders_sniffer_stays_beside_others(void **state)
 	assert_int_equal(frames, 2);
 	assert_int_equal(a.out, 1);
 	strata_iface_set_sniffer(net.one, NULL, NULL);
-	assert_false(iface_of(net.one)->sniffed);
+	assert_false(net.one->flags & STRATA_IFACE_SNIFFED);
 }
 
 static void one_interface_is_not_another(void **state)
@@ -152,7 +152,7 @@ static void one_interface_is_not_another(void **state)
 
 	(void)state;
 	strata_sniffer_add(net.stack, &a.sniffer);
-	assert_false(iface_of(net.two)->sniffed);
+	assert_false(net.two->flags & STRATA_IFACE_SNIFFED);
 	send_one(net.two, 100);
 	assert_int_equal(a.out, 0);
 	strata_sniffer_remove(net.stack, &a.sniffer);

@@ -177,8 +177,9 @@ int ipv4_output(struct strata_instance *self, const struct strata_dst *dst, stru
 	total = IPV4_HEADER_SIZE + strata_pkt_length(pkt);
 	if (total > STRATA_PKT_MAX)
 		return strata_drop_errno(self, pkt, IPV4_DROP_OUT_TOO_BIG, -EMSGSIZE);
-	if (pkt->seg_type != STRATA_SEG_NONE && total > mtu) {
+	if (strata_unlikely(pkt->seg_type != STRATA_SEG_NONE))
 		header = transport_header(self, pkt);
+	if (total > mtu && pkt->seg_type != STRATA_SEG_NONE) {
 		/* The transport cuts anew when it hears of it; a segment is never fragmented
 		 * here. */
 		if (IPV4_HEADER_SIZE + header + pkt->seg_size > mtu)

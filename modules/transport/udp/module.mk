@@ -6,6 +6,7 @@ modules_udp_la_SOURCES = \
 	modules/transport/udp/udp_drops.def \
 	modules/transport/udp/udp_input.c \
 	modules/transport/udp/udp_int.h \
+	modules/transport/udp/udp_join.c \
 	modules/transport/udp/udp_offload.c modules/transport/udp/udp_output.c \
 	modules/transport/udp/udp_socket.c \
 	modules/transport/udp/udp_wire.c

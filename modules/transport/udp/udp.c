@@ -18,6 +18,15 @@ static const struct strata_option udp_options[] = {
 		.runtime = true,
 	},
 	{
+		.name = "transmit_coalescing",
+		.type = STRATA_OPT_BOOL,
+		.offset = offsetof(struct udp_config, transmit_coalescing),
+		.fallback = "true",
+		.help = "Whether datagrams that a socket sends to one destination within a batch leave as one "
+			"packet, where the device cuts it into datagrams again.",
+		.runtime = true,
+	},
+	{
 		.name = "rcvbuf",
 		.type = STRATA_OPT_SIZE,
 		.offset = offsetof(struct udp_config, rcvbuf),

@@ -29,6 +29,7 @@ struct udp_header {
 
 struct udp_config {
 	bool zero_checksum;
+	bool transmit_coalescing;
 	uint64_t rcvbuf;
 };
 
@@ -65,10 +66,32 @@ struct udp_way {
 	struct strata_iface *bound;
 };
 
+/* Datagrams that wait to leave together at the end of the batch (udp_join.c). The way is the socket's. */
+struct udp_waiting {
+	struct strata_pkt *pkt;		/* their payload; NULL: none waits */
+	struct strata_work leave;
+	uint32_t batch;			/* of the last datagram; the fields below are that one's */
+	uint16_t port;			/* destination */
+	uint16_t length;		/* of the payload, of each that waits */
+	uint8_t ttl, tos, df;
+};
+
+/* One datagram on its way out. */
+struct udp_datagram {
+	struct strata_tx tx;
+	struct strata_iface *bound;
+	uint16_t port;
+	uint32_t length;		/* payload bytes */
+	bool local_only;		/* to a group, with a TTL of 0 */
+	uint16_t segment;		/* bytes of each datagram that it is cut into; 0: it is one */
+	uint32_t stamps;		/* SOF_TIMESTAMPING_TX_… asked for */
+};
+
 struct udp_socket {
 	struct strata_socket sock;	/* first */
 	struct strata_pkt_queue rx;	/* data at the payload, cb a struct udp_cb */
 	struct udp_way way;
+	struct udp_waiting waiting;
 	struct strata_work writable;	/* queued while the device takes no more */
 	/* The local address was bound and is a unicast one of our own: what is sent must bear it. */
 	bool from_bound;
@@ -140,12 +163,39 @@ int udp_segment_fits(const struct strata_dst *dst, uint16_t segment);
 /* … and the control message that tells the size, as control_put of a network module. */
 void udp_put_control(const struct strata_pkt *pkt, struct msghdr *msg, size_t room);
 
+/* The step of a datagram on its way out; `pkt` is the packet that it goes into. */
+#define udp_trace_out(us, pkt, d, text) \
+	strata_trace_fields((us)->sock.transport, pkt, STRATA_FIELDS( \
+			    STRATA_FIELD_ADDR("src", &(d)->tx.src), \
+			    STRATA_FIELD_UINT("src_port", (us)->sock.flow.key.local_port), \
+			    STRATA_FIELD_ADDR("dst", &(d)->tx.dst), \
+			    STRATA_FIELD_UINT("dst_port", (d)->port), \
+			    STRATA_FIELD_SIZE("length", (d)->length), \
+			    STRATA_FIELD_UINT("socket", (us)->sock.fd)), "%s", text)
+
+/* Joining what is sent (udp_join.c). */
+void udp_join_open(struct udp_socket *us);
+/* Puts the datagram, for which us->way holds, to those that wait, or makes it the first of them. Returns false
+ * where it must be sent by itself: then nothing waits any more, and it may be told to udp_join_sent(). */
+bool udp_join(struct udp_socket *us, const struct msghdr *msg, const struct udp_datagram *d, int flags);
+/* The datagram has left by itself: others may be joined to each other behind it. */
+void udp_join_sent(struct udp_socket *us, const struct udp_datagram *d);
+/* Sends what waits. Before us->way, the local port or the destination become others. */
+void udp_join_leave_slow(struct udp_socket *us);
+static inline void udp_join_leave(struct udp_socket *us)
+{
+	if (strata_unlikely(us->waiting.pkt != NULL))
+		udp_join_leave_slow(us);
+}
+
 /* Sending (udp_output.c). */
 ssize_t udp_send(struct strata_socket *sock, const struct msghdr *msg,
 		 const struct strata_addr *to, uint16_t port, int flags);
 /* Makes us->way lead to `to`. Returns 0 or -errno. */
 int udp_route(struct udp_socket *us, const struct strata_addr *to, const struct strata_addr *from,
 	      struct strata_iface *bound);
+/* Whether the sum of a datagram of `length` bytes is left to whoever takes it over. */
+bool udp_checksum_partial(const struct strata_dst *dst, uint32_t length);
 /* The interface that a datagram to `to` must leave by; NULL: by route. */
 struct strata_iface *udp_bound_iface(const struct udp_socket *us, const struct strata_addr *to);
 

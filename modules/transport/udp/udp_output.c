@@ -12,17 +12,6 @@
 #define HEADROOM (STRATA_HEADROOM + UDP_HEADER_SIZE)
 #define LINEAR_MAX (STRATA_PKT_LARGE - HEADROOM)
 
-/* One datagram on its way out. */
-struct datagram {
-	struct strata_tx tx;
-	struct strata_iface *bound;
-	uint16_t port;
-	uint32_t length;		/* payload bytes */
-	bool local_only;		/* to a group, with a TTL of 0 */
-	uint16_t segment;		/* bytes of each datagram that it is cut into; 0: it is one */
-	uint32_t stamps;		/* SOF_TIMESTAMPING_TX_… asked for */
-};
-
 struct strata_iface *udp_bound_iface(const struct udp_socket *us, const struct strata_addr *to)
 {
 	const struct strata_socket *sock = &us->sock;
@@ -46,6 +35,8 @@ int udp_route(struct udp_socket *us, const struct strata_addr *to, const struct 
 	if (strata_dst_valid(stack, &way->dst) && way->bound == bound &&
 	    strata_addr_equal(&way->to, to) && strata_addr_equal(&way->from, from))
 		return 0;
+	udp_join_leave(us);
+	us->waiting.length = 0;
 	way->src = *from;
 	err = strata_route_output(stack, to, strata_addr_is_set(from) ? from : NULL, bound,
 				  &way->dst, &way->src);
@@ -73,7 +64,7 @@ static int iov_length(const struct msghdr *msg, uint32_t *length)
 
 /* What can be told before anything is looked up, in Linux's order. */
 static int check(struct strata_socket *sock, const struct msghdr *msg, const struct strata_addr *to,
-		 uint16_t port, int flags, struct datagram *d)
+		 uint16_t port, int flags, struct udp_datagram *d)
 {
 	int err = iov_length(msg, &d->length);
 
@@ -93,7 +84,7 @@ static int check(struct strata_socket *sock, const struct msghdr *msg, const str
 
 /* Where to, from where and how, with what the control messages say. */
 static int address(struct udp_socket *us, const struct msghdr *msg, const struct strata_addr *to,
-		   uint16_t port, struct datagram *d)
+		   uint16_t port, struct udp_datagram *d)
 {
 	struct strata_socket *sock = &us->sock;
 	struct strata_instance *network = sock->network;
@@ -119,7 +110,7 @@ static int address(struct udp_socket *us, const struct msghdr *msg, const struct
 }
 
 /* Finds the way and what it forbids or changes. */
-static int route(struct udp_socket *us, struct datagram *d)
+static int route(struct udp_socket *us, struct udp_datagram *d)
 {
 	struct strata_socket *sock = &us->sock;
 	uint32_t headers;
@@ -141,7 +132,7 @@ static int route(struct udp_socket *us, struct datagram *d)
 
 /* May the sum be left to the device, or does the datagram never leave this machine? Not where it will
  * be fragmented: a fragment's device could not make it. */
-static bool checksum_partial(const struct strata_dst *dst, uint32_t length)
+bool udp_checksum_partial(const struct strata_dst *dst, uint32_t length)
 {
 	uint32_t headers = dst->network->module->network->header_size + UDP_HEADER_SIZE;
 
@@ -151,7 +142,7 @@ static bool checksum_partial(const struct strata_dst *dst, uint32_t length)
 }
 
 static struct strata_pkt *build(struct udp_socket *us, const struct msghdr *msg,
-				const struct datagram *d)
+				const struct udp_datagram *d)
 {
 	struct strata_stack *stack = us->sock.stack;
 	struct strata_pkt *pkt;
@@ -167,7 +158,7 @@ static struct strata_pkt *build(struct udp_socket *us, const struct msghdr *msg,
 	}
 	if (strata_pkt_append_iov(pkt, msg->msg_iov, msg->msg_iovlen, 0, d->length) < 0 ||
 	    udp_emit(pkt, &d->tx, us->sock.flow.key.local_port, d->port,
-		     d->segment != 0 || checksum_partial(&us->way.dst, d->length)) < 0) {
+		     d->segment != 0 || udp_checksum_partial(&us->way.dst, d->length)) < 0) {
 		strata_pkt_free(pkt);
 		return NULL;
 	}
@@ -178,7 +169,7 @@ static struct strata_pkt *build(struct udp_socket *us, const struct msghdr *msg,
 }
 
 /* Who asked is told when it is handed down, and when a driver takes it. */
-static void stamp(struct udp_socket *us, struct strata_pkt *pkt, const struct datagram *d)
+static void stamp(struct udp_socket *us, struct strata_pkt *pkt, const struct udp_datagram *d)
 {
 	bool numbered = (strata_socket_stamping(&us->sock) & SOF_TIMESTAMPING_OPT_ID) != 0;
 	uint32_t key = numbered ? strata_socket_stamp_key(&us->sock) : 0;
@@ -189,17 +180,13 @@ static void stamp(struct udp_socket *us, struct strata_pkt *pkt, const struct da
 		strata_socket_stamp_sent(&us->sock, pkt, key);
 }
 
-static int transmit(struct udp_socket *us, struct strata_pkt *pkt, const struct datagram *d)
+static int transmit(struct udp_socket *us, struct strata_pkt *pkt, const struct udp_datagram *d)
 {
 	struct strata_instance *self = us->sock.transport;
 	struct strata_dst dst = us->way.dst;	/* borrows its references */
 	int err;
 
-	strata_trace_fields(self, pkt, STRATA_FIELDS(STRATA_FIELD_ADDR("src", &d->tx.src),
-			    STRATA_FIELD_UINT("src_port", us->sock.flow.key.local_port),
-			    STRATA_FIELD_ADDR("dst", &d->tx.dst), STRATA_FIELD_UINT("dst_port", d->port),
-			    STRATA_FIELD_SIZE("length", d->length),
-			    STRATA_FIELD_UINT("socket", us->sock.fd)), "%s", "");
+	udp_trace_out(us, pkt, d, "");
 	if (d->stamps != 0)
 		stamp(us, pkt, d);
 	/* RFC 1112 6.1: such a datagram must not leave the host. */
@@ -240,7 +227,7 @@ ssize_t udp_send(struct strata_socket *sock, const struct msghdr *msg, const str
 {
 	struct udp_socket *us = udp_socket_of(sock);
 	struct strata_zerocopy *zerocopy = NULL;
-	struct datagram d = { 0 };
+	struct udp_datagram d = { 0 };
 	struct strata_pkt *pkt;
 	int err;
 
@@ -259,6 +246,8 @@ ssize_t udp_send(struct strata_socket *sock, const struct msghdr *msg, const str
 		return err;
 	if ((flags & MSG_CONFIRM) != 0 && us->way.dst.neigh != NULL)
 		strata_neigh_confirm(sock->stack, us->way.dst.neigh);
+	if (udp_join(us, msg, &d, flags))
+		return (ssize_t)d.length;
 	pkt = build(us, msg, &d);
 	if (pkt == NULL)
 		return -ENOBUFS;
@@ -272,6 +261,8 @@ ssize_t udp_send(struct strata_socket *sock, const struct msghdr *msg, const str
 		strata_zerocopy_copied(zerocopy);
 	}
 	err = transmit(us, pkt, &d);
+	if (err >= 0 && d.segment == 0)
+		udp_join_sent(us, &d);
 	if (zerocopy != NULL)
 		strata_zerocopy_end(zerocopy, err >= 0);
 	return err < 0 ? err : (ssize_t)d.length;

@@ -40,6 +40,7 @@ int udp_socket_open(struct strata_socket *sock)
 
 	sock->rcvbuf = (uint32_t)config->rcvbuf;
 	udp_socket_of(sock)->writable.run = tell_writable;
+	udp_join_open(udp_socket_of(sock));
 	udp_update_events(udp_socket_of(sock), 0);
 	return 0;
 }
@@ -48,6 +49,7 @@ void udp_socket_close(struct strata_socket *sock)
 {
 	struct udp_socket *us = udp_socket_of(sock);
 
+	udp_join_leave(us);
 	strata_work_cancel(sock->stack, &us->writable);
 	udp_set_gro(us, false);
 	strata_pkt_queue_purge(&us->rx);
@@ -101,6 +103,7 @@ int udp_connect(struct strata_socket *sock, const struct strata_addr *addr, uint
 	/* As Linux: EAGAIN where no ephemeral port is free. */
 	if (err < 0)
 		return err == -EADDRNOTAVAIL ? -EAGAIN : err;
+	udp_join_leave(us);
 	if (us->from_bound)
 		from = sock->port.local;
 	err = udp_route(us, addr, &from, udp_bound_iface(us, addr));
@@ -125,6 +128,7 @@ int udp_disconnect(struct strata_socket *sock)
 
 	if (!strata_addr_is_set(&key.remote))
 		return 0;
+	udp_join_leave(udp_socket_of(sock));
 	memset(&key.remote, 0, sizeof(key.remote));
 	key.remote_port = 0;
 	key.local = sock->port.local;
