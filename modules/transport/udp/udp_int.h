@@ -173,6 +173,18 @@ void udp_put_control(const struct strata_pkt *pkt, struct msghdr *msg, size_t ro
 			    STRATA_FIELD_SIZE("length", (d)->length), \
 			    STRATA_FIELD_UINT("socket", (us)->sock.fd)), "%s", text)
 
+/* Appends the message's bytes, `length` in all. Most are one part and fit in what was allocated. Returns 0 or
+ * -ENOBUFS. */
+static inline int udp_append(struct strata_pkt *pkt, const struct msghdr *msg, uint32_t length)
+{
+	uint8_t *to = msg->msg_iovlen == 1 && length != 0 ? strata_pkt_put(pkt, length) : NULL;
+
+	if (strata_unlikely(to == NULL))
+		return strata_pkt_append_iov(pkt, msg->msg_iov, msg->msg_iovlen, 0, length);
+	memcpy(to, msg->msg_iov->iov_base, length);
+	return 0;
+}
+
 /* Joining what is sent (udp_join.c). */
 void udp_join_open(struct udp_socket *us);
 /* Puts the datagram, for which us->way holds, to those that wait, or makes it the first of them. Returns false

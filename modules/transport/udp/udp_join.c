@@ -149,7 +149,7 @@ static bool append(struct udp_socket *us, const struct msghdr *msg, const struct
 		pkt = strata_pkt_alloc(us->sock.stack, HEADROOM, STRATA_PKT_LARGE - HEADROOM);
 	if (pkt == NULL)
 		return false;
-	if (strata_pkt_append_iov(pkt, msg->msg_iov, msg->msg_iovlen, 0, d->length) < 0) {
+	if (udp_append(pkt, msg, d->length) < 0) {
 		if (waiting->pkt == NULL)
 			strata_pkt_free(pkt);
 		return false;

@@ -79,7 +79,7 @@ static int check(struct strata_socket *sock, const struct msghdr *msg, const str
 		return -EINVAL;
 	if ((sock->shutdown & UDP_SHUT_SEND) != 0)
 		return -EPIPE;
-	return strata_socket_take_error(sock);
+	return sock->error == 0 ? 0 : strata_socket_take_error(sock);
 }
 
 /* Where to, from where and how, with what the control messages say. */
@@ -88,7 +88,7 @@ static int address(struct udp_socket *us, const struct msghdr *msg, const struct
 {
 	struct strata_socket *sock = &us->sock;
 	struct strata_instance *network = sock->network;
-	int err = strata_socket_autobind(sock);
+	int err = sock->port.link != NULL ? 0 : strata_socket_autobind(sock);
 
 	/* As Linux: sendmsg(2) says EAGAIN where no ephemeral port is free. */
 	if (err < 0)
@@ -156,7 +156,7 @@ static struct strata_pkt *build(struct udp_socket *us, const struct msghdr *msg,
 		pkt->seg_type = STRATA_SEG_DATAGRAM;
 		pkt->seg_size = d->segment;
 	}
-	if (strata_pkt_append_iov(pkt, msg->msg_iov, msg->msg_iovlen, 0, d->length) < 0 ||
+	if (udp_append(pkt, msg, d->length) < 0 ||
 	    udp_emit(pkt, &d->tx, us->sock.flow.key.local_port, d->port,
 		     d->segment != 0 || udp_checksum_partial(&us->way.dst, d->length)) < 0) {
 		strata_pkt_free(pkt);
@@ -238,7 +238,7 @@ ssize_t udp_send(struct strata_socket *sock, const struct msghdr *msg, const str
 		err = udp_segment_size(us, msg, d.length, &d.segment);
 	if (err == 0)
 		err = route(us, &d);
-	if (err == 0)
+	if (err == 0 && (sock->extra != NULL || msg->msg_controllen != 0))
 		err = strata_socket_send_stamps(sock, msg, &d.stamps);
 	if (err == 0)
 		err = held_up(us);

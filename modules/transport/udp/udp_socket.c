@@ -168,6 +168,12 @@ static uint32_t copy_out(const struct strata_pkt *pkt, const struct msghdr *msg)
 {
 	size_t i, room = 0;
 
+	if (strata_likely(msg->msg_iovlen == 1 && pkt->frag_count == 0)) {
+		room = msg->msg_iov->iov_len < pkt->len ? msg->msg_iov->iov_len : pkt->len;
+		if (room != 0)
+			memcpy(msg->msg_iov->iov_base, pkt->data, room);
+		return (uint32_t)room;
+	}
 	for (i = 0; i < msg->msg_iovlen; i++)
 		room += msg->msg_iov[i].iov_len;
 	if (room > strata_pkt_length(pkt))
@@ -186,7 +192,7 @@ ssize_t udp_recv(struct strata_socket *sock, struct msghdr *msg, struct strata_a
 
 	if ((flags & MSG_OOB) != 0)
 		return -EOPNOTSUPP;
-	err = strata_socket_take_error(sock);
+	err = sock->error == 0 ? 0 : strata_socket_take_error(sock);
 	if (err < 0)
 		return err;
 	if (pkt == NULL) {
@@ -206,7 +212,9 @@ ssize_t udp_recv(struct strata_socket *sock, struct msghdr *msg, struct strata_a
 	*port = udp_cb(pkt)->source_port;
 	if ((flags & MSG_PEEK) == 0) {
 		strata_pkt_free(strata_pkt_dequeue(&us->rx));
-		udp_update_events(us, 0);
+		/* While there are more, nothing that holds has changed. */
+		if (us->rx.head == NULL)
+			udp_update_events(us, 0);
 	}
 	return (ssize_t)((flags & MSG_TRUNC) != 0 ? length : copied);
 }
