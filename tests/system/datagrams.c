@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Several datagrams in one call, between a socket of Linux and one of a stack on a TAP device, both in this
- * program: what one sends at once the other gets, at once or one by one, and both refuse the same.
+ * program: what one sends at once the other gets, at once or one by one, and both refuse the same. And many calls in
+ * one batch, which leave together where the device cuts: each of two sockets of Linux gets its own, in order.
  *
  *	datagrams MODULE-PATH MANIFEST JOINED
  *
@@ -14,9 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <strata/embed.h>
+#include <strata/iface.h>
 
 enum { PORT = 7000, MOST = 70000, TURNS = 200 };
+enum { CLIENTS = 2, BATCHES = 60, BURSTS = 4, BURST_MOST = 45 };
 
 static uint8_t data[MOST], got[MOST];
 
@@ -173,6 +177,128 @@ static int same_refusals(const struct end *strata, const struct end *host)
 	return failed;
 }
 
+/* ---- many calls in one batch ---- */
+
+/* Datagram `number` of a client is `size` bytes of the data from here on. */
+static const uint8_t *content(unsigned int number)
+{
+	return data + number % 4096;
+}
+
+struct bursts {
+	const struct end *from;
+	uint64_t rng;
+	unsigned int sent[CLIENTS];	/* in all */
+	unsigned int fresh[CLIENTS];	/* in this batch */
+	uint16_t sizes[CLIENTS][BURSTS * BURST_MOST];
+	ssize_t failed;
+	bool done;
+};
+
+static uint32_t draw(struct bursts *b, uint32_t below)
+{
+	b->rng = b->rng * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(b->rng >> 33) % below;
+}
+
+static void send_one(struct bursts *b, unsigned int client, uint16_t size)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)(PORT + 1 + client)) };
+	struct iovec iov = { (void *)(uintptr_t)content(b->sent[client]), size };
+	struct msghdr msg = { .msg_name = &at, .msg_namelen = sizeof(at), .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	at.sin_addr.s_addr = htonl(0xc0000201);
+	n = end_sendmsg(b->from, &msg);
+	if (n != size) {
+		b->failed = n;
+		return;
+	}
+	b->sizes[client][b->fresh[client]++] = size;
+	b->sent[client]++;
+}
+
+/* A callback of the socket: all that it sends is one batch. */
+static void send_bursts(struct strata_stack *stack, int s, uint32_t events, void *arg)
+{
+	static const uint16_t sizes[] = { 64, 64, 64, 1, 500, 1472 };
+	struct bursts *b = arg;
+
+	(void)stack;
+	(void)s;
+	(void)events;
+	if (b->done)
+		return;
+	b->done = true;
+	for (unsigned int i = 0; i < BURSTS; i++) {
+		unsigned int client = draw(b, CLIENTS), count = 1 + draw(b, BURST_MOST);
+		uint16_t size = sizes[draw(b, sizeof(sizes) / sizeof(sizes[0]))];
+
+		while (count-- > 0)
+			send_one(b, client, size);
+	}
+}
+
+/* All that was sent in this batch has come to the client, in order. */
+static int received(struct strata_stack *stack, const struct end *client, const struct bursts *b, unsigned int c)
+{
+	for (unsigned int i = 0; i < b->fresh[c]; i++) {
+		const uint8_t *wanted = content(b->sent[c] - b->fresh[c] + i);
+		int told;
+		ssize_t n = receive(stack, client, &told);
+
+		if (n != b->sizes[c][i] || memcmp(got, wanted, b->sizes[c][i]) != 0)
+			return bad("bytes of a burst", b->from, n, b->sizes[c][i]);
+	}
+	return 0;
+}
+
+/* Packets of several segments that the driver has sent. */
+static uint64_t supers(const struct strata_iface *iface)
+{
+	const struct strata_instance *driver = iface->driver;
+	size_t i = 0;
+
+	while (strcmp(driver->module->counters[i].name, "tx_super_packets") != 0)
+		i++;
+	return driver->counters[i];
+}
+
+static int in_one_batch(struct strata_stack *stack, const struct end *strata)
+{
+	const struct strata_iface *iface = strata_iface_by_name(stack, "st0");
+	const bool cuts = (iface->caps & STRATA_CAP_SEG_DATAGRAM) != 0;
+	struct end clients[CLIENTS] = { { .name = "one client" }, { .name = "the other" } };
+	struct bursts b = { .from = strata, .rng = 5 };
+	const uint64_t before = supers(iface);
+	int failed = 0, size = 4 << 20;
+
+	for (unsigned int c = 0; c < CLIENTS; c++) {
+		struct sockaddr_in at = address(&clients[c]);
+
+		at.sin_port = htons((uint16_t)(PORT + 1 + c));
+		clients[c].s = socket(AF_INET, SOCK_DGRAM, 0);
+		setsockopt(clients[c].s, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+		if (bind(clients[c].s, (struct sockaddr *)&at, sizeof(at)) < 0)
+			return bad("bind", &clients[c], -errno, 0);
+	}
+	for (unsigned int i = 0; i < BATCHES && !failed; i++) {
+		memset(b.fresh, 0, sizeof(b.fresh));
+		b.done = false;
+		strata_notify(stack, strata->s, send_bursts, &b);
+		strata_notify(stack, strata->s, NULL, NULL);
+		if (b.failed != 0)
+			failed = bad("a datagram of a burst", strata, b.failed, 0);
+		for (unsigned int c = 0; c < CLIENTS; c++)
+			failed |= received(stack, &clients[c], &b, c);
+	}
+	if (cuts != (supers(iface) > before + BATCHES))
+		failed = bad("packets of several", strata, (long)(supers(iface) - before), cuts);
+	for (unsigned int c = 0; c < CLIENTS; c++)
+		close(clients[c].s);
+	return failed;
+}
+
 static void drain(struct strata_stack *stack, const struct end *a, const struct end *b)
 {
 	struct iovec iov = { got, sizeof(got) };
@@ -206,6 +332,7 @@ static int run(struct strata_stack *stack, const struct end *strata, const struc
 		failed |= exchange(stack, host, strata, rows[i].n, rows[i].size, false, 0);
 		failed |= exchange(stack, host, strata, rows[i].n, rows[i].size, true, most);
 	}
+	failed |= in_one_batch(stack, strata);
 	failed |= same_refusals(strata, host);
 	drain(stack, strata, host);
 	return failed;

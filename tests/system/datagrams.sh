@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# UDP_SEGMENT and UDP_GRO between the stack and Linux, cut and joined by the device or in software.
+# UDP_SEGMENT and UDP_GRO between the stack and Linux, cut and joined by the device or in software; and bursts of
+# single datagrams.
 STRATA_TEST_LIMIT=${STRATA_TEST_LIMIT:-60}
 . "$(dirname "$0")/lib.sh"
 
