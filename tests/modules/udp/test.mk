@@ -28,7 +28,16 @@ tests_modules_udp_test_udp_offload_CPPFLAGS = $(test_cppflags)
 tests_modules_udp_test_udp_offload_LDFLAGS = $(test_ldflags)
 tests_modules_udp_test_udp_offload_LDADD = $(test_libs)
 test_programs += tests/modules/udp/test_udp_join
-tests_modules_udp_test_udp_join_SOURCES = tests/modules/udp/test_udp_join.c tests/modules/udp/udp_test.h
+tests_modules_udp_test_udp_join_SOURCES = \
+	tests/modules/udp/test_udp_join.c \
+	tests/modules/udp/udp_device.h tests/modules/udp/udp_test.h
 tests_modules_udp_test_udp_join_CPPFLAGS = $(test_cppflags)
 tests_modules_udp_test_udp_join_LDFLAGS = $(test_ldflags)
 tests_modules_udp_test_udp_join_LDADD = $(test_libs)
+test_programs += tests/modules/udp/test_udp_alone
+tests_modules_udp_test_udp_alone_SOURCES = \
+	tests/modules/udp/test_udp_alone.c \
+	tests/modules/udp/udp_device.h tests/modules/udp/udp_test.h
+tests_modules_udp_test_udp_alone_CPPFLAGS = $(test_cppflags)
+tests_modules_udp_test_udp_alone_LDFLAGS = $(test_ldflags)
+tests_modules_udp_test_udp_alone_LDADD = $(test_libs)
