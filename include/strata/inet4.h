@@ -6,8 +6,10 @@
 #ifndef STRATA_INET4_H
 #define STRATA_INET4_H
 
+#include <endian.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <strata/addr.h>
 #include <strata/base.h>
 
@@ -17,6 +19,23 @@ STRATA_BEGIN_DECLS
 #define STRATA_INET4_FAMILY 0x0800
 /** Bytes of an address. */
 #define STRATA_INET4_LENGTH 4
+
+/** Makes `*out` the address whose bytes, in network order, are at `bytes`. For what every packet needs:
+ *  written in place and in whole words, so that it can be read at once. */
+static inline void strata_inet4_read(struct strata_addr *out, const void *bytes)
+{
+	uint32_t value;
+	uint64_t word;
+
+	memcpy(&value, bytes, sizeof(value));
+	word = htole64((uint64_t)le32toh(value));	/* zeros behind it in memory */
+	out->family = STRATA_INET4_FAMILY;
+	out->length = STRATA_INET4_LENGTH;
+	out->reserved = 0;
+	out->scope = 0;
+	memcpy(out->bytes, &word, sizeof(word));
+	memset(out->bytes + sizeof(word), 0, sizeof(out->bytes) - sizeof(word));
+}
 
 /** The address with the value `host`, given in host order (0x7f000001 is 127.0.0.1). */
 static inline struct strata_addr strata_inet4_make(uint32_t host)
@@ -127,7 +146,7 @@ static inline int strata_inet4_from_sockaddr(const struct sockaddr *sa, socklen_
 	memcpy(&in, sa, sizeof(in));
 	if (in.sin_family != AF_INET)
 		return -EAFNOSUPPORT;
-	*addr = strata_addr_make(STRATA_INET4_FAMILY, &in.sin_addr, STRATA_INET4_LENGTH);
+	strata_inet4_read(addr, &in.sin_addr);
 	*port = strata_get_be16(&in.sin_port);
 	return 0;
 }

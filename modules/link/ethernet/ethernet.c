@@ -89,18 +89,13 @@ static bool is_tag(uint16_t type)
 	return type == TYPE_CTAG || type == TYPE_STAG || type == TYPE_STAG_OLD;
 }
 
-/* Reads the header and all tags. Returns 0, or -1 with the reason to drop the frame. */
-static int ethernet_parse(struct strata_pkt *pkt, struct ethernet_header *h, unsigned int *reason)
+/* Reads the tags behind the addresses. Apart, since most frames have none. Returns as ethernet_parse(). */
+static __attribute__((noinline)) int parse_tags(struct strata_pkt *pkt, struct ethernet_header *h,
+						unsigned int *reason)
 {
-	const uint8_t *p = strata_pkt_header(pkt, HEADER_SIZE);
 	unsigned int nesting = pkt->nesting;
+	const uint8_t *p;
 
-	memset(h, 0, sizeof(*h));
-	*reason = ETHERNET_DROP_TRUNCATED;
-	if (p == NULL)
-		return -1;
-	h->type = strata_get_be16(p + 2 * ADDRESS_SIZE);
-	h->size = HEADER_SIZE;
 	while (is_tag(h->type)) {
 		*reason = ETHERNET_DROP_NESTING;
 		if (++nesting > NESTING_MAX)
@@ -109,15 +104,30 @@ static int ethernet_parse(struct strata_pkt *pkt, struct ethernet_header *h, uns
 		p = strata_pkt_header(pkt, h->size + TAG_SIZE);
 		if (p == NULL)
 			return -1;
+		h->dst = p;
+		h->src = p + ADDRESS_SIZE;
 		if (h->vlan == 0)
 			h->vlan = strata_get_be16(p + h->size) & TAG_VID;
 		h->type = strata_get_be16(p + h->size + 2);
 		h->size += TAG_SIZE;
 		h->tags++;
 	}
-	h->dst = p;
-	h->src = p + ADDRESS_SIZE;
 	return 0;
+}
+
+/* Reads the header and all tags. Returns 0, or -1 with the reason to drop the frame. */
+static int ethernet_parse(struct strata_pkt *pkt, struct ethernet_header *h, unsigned int *reason)
+{
+	const uint8_t *p = strata_pkt_header(pkt, HEADER_SIZE);
+
+	*reason = ETHERNET_DROP_TRUNCATED;
+	if (p == NULL)
+		return -1;
+	*h = (struct ethernet_header){
+		.dst = p, .src = p + ADDRESS_SIZE, .type = strata_get_be16(p + 2 * ADDRESS_SIZE),
+		.size = HEADER_SIZE,
+	};
+	return strata_unlikely(is_tag(h->type)) ? parse_tags(pkt, h, reason) : 0;
 }
 
 /* Checks what the header says against the frame. Returns 0, or -1 with the reason to drop it. */
@@ -181,7 +191,10 @@ static enum strata_verdict ethernet_input(struct strata_instance *self, struct s
 	pkt->link_offset = (uint16_t)strata_pkt_headroom(pkt);
 	if (strata_tracing(self->stack))
 		trace_header(self, pkt, h);
-	strata_count(self, ETHERNET_IN_TAGGED, h.tags);
+	if (strata_unlikely(h.tags != 0)) {
+		strata_count(self, ETHERNET_IN_TAGGED, h.tags);
+		pkt->nesting = (uint8_t)(pkt->nesting + h.tags);
+	}
 	if (ethernet_check(iface, pkt, &h, &reason) != 0)
 		return strata_drop(self, pkt, reason);
 
@@ -192,7 +205,6 @@ static enum strata_verdict ethernet_input(struct strata_instance *self, struct s
 		counter = all ? ETHERNET_IN_BROADCAST : ETHERNET_IN_MULTICAST;
 	}
 	strata_count(self, counter, 1);
-	pkt->nesting = (uint8_t)(pkt->nesting + h.tags);
 	strata_pkt_pull(pkt, h.size);
 	return strata_network_input(iface, pkt, h.type);
 }

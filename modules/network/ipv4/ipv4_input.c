@@ -196,11 +196,6 @@ enum strata_verdict ipv4_input(struct strata_instance *self, struct strata_iface
 	if (ipv4_parse(pkt, &h, &reason) != 0)
 		return strata_drop(self, pkt, reason);
 	pkt->network_offset = (uint16_t)strata_pkt_headroom(pkt);
-	pkt->src = h.src;
-	pkt->dst = h.dst;
-	pkt->number = h.number;
-	pkt->ttl = h.ttl;
-	pkt->tos = h.tos;
 	/* What is behind the total length is the link's padding. */
 	strata_pkt_trim(pkt, h.total);
 

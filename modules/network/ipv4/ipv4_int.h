@@ -57,7 +57,8 @@ struct ipv4_options {
 
 /* ---- ipv4_wire.c ---- */
 
-/* Checks and reads the header at pkt->data. Returns 0, or -1 with the reason to drop the packet. */
+/* Checks and reads the header at pkt->data, and sets what the packet tells of it. Returns 0, or -1 with the
+ * reason to drop the packet. */
 int ipv4_parse(struct strata_pkt *pkt, struct ipv4_header *out, unsigned int *reason);
 /* Reads the fixed fields at `p`, 20 bytes, without checking any. */
 void ipv4_header_read(const uint8_t *p, struct ipv4_header *h);

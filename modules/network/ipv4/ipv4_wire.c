@@ -30,11 +30,6 @@
 #define OPTION_LSRR 131
 #define OPTION_SSRR 137
 
-static struct strata_addr read_addr(const uint8_t *p)
-{
-	return strata_addr_make(STRATA_INET4_FAMILY, p, STRATA_INET4_LENGTH);
-}
-
 static inline void read_fields(const uint8_t *p, struct ipv4_header *h)
 {
 	uint16_t fragment = strata_get_be16(p + FRAGMENT);
@@ -48,8 +43,8 @@ static inline void read_fields(const uint8_t *p, struct ipv4_header *h)
 	h->offset = (uint16_t)((fragment & OFFSET_MASK) * 8);
 	h->ttl = p[TTL];
 	h->number = p[NUMBER];
-	h->src = read_addr(p + SRC);
-	h->dst = read_addr(p + DST);
+	strata_inet4_read(&h->src, p + SRC);
+	strata_inet4_read(&h->dst, p + DST);
 }
 
 void ipv4_header_read(const uint8_t *p, struct ipv4_header *h)
@@ -97,7 +92,14 @@ int ipv4_parse(struct strata_pkt *pkt, struct ipv4_header *out, unsigned int *re
 		return -1;
 	/* RFC 1122 3.2.1.2: verified on every datagram. */
 	*reason = IPV4_DROP_CHECKSUM;
-	return header_sum(p, out->size) == 0xffff ? 0 : -1;
+	if (header_sum(p, out->size) != 0xffff)
+		return -1;
+	strata_inet4_read(&pkt->src, p + SRC);
+	strata_inet4_read(&pkt->dst, p + DST);
+	pkt->number = out->number;
+	pkt->ttl = out->ttl;
+	pkt->tos = out->tos;
+	return 0;
 }
 
 /* One option with a length byte. `left` counts from its type to the end of the header, and its
