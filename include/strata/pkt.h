@@ -270,16 +270,16 @@ static inline uint16_t strata_csum_fold(uint32_t sum)
 STRATA_API uint32_t strata_pkt_csum(const struct strata_pkt *pkt, uint32_t offset, uint32_t n,
 				    uint32_t sum);
 /** Sum of the pseudo-header of RFC 9293 3.1 and RFC 8200 8.1: same arithmetic for both. `length` is
- *  the transport packet's. */
+ *  the transport packet's. Two 16-bit words at a time (RFC 1071 2 (C)); addresses are zero beyond their length. */
 static inline uint32_t strata_csum_pseudo(const struct strata_addr *src,
 					  const struct strata_addr *dst, uint8_t number,
 					  uint32_t length)
 {
-	uint32_t sum = number + (length & 0xffff) + (length >> 16);
+	uint64_t sum = (uint64_t)number + length;
 	unsigned int i;
-	for (i = 0; i < src->length; i += 2)
-		sum += (uint32_t)strata_get_be16(src->bytes + i) + strata_get_be16(dst->bytes + i);
-	return sum;
+	for (i = 0; i < src->length; i += 4)
+		sum += (uint64_t)strata_get_be32(src->bytes + i) + strata_get_be32(dst->bytes + i);
+	return (uint32_t)((sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32));
 }
 /** Adjusts a stored checksum for a 16-bit field that changed (RFC 1624, eqn. 3). */
 static inline uint16_t strata_csum_update16(uint16_t check, uint16_t from, uint16_t to)

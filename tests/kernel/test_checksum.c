@@ -117,6 +117,39 @@ static void sums_the_pseudo_header_of_rfc_9293(void **state)
 			 reference(header, sizeof(header), 0));
 }
 
+/* Word by word, as RFC 1071 has it. */
+static uint16_t pseudo_by_words(const struct strata_addr *src, const struct strata_addr *dst, uint8_t number,
+				uint32_t length)
+{
+	uint64_t sum = (uint64_t)number + (length >> 16) + (length & 0xffff);
+
+	for (unsigned int i = 0; i < src->length; i += 2)
+		sum += (uint64_t)strata_get_be16(src->bytes + i) + strata_get_be16(dst->bytes + i);
+	while (sum >> 16 != 0)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+static void sums_pseudo_headers_of_any_length_and_carry(void **state)
+{
+	static const uint8_t lengths[] = { 4, 6, 16 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lengths); i++) {
+		for (unsigned int fill = 0; fill < 256; fill++) {
+			struct strata_addr src = { .length = lengths[i] }, dst = { .length = lengths[i] };
+			uint32_t length = fill * 0x01010101u;
+
+			for (unsigned int b = 0; b < lengths[i]; b++) {
+				src.bytes[b] = (uint8_t)(fill | b);
+				dst.bytes[b] = (uint8_t)(fill == 255 ? 255 : 255 - fill / 2 * b);
+			}
+			assert_int_equal(strata_csum_fold(strata_csum_pseudo(&src, &dst, 255, length)),
+					 pseudo_by_words(&src, &dst, 255, length));
+		}
+	}
+}
+
 /* A packet of `n` bytes cut into pieces of the sizes given, the first linear. */
 static struct strata_pkt *in_pieces(struct rig *rig, const uint8_t *bytes, const uint32_t *sizes,
 				    size_t count)
@@ -270,6 +303,7 @@ int main(void)
 		cmocka_unit_test(can_be_taken_in_even_parts),
 		cmocka_unit_test(an_update_equals_a_new_sum),
 		cmocka_unit_test(sums_the_pseudo_header_of_rfc_9293),
+		cmocka_unit_test(sums_pseudo_headers_of_any_length_and_carry),
 		cmocka_unit_test(fragments_of_odd_length_count_in_the_other_half),
 		cmocka_unit_test(completes_a_partial_sum),
 		cmocka_unit_test(a_computed_zero_is_stored_as_all_ones),

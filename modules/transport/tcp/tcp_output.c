@@ -69,8 +69,6 @@ static unsigned int sack_room(const struct tcp_sock *tp)
 
 static void header_sack(struct tcp_sock *tp, struct tcp_header *h)
 {
-	if (!tcp_sack_due(tp))
-		return;
 	h->sack_count = (uint16_t)tcp_reasm_blocks(tp, h->sack, sack_room(tp));
 	if (h->sack_count != 0)
 		h->options |= TCP_HAS_SACK;
@@ -147,7 +145,8 @@ void tcp_send_ack(struct tcp_sock *tp)
 	struct tcp_header h;
 
 	header_init(tp, &h, tp->snd_nxt, TCP_ACK);
-	header_sack(tp, &h);
+	if (tcp_sack_due(tp))
+		header_sack(tp, &h);
 	h.window = window_field(tp, false);
 	if (send_bare(tp, &h) < 0 && tp->ack_pending)
 		/* Not made: it is tried again, rather than leave the peer without an answer. */
@@ -365,7 +364,8 @@ int tcp_xmit(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint8_t flags)
 	/* Only now: the route may have brought another MSS. */
 	room = tcp_segment_room(tp);
 	header_init(tp, &h, seq, flags);
-	header_sack(tp, &h);
+	if (tcp_sack_due(tp))
+		header_sack(tp, &h);
 	h.window = window_field(tp, false);
 	pkt = segment_new(tp, &h, payload, room, again);
 	if (pkt == NULL)

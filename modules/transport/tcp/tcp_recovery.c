@@ -377,8 +377,8 @@ static bool undisturbed(const struct tcp_sock *tp, const struct tcp_ack_event *e
 
 void tcp_recovery_ack(struct tcp_sock *tp, struct tcp_ack_event *event)
 {
-	bool duplicate = tp->sack_ok ? event->sacked != 0 && event->acked == 0 : event->duplicate;
 	uint64_t lost = tp->cc.lost;
+	bool duplicate;
 
 	if (tp->flight == NULL)
 		return;
@@ -388,6 +388,7 @@ void tcp_recovery_ack(struct tcp_sock *tp, struct tcp_ack_event *event)
 			tcp_timer_clear(tp, TCP_TIMER_RACK);
 		return;
 	}
+	duplicate = tp->sack_ok ? event->sacked != 0 && event->acked == 0 : event->duplicate;
 	if (tcp_probe_ack(tp, event) && !tcp_recovery_reducing(tp))
 		probe_repaired(tp, tp->snd_nxt - tp->snd_una + event->acked);
 	if (!tp->sack_ok && event->acked != 0)
