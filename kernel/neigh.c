@@ -84,7 +84,7 @@ static uint32_t hash(const struct neigh_table *t, const struct strata_iface *ifa
 	strata_put_be32(key, iface->index);
 	strata_put_be32(key + 4, addr->family);
 	memcpy(key + 8, addr->bytes, STRATA_ADDR_MAX);
-	return (uint32_t)strata_siphash(&t->key, key, sizeof(key));
+	return (uint32_t)strata_siphash(&t->key, key, 8 + (size_t)addr->length);
 }
 
 static void hash_insert(struct neigh_table *t, struct strata_neigh *neigh)

@@ -44,8 +44,12 @@ void ipv4_table_fini(struct ipv4_table *table)
 
 struct ipv4_entry *ipv4_table_find(const struct ipv4_table *table, uint32_t key)
 {
-	struct ipv4_entry *entry = *bucket_of(table, key);
+	struct ipv4_entry *entry;
 
+	/* As the path MTUs mostly: nothing was ever told. */
+	if (table->count == 0)
+		return NULL;
+	entry = *bucket_of(table, key);
 	while (entry != NULL && entry->key != key)
 		entry = entry->next;
 	return entry;

@@ -200,6 +200,15 @@ void tcp_events_in(struct tcp_sock *tp, uint32_t edge)
 		strata_socket_set_events(&tp->sock, events, edge);
 }
 
+/* May others of this batch go first? The owner, who is about to be told of what came: its answer takes the ACK along.
+ * And answers that a peer waits for, while here is nothing left to send but the FIN, which nobody waits for. */
+static bool makes_way(const struct tcp_sock *tp)
+{
+	if (tp->made_way)
+		return false;
+	return tp->sock.work.link != NULL || (tp->orphan && tp->fin_queued && tp->snd_nxt == tp->snd_end);
+}
+
 static void run_work(struct strata_stack *stack, struct strata_work *work)
 {
 	struct tcp_sock *tp = strata_container_of(work, struct tcp_sock, work);
@@ -210,13 +219,12 @@ static void run_work(struct strata_stack *stack, struct strata_work *work)
 	}
 	if (tp->mtu_heard != 0)
 		tcp_learn_mtu(tp);
-	/* The owner is about to be told of what came: its answer takes the ACK along. */
-	if (tp->sock.work.link != NULL && !tp->after_owner) {
-		tp->after_owner = true;
+	if (makes_way(tp)) {
+		tp->made_way = true;
 		strata_work_add(stack, work);
 		return;
 	}
-	tp->after_owner = false;
+	tp->made_way = false;
 	tcp_output(tp);
 	tcp_ack_flush(tp);
 	tcp_flight_release(tp);

@@ -456,7 +456,7 @@ struct tcp_sock {
 	bool connected : 1;		/* was established once */
 	bool auto_port : 1;		/* the port was chosen by connect() */
 	bool no_space : 1;		/* a send met a full buffer */
-	bool after_owner : 1;		/* the work has made way for the owner's, once */
+	bool made_way : 1;		/* the work has made way for others', once */
 	bool counted : 1;		/* in tcpCurrEstab */
 	bool fin_waiting : 1;		/* in orphans_waiting */
 	bool uncork : 1;		/* the next output ignores CORK */

@@ -454,6 +454,8 @@ static void close_connection(struct tcp_sock *tp)
 	}
 	tp->sock.shutdown = 3;
 	tp->cork = tp->more = false;
+	/* For the owner it has made way; now for others. */
+	tp->made_way = false;
 	if (!tp->fin_queued)
 		queue_fin(tp);
 	else if (tp->state == TCP_FIN_WAIT_2)

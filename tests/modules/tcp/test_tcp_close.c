@@ -433,6 +433,50 @@ static void the_end_of_the_stack_resets_its_connections(void **state)
 	fx_close(fx);
 }
 
+static void answer_or_close(struct strata_stack *stack, int s, uint32_t events, void *arg)
+{
+	char bytes[16];
+	ssize_t n;
+
+	(void)arg;
+	while ((n = strata_recv(stack, s, bytes, sizeof(bytes), 0)) > 0)
+		assert_int_equal(strata_send(stack, s, bytes, (size_t)n, 0), n);
+	if ((events & EPOLLRDHUP) != 0)
+		strata_close(stack, s);
+}
+
+static void a_fin_nobody_waits_for_leaves_after_the_answers_of_its_batch(void **state)
+{
+	struct fx_conn ends = { .peer_port = 41000, .stack_port = 80 };
+	struct fx_conn asks = { .peer_port = 41001, .stack_port = 80 };
+	struct fx_conn both = { .peer_port = 41002, .stack_port = 80 };
+	struct fixture *fx = fx_open();
+	int listener = listen_on(80), s[3];
+
+	(void)state;
+	s[0] = accept_one(listener, .conn = &ends);
+	s[1] = accept_one(listener, .conn = &asks);
+	s[2] = accept_one(listener, .conn = &both);
+	for (unsigned int i = 0; i < 3; i++)
+		strata_notify(fx->stack, s[i], answer_or_close, NULL);
+	fx_run(fx);
+	fx->batched = true;
+	rx(FIN | ACK, .conn = &ends);
+	rx(ACK, .conn = &asks, .text = "asked");
+	/* One that has bytes to send besides waits for nobody. */
+	rx(FIN | ACK, .conn = &both, .text = "last");
+	fx->batched = false;
+	fx_run(fx);
+	expect_tx(ACK, .conn = &asks, .ack = 6, .text = "asked");
+	expect_tx(FIN | ACK, .conn = &both, .ack = 6, .text = "last");
+	expect_tx(FIN | ACK, .conn = &ends, .ack = 2);
+	rx(ACK, .conn = &asks);
+	rx(ACK, .conn = &ends);
+	rx(ACK, .conn = &both);
+	expect_silence(1000);
+	fx_close(fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -457,6 +501,7 @@ int main(void)
 		cmocka_unit_test(shutdown_of_a_listener_resets_its_queue),
 		cmocka_unit_test(an_orphan_with_a_closed_window_is_reaped),
 		cmocka_unit_test(the_end_of_the_stack_resets_its_connections),
+		cmocka_unit_test(a_fin_nobody_waits_for_leaves_after_the_answers_of_its_batch),
 	};
 
 	return fx_main(tests);
