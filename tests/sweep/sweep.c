@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 /* Where each run costs ten times as much, of the modes but the first every so many-th allocation fails. */
-enum { MODES = 4, SANITIZED_STRIDE = 3 };
+enum { MODES = 4, SANITIZED_STRIDE = 6 };
 
 /* What one program has done. */
 struct totals {
@@ -188,7 +188,7 @@ int sweep_main(const struct sweep_scenario *scenarios, size_t count, uint64_t le
 		return 1;
 	if (sanitizers != NULL && strcmp(sanitizers, "yes") == 0) {
 		totals.stride = SANITIZED_STRIDE;
-		least_failures /= 2;
+		least_failures /= 3;
 	}
 	signal(SIGABRT, aborted);
 	/* Keeps the modules' files open, so that making a stack is quick. */
