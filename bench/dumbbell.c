@@ -229,7 +229,7 @@ int dumbbell_run(const struct dumbbell *d, struct dumbbell_result *result)
 	struct run run = { .d = d, .result = result };
 
 	memset(result, 0, sizeof(*result));
-	run.sim = strata_sim_create(&(struct strata_sim_config){ .seed = d->seed });
+	run.sim = strata_sim_create(&(struct strata_sim_config){ .seed = d->seed, .super = d->super });
 	if (run.sim == NULL)
 		return 1;
 	build(&run);

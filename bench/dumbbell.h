@@ -31,6 +31,7 @@ struct dumbbell {
 	uint64_t warmup, duration;
 	unsigned int warmup_losses, losses;
 	uint64_t sample;		/* time between looks at the windows; 0: a quarter of the RTT */
+	bool super;			/* with packets of up to 64 KiB between hosts and links */
 };
 
 struct dumbbell_point {

@@ -58,10 +58,10 @@ static void the_mean_window_of_cubic_is_rfc_9438_s(void **state)
 /* 40 ms, a queue of one bandwidth-delay product. */
 #define PATH(rate_) .rtt = 40 * STRATA_MS, .rate = (rate_), .queue = (rate_) / 8 / 25, .buffers = 16 << 20
 
-static void assert_fills(const char *algorithm, uint64_t rate, uint32_t loss, double least)
+static void assert_fills(const char *algorithm, uint64_t rate, uint32_t loss, double least, bool super)
 {
 	struct dumbbell d = { PATH(rate), .loss = loss, .flows = 1, .warmup = 2 * STRATA_SEC,
-			      .duration = 8 * STRATA_SEC, .flow = { { algorithm, 0 } } };
+			      .duration = 8 * STRATA_SEC, .super = super, .flow = { { algorithm, 0 } } };
 	struct dumbbell_result r = run(&d);
 
 	if (r.used < least)
@@ -72,16 +72,19 @@ static void assert_fills(const char *algorithm, uint64_t rate, uint32_t loss, do
 static void each_fills_a_path_with_a_queue_of_one_bandwidth_delay_product(void **state)
 {
 	(void)state;
-	assert_fills("newreno", 100000000, 0, 0.95);
-	assert_fills("cubic", 100000000, 0, 0.95);
-	assert_fills("bbr", 100000000, 0, 0.95);
+	for (int super = 0; super < 2; super++) {
+		assert_fills("newreno", 100000000, 0, 0.95, super);
+		assert_fills("cubic", 100000000, 0, 0.95, super);
+		assert_fills("bbr", 100000000, 0, 0.95, super);
+	}
 }
 
 static void bbr_fills_a_path_that_loses_one_percent_at_random(void **state)
 {
 	(void)state;
 	/* More than 800 segments in a round trip: chance seldom makes 2 % of them out of 1 %. */
-	assert_fills("bbr", 250000000, STRATA_PERCENT(1), 0.90);
+	assert_fills("bbr", 250000000, STRATA_PERCENT(1), 0.90, false);
+	assert_fills("bbr", 250000000, STRATA_PERCENT(1), 0.90, true);
 }
 
 /* Two flows on 20 Mbit/s, the second half a second later: neither has more than a fifth above its half. */
