@@ -111,11 +111,12 @@ static void prr_ack(struct tcp_sock *tp, const struct tcp_ack_event *event, bool
 
 /* ---- entering and leaving ---- */
 
-/* FlightSize: what is outstanding, sacked or not; but RFC 5681 3.2 (2): not what limited transmit has
- * sent beyond the window. */
-static uint32_t flight_size(const struct tcp_sock *tp)
+/* FlightSize: what was outstanding, sacked or not, when the ACK came that has just taken `acked` bytes from it. One ACK
+ * for a whole flight says both what arrived and what is lost. But RFC 5681 3.2 (2): not what limited transmit has sent
+ * beyond the window. */
+static uint32_t flight_size(const struct tcp_sock *tp, uint32_t acked)
 {
-	return tcp_min32(tp->snd_nxt - tp->snd_una, tp->cc.cwnd);
+	return tcp_min32(tp->snd_nxt - tp->snd_una + acked, tp->cc.cwnd);
 }
 
 static void begin(struct tcp_sock *tp, enum tcp_phase phase)
@@ -130,14 +131,14 @@ static void begin(struct tcp_sock *tp, enum tcp_phase phase)
 		tcp_timer_clear(tp, TCP_TIMER_RACK);
 }
 
-static void enter_recovery(struct tcp_sock *tp, uint32_t delivered)
+static void enter_recovery(struct tcp_sock *tp, uint32_t delivered, uint32_t acked)
 {
 	bool reduced = tp->phase == TCP_PHASE_CWR;
 
 	tcp_count(tp, TCP_COUNT_FAST_RECOVERIES, 1);
 	tcp_undo_begin(tp, !reduced);
 	if (!reduced) {
-		tp->cc.flight = flight_size(tp);
+		tp->cc.flight = flight_size(tp, acked);
 		reduce(tp, false);
 	}
 	/* After a mark, too: from the flight of now on down to the threshold. */
@@ -175,12 +176,12 @@ static void leave(struct tcp_sock *tp, bool deflate)
 
 /* Something was found lost: recovery begins, unless it is a probe of the path's MTU, whose bytes are merely
  * sent again (RFC 4821 7.5.2). */
-static void act_on_loss(struct tcp_sock *tp, uint32_t delivered)
+static void act_on_loss(struct tcp_sock *tp, uint32_t delivered, uint32_t acked)
 {
 	if (tp->flight->waiting == 0 || repairing(tp))
 		return;
 	if (!tcp_mtu_probe_lost(tp)) {
-		enter_recovery(tp, delivered);
+		enter_recovery(tp, delivered, acked);
 		return;
 	}
 	begin(tp, TCP_PHASE_LOSS);
@@ -400,7 +401,7 @@ void tcp_recovery_ack(struct tcp_sock *tp, struct tcp_ack_event *event)
 	else
 		open_ack(tp, event, duplicate);
 	detect(tp, event);
-	act_on_loss(tp, event->delivered);
+	act_on_loss(tp, event->delivered, event->acked);
 	if (tcp_recovery_reducing(tp))
 		prr_ack(tp, event, tp->cc.lost != lost);
 }
@@ -482,7 +483,7 @@ void tcp_recovery_reorder(struct tcp_sock *tp)
 		return;
 	}
 	tcp_rack_detect(tp);
-	act_on_loss(tp, 0);
+	act_on_loss(tp, 0, 0);
 	tcp_schedule(tp);
 }
 
