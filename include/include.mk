@@ -20,6 +20,7 @@ stratainclude_HEADERS = \
 	include/strata/pkt.h \
 	include/strata/route.h \
 	include/strata/service.h \
+	include/strata/shard.h \
 	include/strata/sniff.h \
 	include/strata/socket.h \
 	include/strata/stack.h \

@@ -54,6 +54,10 @@ struct kernel {
 	uint32_t stamp_last;		/* … the last number given to one */
 
 	struct shard *shard;		/* shard.h: among several; NULL: alone */
+	struct commons {		/* common.c; several have the group's */
+		pthread_mutex_t lock;
+		struct common *first;
+	} commons;
 	struct gro {			/* gro.c: received packets that wait for more of their flow */
 		unsigned int count;
 		struct gro_entry {
@@ -126,6 +130,13 @@ void env_complete(struct strata_env *env);
  * full, or its reader has stopped. */
 bool env_log(const struct strata_env *env, enum strata_log_level level, const char *module,
 	     const char *line);
+
+/* ---- common.c ---- */
+
+void commons_init(struct commons *commons);
+void commons_fini(struct commons *commons);
+int common_init(struct kernel *k);
+void common_fini(struct kernel *k);
 
 /* ---- loop (loop.c), trace and log (trace.c log.c) ---- */
 

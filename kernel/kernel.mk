@@ -1,7 +1,7 @@
 # The kernel: libstrata.
 kernel_sources = \
 	kernel/live.c kernel/live.h kernel/origin.c kernel/origin.h kernel/reload.c kernel/create.h kernel/option_copy.c kernel/plan.c kernel/plan.h kernel/plan_links.c kernel/apply.c kernel/apply_links.c \
-	kernel/addr.c kernel/checksum.c kernel/config.c kernel/drop.c kernel/dst.c kernel/elf.c \
+	kernel/addr.c kernel/checksum.c kernel/common.c kernel/config.c kernel/drop.c kernel/dst.c kernel/elf.c \
 	kernel/embed.c kernel/env.c kernel/error.c kernel/flow.c kernel/flow_int.h kernel/gro.c kernel/gro.h kernel/group.c \
 	kernel/iface.c kernel/iface_io.c kernel/iface.h kernel/inspect.c kernel/kernel.h kernel/kernel_counters.def \
 	kernel/kernel_drops.def kernel/loader.c kernel/loader.h kernel/log.c kernel/loop.c \

@@ -9,51 +9,39 @@
 #include "shard.h"
 #include "trace.h"
 
-/* Odd constants of a mixing step each (golden ratio; MurmurHash3's finaliser). */
-#define MIX_END UINT32_C(0x9e3779b1)
-#define MIX_BOTH UINT32_C(0x85ebca6b)
 /* Bytes of a transport header that its ports are looked for in. */
 #define PORTS_WITHIN 8
 
 /* ---- the owner ---- */
 
-static uint32_t fold(const struct strata_addr *addr)
-{
-	uint32_t folded = 0;
-	unsigned int i;
-
-	for (i = 0; i < addr->length; i += 4)
-		folded = (folded ^ strata_get_be32(addr->bytes + i)) * (i == 0 ? 1 : MIX_BOTH);
-	return folded;
-}
-
 static uint32_t mix_end(const struct strata_shards *group, const struct strata_addr *addr,
 			uint16_t port)
 {
-	uint32_t end = (fold(addr) ^ group->key[0] ^ ((uint32_t)port << 16 | port)) * MIX_END;
-
-	return end ^ end >> 15;
+	return strata_steering_end(&group->steering, strata_steering_fold(addr), port);
 }
 
-/* The sum makes both directions the same. 32-bit steps alone, so that a filter in a device or its driver can
- * compute it; an attacker who knew the secret could load one shard, but no chain of a table. */
 static uint32_t flow_mix(const struct strata_shards *group, const struct strata_flow_key *key)
 {
-	uint32_t both = (mix_end(group, &key->local, key->local_port) +
-			 mix_end(group, &key->remote, key->remote_port)) ^ group->key[1];
-
-	both *= MIX_BOTH;
-	return both ^ both >> 16;
+	return strata_steering_hash(&group->steering, mix_end(group, &key->local, key->local_port),
+				    mix_end(group, &key->remote, key->remote_port));
 }
 
 unsigned int shard_owner(const struct strata_shards *group, const struct strata_flow_key *key)
 {
-	return (flow_mix(group, key) & 0xffff) * group->count >> 16;
+	return strata_steering_owner(&group->steering, flow_mix(group, key));
 }
 
 bool shard_owns(const struct kernel *k, const struct strata_flow_key *key)
 {
 	return k->shard == NULL || shard_owner(k->shard->group, key) == k->shard->index;
+}
+
+void strata_shard_steering(const struct strata_stack *stack, struct strata_steering *out)
+{
+	static const struct strata_steering alone = { .count = 1 };
+	const struct kernel *k = kernel_of(stack);
+
+	*out = k->shard != NULL ? k->shard->group->steering : alone;
 }
 
 /* ---- ports ---- */
@@ -261,7 +249,7 @@ bool strata_shard_gather(struct strata_iface *iface, struct strata_pkt *pkt, uin
 
 	if (k->shard == NULL || (pkt->flags & (STRATA_PKT_GATHERED | STRATA_PKT_LOOPED)) != 0)
 		return false;
-	value = (value ^ k->shard->group->key[0]) * UINT64_C(0x9e3779b97f4a7c15);
+	value = (value ^ k->shard->group->steering.key[0]) * UINT64_C(0x9e3779b97f4a7c15);
 	to = (unsigned int)((value >> 32) * k->shard->group->count >> 32);
 	if (to == k->shard->index)
 		return false;

@@ -8,6 +8,7 @@
 #define STRATA_KERNEL_SHARD_H
 
 #include <stdatomic.h>
+#include <strata/shard.h>
 #include <strata/shards.h>
 #include "kernel.h"
 
@@ -48,7 +49,8 @@ struct strata_shards {
 	struct strata_env env;
 	unsigned int count;
 	uint32_t ring_size;		/* bytes, a power of two */
-	uint32_t key[2];		/* of the owner's hash */
+	struct strata_steering steering;	/* the owner's hash */
+	struct commons commons;
 	_Atomic(struct shard_ports *) ports[256];	/* by transport number; made at the first claim */
 	struct shard *shards;
 

@@ -23,6 +23,7 @@ static void group_free(struct strata_shards *group)
 	for (i = 0; i < STRATA_COUNT(group->ports); i++)
 		if (atomic_load(&group->ports[i]) != NULL)
 			env.free(env.ctx, atomic_load(&group->ports[i]), sizeof(struct shard_ports));
+	commons_fini(&group->commons);
 	pthread_cond_destroy(&group->changed);
 	pthread_mutex_destroy(&group->lock);
 	env.free(env.ctx, group, sizeof(*group));
@@ -61,9 +62,11 @@ static int group_make(const struct strata_env *env, const struct stack_settings 
 	group->env = *env;
 	group->count = (unsigned int)settings->shards;
 	group->ring_size = (uint32_t)settings->shard_ring;
+	group->steering.count = group->count;
+	commons_init(&group->commons);
 	pthread_mutex_init(&group->lock, NULL);
 	pthread_cond_init(&group->changed, NULL);
-	result = env->random(env->ctx, group->key, sizeof(group->key));
+	result = env->random(env->ctx, group->steering.key, sizeof(group->steering.key));
 	if (result == 0)
 		result = make_shards(group);
 	if (result < 0)

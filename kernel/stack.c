@@ -27,7 +27,7 @@ static const struct {
 	{ mem_init, mem_fini },		{ drop_init, drop_fini },
 	{ random_init, random_fini },
 	{ timer_init, timer_fini },	{ mem_rest_init, mem_rest_fini },
-	{ work_init, work_fini },	{ NULL, loop_fini },
+	{ work_init, work_fini },	{ NULL, loop_fini },		{ common_init, common_fini },
 	{ trace_init, trace_fini },	{ pkt_init, pkt_fini },
 	{ origin_init, origin_fini },
 	{ registry_init, registry_fini },

@@ -3,6 +3,7 @@ strata_modules += modules/packet.la
 modules_packet_la_SOURCES = \
 	modules/link/packet/packet.c \
 	modules/link/packet/packet_drops.def \
+	modules/link/packet/packet_filter.c \
 	modules/link/packet/packet_host.c \
 	modules/link/packet/packet_int.h \
 	modules/link/packet/packet_rx.c \

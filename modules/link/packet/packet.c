@@ -177,8 +177,9 @@ static void packet_link_news(struct strata_stack *stack, struct strata_watch *wa
 /* The interface has its addresses by now. */
 static void packet_settled(struct strata_stack *stack, struct strata_timer *timer)
 {
-	(void)stack;
-	packet_host_warn(strata_container_of(timer, struct packet, settled));
+	/* Once: the addresses of all shards are the same. */
+	if (strata_shard(stack) == 0)
+		packet_host_warn(strata_container_of(timer, struct packet, settled));
 }
 
 /* ---- operations ---- */
@@ -350,6 +351,7 @@ static const struct strata_link_ops packet_ops = {
 	.poll = packet_poll,
 	.mtu_changed = packet_mtu_changed,
 	.cuts = packet_cuts,
+	.shards = true,
 	.mtu_default = 1500,
 	.mtu_min = 68,			/* RFC 791 3.2 */
 	.mtu_max = STRATA_PKT_MAX - STRATA_VNET_LINK_HEADER,

@@ -103,6 +103,11 @@ int packet_tx_send(struct packet *packet, struct strata_pkt *pkt);
 /** Sends what waits. Returns as packet_tx_send(). */
 int packet_tx_resend(struct packet *packet);
 
+/* ---- packet_filter.c: which frames ---- */
+
+/** Makes the socket take those of the interface, and of this shard. Returns 0 or -errno. */
+int packet_filter_set(const struct packet *packet);
+
 /* ---- packet_socket.c: the socket and its ring ---- */
 
 /** Checks device name and ring. Returns 0 or -EINVAL with a sentence. */

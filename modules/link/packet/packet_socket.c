@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The packet socket on a device of the host: its ring, its filter, what it asks of the device. Read
- * packet(7) and the kernel's packet_set_ring() before editing.
+ * The packet socket on a device of the host: its ring, what it asks of the device. Read packet(7)
+ * and the kernel's packet_set_ring() before editing.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
-#include <linux/filter.h>
 #include <net/if_arp.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
@@ -96,33 +95,6 @@ static int packet_check_device(struct packet *packet, struct packet_device *devi
 
 /* ---- the socket ---- */
 
-/* Only what is for this interface is worth a slot: frames to its address and to many, and none that the
- * host itself sends. */
-static int packet_set_filter(const struct packet *packet)
-{
-	const struct strata_iface *iface = packet->iface;
-	const uint8_t *mac = iface->lladdr.bytes;
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 7, 0),
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
-		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 1, 4, 0),	/* a group's address */
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, strata_get_be32(mac), 0, 3),
-		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, strata_get_be16(mac + 4), 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-	};
-	struct sock_fprog program = { .len = STRATA_COUNT(code), .filter = code };
-
-	/* The interface that is carried may have another address. */
-	if (iface->flags & STRATA_IFACE_CARRIES)
-		code[3] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JA, 4, 0, 0);
-	return setsockopt(packet->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ?
-	       -errno : 0;
-}
-
 static int packet_map_ring(struct packet *packet, struct strata_error *error)
 {
 	struct packet_ring *ring = &packet->ring;
@@ -188,7 +160,8 @@ static int packet_bind(struct packet *packet, struct strata_error *error)
 	how = (int)config->fanout | PACKET_FANOUT_HASH << 16;
 	if (config->fanout != 0 &&
 	    setsockopt(packet->fd, SOL_PACKET, PACKET_FANOUT, &how, sizeof(how)) < 0)
-		return packet_fail(packet, error, "its frames cannot be shared with others by `fanout`", -errno);
+		return packet_fail(packet, error, "its frames cannot be shared with others by `fanout` (is the "
+				   "number another device's?)", -errno);
 	return 0;
 }
 
@@ -217,10 +190,12 @@ int packet_socket_open(struct packet *packet, struct strata_error *error)
 	if (packet->uso)
 		packet->iface->caps |= STRATA_CAP_SEG_DATAGRAM;
 	packet_set_send_buffer(packet);
+	/* Frames that the host sends: from Linux 4.20 on they are not even copied; the filter drops them before. */
+	setsockopt(packet->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on));
 	if (setsockopt(packet->fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)) < 0)
 		result = packet_fail(packet, error, "the host gives no offload header", -errno);
 	if (result == 0)
-		result = packet_set_filter(packet);
+		result = packet_filter_set(packet);
 	if (result == 0)
 		result = packet_map_ring(packet, error);
 	if (result == 0)

@@ -7,6 +7,7 @@ modules_xdp_la_SOURCES = \
 	modules/link/xdp/xdp_host.c \
 	modules/link/xdp/xdp_int.h \
 	modules/link/xdp/xdp_io.c \
+	modules/link/xdp/xdp_program.c \
 	modules/link/xdp/xdp_socket.c
 modules_xdp_la_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS) $(XDP_CFLAGS)
 modules_xdp_la_LDFLAGS = $(module_ldflags)

@@ -216,7 +216,6 @@ static int xdp_open(struct strata_iface *iface, struct strata_error *error)
 		goto out_memory;
 	xdp->iface = iface;
 	xdp->device = xdp_device_name(iface);
-	xdp->map = xdp->program = xdp->link = -1;
 	xdp->watch.ready = xdp_ready;
 	xdp->host.watch.ready = xdp_link_news;
 	xdp->reopen.fire = xdp_reopen;
@@ -318,8 +317,8 @@ static const struct strata_option xdp_options[] = {
 	},
 	{
 		.name = "queue", .type = STRATA_OPT_UINT, .offset = offsetof(struct xdp_config, queue),
-		.fallback = "0", .max = 4095,
-		.help = "Queue of the device whose frames the interface gets.",
+		.fallback = "0", .max = XDP_QUEUE_MOST,
+		.help = "Queue of the device whose frames the interface gets; of several shards the first's.",
 	},
 	{
 		.name = "mode", .type = STRATA_OPT_CHOICE, .offset = offsetof(struct xdp_config, mode),
@@ -351,6 +350,7 @@ static const struct strata_link_ops xdp_ops = {
 	.xmit = xdp_xmit,
 	.poll = xdp_poll,
 	.flush = xdp_flush,
+	.shards = true,
 	.mtu_changed = xdp_mtu_changed,
 	.mtu_default = 1500,
 	.mtu_min = 68,			/* RFC 791 3.2 */

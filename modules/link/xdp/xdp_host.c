@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The device as the host tells of it: over ioctls of netdevice(7) and the link events of rtnetlink(7). */
+/* The device as the host tells of it: over ioctls of netdevice(7) and ethtool(8), and the link events of rtnetlink(7). */
 #include <errno.h>
+#include <linux/ethtool.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -37,6 +39,26 @@ out_errno:
 out_close:
 	close(fd);
 	return result;
+}
+
+int xdp_host_queues(const char *name, struct xdp_queues *out)
+{
+	struct ethtool_channels channels = { .cmd = ETHTOOL_GCHANNELS };
+	struct ifreq request;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), result = 0;
+
+	if (fd < 0)
+		return -errno;
+	memset(&request, 0, sizeof(request));
+	memcpy(request.ifr_name, name, strlen(name));
+	request.ifr_data = (void *)&channels;
+	if (ioctl(fd, SIOCETHTOOL, &request) < 0)
+		result = -errno;
+	close(fd);
+	out->receive = channels.rx_count + channels.combined_count;
+	out->send = channels.tx_count + channels.combined_count;
+	out->combined = channels.max_combined != 0;
+	return result == 0 && (out->receive == 0 || out->send == 0) ? -EOPNOTSUPP : result;
 }
 
 int xdp_host_state(const struct xdp *xdp)

@@ -20,6 +20,11 @@
 /** Largest Ethernet frame that fits. */
 #define XDP_FRAME_ROOM (XDP_FRAME_SIZE - XDP_FRAME_HEADROOM)
 
+/** Highest number of `queue`. */
+#define XDP_QUEUE_MOST 4095
+
+struct xdp_common;	/* xdp_program.c */
+
 enum xdp_mode {
 	XDP_MODE_AUTO,
 	XDP_MODE_COPY,
@@ -30,7 +35,7 @@ enum xdp_mode {
 /** Options of an interface. */
 struct xdp_config {
 	const char *device;
-	uint64_t queue;
+	uint64_t queue;			/* of the first shard; the others have those behind it */
 	uint32_t mode;			/* enum xdp_mode */
 	uint64_t frames;		/* of the shared memory; a power of two */
 	uint64_t backlog;
@@ -43,7 +48,8 @@ struct xdp {
 	bool open;			/* false while the device is gone */
 	bool told_mode;			/* what became of `mode: zerocopy` has been logged */
 	int last_error;			/* of reopening: each is logged once */
-	int map, program, link;		/* descriptors of the host's; -1: none */
+	uint32_t queue;			/* of the device, that this one has */
+	struct xdp_common *common;	/* the device's program; NULL: without */
 
 	uint8_t *area;			/* frames: the first half is received into, the other sent from */
 	size_t area_size;
@@ -101,8 +107,18 @@ int xdp_io_flush(struct xdp *xdp);
 /** Adds what the host has dropped to the counters. */
 void xdp_io_count_lost(struct xdp *xdp);
 
-/* ---- xdp_socket.c: program, memory and socket ---- */
+/* ---- xdp_program.c: what sends frames to the socket ---- */
 
+/** Has frames of xdp->queue go to xdp->socket. Returns 0, or -errno with a sentence. */
+int xdp_program_open(struct xdp *xdp, struct strata_error *error);
+/** No longer; of one that is not open nothing. */
+void xdp_program_close(struct xdp *xdp);
+
+/* ---- xdp_socket.c: memory and socket ---- */
+
+/** Says what the host refuses, and what it takes where that is a question of authority. Returns `result`, a
+ *  -errno. */
+int xdp_fail(const struct xdp *xdp, struct strata_error *error, const char *what, int result);
 /** Opens all of it. Returns 0, or -errno with a sentence and nothing left open. */
 int xdp_socket_open(struct xdp *xdp, struct strata_error *error);
 void xdp_socket_close(struct xdp *xdp);
@@ -111,6 +127,14 @@ void xdp_socket_close(struct xdp *xdp);
 
 /** Number, MTU and type of the device of that name. Returns 0 or -errno. */
 int xdp_host_query(const char *name, unsigned int *ifindex, uint32_t *mtu, unsigned short *type);
+/** Queues of a device. */
+struct xdp_queues {
+	uint32_t receive, send;
+	bool combined;		/**< some are for either way */
+};
+
+/** Asks for the queues. Returns 0, or -errno where its driver does not tell. */
+int xdp_host_queues(const char *name, struct xdp_queues *out);
 /** Whether the device is up, and still is the one that was opened. Returns 1, 0, or -ENODEV: gone. */
 int xdp_host_state(const struct xdp *xdp);
 /** Reads link events. Returns whether any was of this device, or may have been. */

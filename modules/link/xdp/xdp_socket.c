@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What an AF_XDP socket needs of the host: memory for frames, the socket, a program of five instructions that
- * sends the queue's frames to it, and the link that holds the program on the device. The link is a
- * descriptor, so program and redirection go with the process, however it ends. Read
- * Documentation/networking/af_xdp.rst and docs/adr/0024 before editing.
+ * What an AF_XDP socket needs of the host: a device with the queue, memory for frames, the socket. The program that
+ * sends the queue's frames to it is in xdp_program.c. Read Documentation/networking/af_xdp.rst before editing.
  */
-#include <bpf/bpf.h>
 #include <errno.h>
-#include <linux/bpf.h>
-#include <linux/if_link.h>
 #include <linux/if_xdp.h>
 #include <net/if_arp.h>
 #include <sched.h>
-#include <stddef.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,12 +16,42 @@
 /* Local choice: attempts at a queue that is taken. */
 #define XDP_TRIES 200
 
-static int xdp_fail(const struct xdp *xdp, struct strata_error *error, const char *what, int result)
+int xdp_fail(const struct xdp *xdp, struct strata_error *error, const char *what, int result)
 {
 	strata_error_add(error, "interface %s: device %s: %s: %s%s", xdp->iface->name, xdp->device, what,
 			 strerror(-result), result == -EPERM || result == -EACCES ?
 			 " (needs CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF)" : "");
 	return result;
+}
+
+/* Every shard has a queue of its own. The host binds a socket to a queue that it can only receive on, and then sends
+ * nothing; so it is looked at before. */
+static int xdp_check_queues(const struct xdp *xdp, struct strata_error *error)
+{
+	const struct strata_iface *iface = xdp->iface;
+	const uint32_t first = (uint32_t)xdp_config(xdp)->queue;
+	const uint32_t wanted = first + strata_shard_count(iface->stack);
+	struct xdp_queues queues;
+	char channels[48], which[48];
+	uint32_t there;
+
+	/* A driver that does not tell: the host refuses what is not there. */
+	if (xdp_host_queues(xdp->device, &queues) < 0)
+		return 0;
+	there = queues.receive < queues.send ? queues.receive : queues.send;
+	if (wanted <= there)
+		return 0;
+	if (queues.combined)
+		snprintf(channels, sizeof(channels), "combined %u", wanted);
+	else
+		snprintf(channels, sizeof(channels), "rx %u tx %u", wanted, wanted);
+	if (wanted == first + 1)
+		snprintf(which, sizeof(which), "queue %u is wanted", first);
+	else
+		snprintf(which, sizeof(which), "%u shards want queues %u to %u", wanted - first, first, wanted - 1);
+	strata_error_add(error, "interface %s: device %s: %s, counted from 0, and it has %u; `ethtool -L %s %s` gives it "
+			 "more where it can have them", iface->name, xdp->device, which, there, xdp->device, channels);
+	return -ENXIO;
 }
 
 static int xdp_check_device(struct xdp *xdp, struct strata_error *error)
@@ -51,7 +76,7 @@ static int xdp_check_device(struct xdp *xdp, struct strata_error *error)
 				 iface->name, iface->mtu, mtu, xdp->device);
 		return -EMSGSIZE;
 	}
-	return 0;
+	return xdp_check_queues(xdp, error);
 }
 
 /* ---- memory and socket ---- */
@@ -89,8 +114,7 @@ static int xdp_try_socket(struct xdp *xdp, uint16_t mode)
 	int result;
 
 	memcpy(name, xdp->device, strlen(xdp->device));
-	result = xsk_socket__create(&xdp->socket, name, (uint32_t)xdp_config(xdp)->queue, xdp->umem, &xdp->rx,
-				    &xdp->tx, &config);
+	result = xsk_socket__create(&xdp->socket, name, xdp->queue, xdp->umem, &xdp->rx, &xdp->tx, &config);
 	if (result < 0)
 		xdp->socket = NULL;
 	return result;
@@ -110,8 +134,7 @@ static void xdp_tell_mode(struct xdp *xdp)
 	zerocopy = (options.flags & XDP_OPTIONS_ZEROCOPY) != 0;
 	strata_log(iface->stack, iface->driver,
 		   zerocopy || xdp_config(xdp)->mode != XDP_MODE_ZEROCOPY ? STRATA_LOG_INFO : STRATA_LOG_WARNING,
-		   "%s: device %s, queue %llu: %s", iface->name, xdp->device,
-		   (unsigned long long)xdp_config(xdp)->queue, zerocopy ? "zero-copy mode" :
+		   "%s: device %s, queue %u: %s", iface->name, xdp->device, xdp->queue, zerocopy ? "zero-copy mode" :
 		   xdp_config(xdp)->mode == XDP_MODE_ZEROCOPY ?
 		   "copy mode, since its driver has no zero-copy mode" : "copy mode");
 }
@@ -155,95 +178,18 @@ static int xdp_open_socket(struct xdp *xdp, struct strata_error *error)
 	}
 	if (result == -EINVAL)
 		return xdp_fail(xdp, error, "it has no queue of that number", -ENXIO);
-	return xdp_fail(xdp, error, result == -EBUSY ? "another process has the queue" :
+	return xdp_fail(xdp, error, result == -EBUSY ? "another process has the queue, or another interface or shard" :
 			"no AF_XDP socket is to be had", result);
 }
 
-/* ---- the program ---- */
-
-/* Number of the queue that a frame came in on decides; one without a socket goes on to the host. */
-static int xdp_load_program(struct xdp *xdp)
-{
-	const struct bpf_insn code[] = {
-		/* r2 = ctx->rx_queue_index */
-		{ .code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_1,
-		  .off = offsetof(struct xdp_md, rx_queue_index) },
-		/* r1 = map */
-		{ .code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = BPF_REG_1, .src_reg = BPF_PSEUDO_MAP_FD,
-		  .imm = xdp->map },
-		{ .code = 0 },
-		/* r3 = XDP_PASS: what becomes of others */
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_3, .imm = XDP_PASS },
-		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_redirect_map },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_XDP);
-
-	xdp->program = bpf_prog_load(BPF_PROG_TYPE_XDP, "strata", "Dual BSD/GPL", code, STRATA_COUNT(code),
-				     &options);
-	return xdp->program < 0 ? -errno : 0;
-}
-
-/* In the device's driver where that can, else in front of the host's stack. */
-static int xdp_attach(struct xdp *xdp)
-{
-	static const uint32_t ways[] = { XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE };
-	int result = -EOPNOTSUPP;
-	size_t i;
-
-	for (i = 0; i < STRATA_COUNT(ways); i++) {
-		LIBBPF_OPTS(bpf_link_create_opts, options, .flags = ways[i]);
-
-		xdp->link = bpf_link_create(xdp->program, (int)xdp->ifindex, BPF_XDP, &options);
-		if (xdp->link >= 0)
-			return 0;
-		result = -errno;
-		if (result == -EBUSY || result == -EEXIST || result == -EPERM)
-			break;
-	}
-	xdp->link = -1;
-	return result;
-}
-
-static int xdp_open_program(struct xdp *xdp, struct strata_error *error)
-{
-	const uint32_t queue = (uint32_t)xdp_config(xdp)->queue;
-	const int socket = xsk_socket__fd(xdp->socket);
-	int result;
-
-	xdp->map = bpf_map_create(BPF_MAP_TYPE_XSKMAP, "strata", sizeof(queue), sizeof(socket), queue + 1, NULL);
-	if (xdp->map < 0)
-		return xdp_fail(xdp, error, "the host makes no map of sockets", -errno);
-	if (bpf_map_update_elem(xdp->map, &queue, &socket, 0) < 0)
-		return xdp_fail(xdp, error, "its socket does not go into the map", -errno);
-	result = xdp_load_program(xdp);
-	if (result < 0)
-		return xdp_fail(xdp, error, "the host takes no XDP program", result);
-	result = xdp_attach(xdp);
-	if (result < 0)
-		return xdp_fail(xdp, error, result == -EBUSY || result == -EEXIST ?
-				"it has another XDP program (`ip link set DEVICE xdp off`)" :
-				"it takes no XDP program", result);
-	return 0;
-}
-
 /* ---- all of it ---- */
-
-static void xdp_close_descriptor(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
 
 void xdp_socket_close(struct xdp *xdp)
 {
 	struct strata_stack *stack = xdp->iface->stack;
 
-	/* First the link: from then on the host has its frames again. */
-	xdp_close_descriptor(&xdp->link);
-	xdp_close_descriptor(&xdp->program);
-	xdp_close_descriptor(&xdp->map);
+	/* From here on the host has the queue's frames again. */
+	xdp_program_close(xdp);
 	if (xdp->socket != NULL)
 		xsk_socket__delete(xdp->socket);
 	xdp_close_memory(xdp);
@@ -263,6 +209,7 @@ int xdp_socket_open(struct xdp *xdp, struct strata_error *error)
 	if (result < 0)
 		return result;
 	xdp->half = (uint32_t)xdp_config(xdp)->frames / 2;
+	xdp->queue = (uint32_t)xdp_config(xdp)->queue + strata_shard(stack);
 	xdp->free = strata_alloc(stack, xdp->half * sizeof(*xdp->free));
 	xdp->returned = strata_alloc(stack, xdp->half * sizeof(*xdp->returned));
 	if (xdp->free == NULL || xdp->returned == NULL)
@@ -271,7 +218,7 @@ int xdp_socket_open(struct xdp *xdp, struct strata_error *error)
 		result = xdp_open_socket(xdp, error);
 	if (result == 0) {
 		xdp_io_start(xdp);
-		result = xdp_open_program(xdp, error);
+		result = xdp_program_open(xdp, error);
 	}
 	if (result < 0) {
 		xdp_socket_close(xdp);

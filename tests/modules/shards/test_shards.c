@@ -2,6 +2,8 @@
 /* Several shards behind a wire whose queue for a frame is anybody's guess: everything arrives all the same. */
 #include "world.h"
 
+#include <strata/shard.h>
+
 #define PORT 8080
 
 static void each_shard_listens(struct world *world, int listeners[WORLD_SHARDS])
@@ -87,6 +89,96 @@ static void what_comes_in_where_it_belongs_is_not_handed_over(void **state)
 		assert_string_equal(world_recv(world_shard(&world, where), s, buf), "x");
 	}
 	assert_int_equal(world_counters(&world, "kernel", "shard_out"), before);
+	world_close(&world);
+}
+
+/* As a filter in front of the queues would choose, of packets with ports; all others come in at the first. */
+static unsigned int at_its_owner(struct world *world, const uint8_t *frame, size_t length)
+{
+	const uint8_t *ip = frame + 14, *ports = ip + 20;
+	struct strata_steering steering;
+	uint32_t from, to;
+
+	if (length < 14 + 20 + 4 || strata_get_be16(frame + 12) != 0x0800 || (ip[9] != 6 && ip[9] != 17))
+		return 0;
+	/* The same whichever shard is asked. */
+	strata_shard_steering(world_shard(world, world->count - 1), &steering);
+	assert_int_equal(steering.count, world->count);
+	from = strata_steering_end(&steering, strata_get_be32(ip + 12), strata_get_be16(ports));
+	to = strata_steering_end(&steering, strata_get_be32(ip + 16), strata_get_be16(ports + 2));
+	return strata_steering_owner(&steering, strata_steering_hash(&steering, from, to));
+}
+
+static void a_filter_that_computes_the_owner_spares_handing_over(void **state)
+{
+	int listeners[WORLD_SHARDS];
+	unsigned int where = 0, spread = 0;
+	struct world world;
+	uint64_t before;
+
+	(void)state;
+	world_open(&world, WORLD_SHARDS, "", "");
+	each_shard_listens(&world, listeners);
+	world.queue = at_its_owner;
+	before = world_counters(&world, "kernel", "shard_out");
+	for (int n = 0; n < 64; n++) {
+		int c = world_socket(world.peer, SOCK_STREAM, 0), s;
+
+		world_connect(world.peer, c, WORLD_HOST, PORT);
+		world_run(&world, 100);
+		s = accept_anywhere(&world, listeners, &where);
+		assert_true(s >= 0);
+		spread |= 1u << where;
+		strata_close(world.peer, c);
+		strata_close(world_shard(&world, where), s);
+		world_run(&world, 100);
+	}
+	assert_int_equal(spread, (1u << WORLD_SHARDS) - 1);
+	/* But for the one question for the address. */
+	assert_true(world_counters(&world, "kernel", "shard_out") <= before + 2 * (WORLD_SHARDS - 1));
+	world_close(&world);
+}
+
+static void what_a_device_has_once_is_the_same_in_all_shards(void **state)
+{
+	struct strata_instance *udp[WORLD_SHARDS], *tcp;
+	struct world world;
+	uint32_t *once[WORLD_SHARDS], *other, *alone;
+	size_t before;
+
+	(void)state;
+	world_open(&world, WORLD_SHARDS, "", "");
+	before = world.bytes;
+	for (unsigned int i = 0; i < WORLD_SHARDS; i++) {
+		udp[i] = strata_instance_by_number(world_shard(&world, i), STRATA_TRANSPORT, 17);
+		once[i] = strata_common_get(udp[i], 7, sizeof(*once[i]));
+		assert_non_null(once[i]);
+		assert_ptr_equal(once[i], once[0]);
+	}
+	strata_common_lock(once[0]);
+	assert_int_equal(*once[0], 0);
+	*once[0] = 42;
+	strata_common_unlock(once[0]);
+	other = strata_common_get(udp[0], 8, sizeof(*other));
+	assert_ptr_not_equal(other, once[0]);
+	strata_common_put(udp[0], other);
+	tcp = strata_instance_by_number(world_shard(&world, 0), STRATA_TRANSPORT, 6);
+	other = strata_common_get(tcp, 7, sizeof(*other));
+	assert_ptr_not_equal(other, once[0]);
+	strata_common_put(tcp, other);
+	alone = strata_common_get(strata_instance_by_number(world.peer, STRATA_TRANSPORT, 17), 7, sizeof(*alone));
+	assert_ptr_not_equal(alone, once[0]);
+	assert_int_equal(*alone, 0);
+	strata_common_put(strata_instance_by_number(world.peer, STRATA_TRANSPORT, 17), alone);
+	/* It stays for whoever still has it, and is new when nobody had. */
+	for (unsigned int i = 0; i < WORLD_SHARDS; i++) {
+		assert_int_equal(*once[WORLD_SHARDS - 1], 42);
+		strata_common_put(udp[i], once[i]);
+	}
+	assert_int_equal(world.bytes, before);
+	once[0] = strata_common_get(udp[0], 7, sizeof(*once[0]));
+	assert_int_equal(*once[0], 0);
+	strata_common_put(udp[0], once[0]);
 	world_close(&world);
 }
 
@@ -480,6 +572,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_connection_works_though_each_segment_comes_in_at_another_queue),
 		cmocka_unit_test(what_comes_in_where_it_belongs_is_not_handed_over),
+		cmocka_unit_test(a_filter_that_computes_the_owner_spares_handing_over),
+		cmocka_unit_test(what_a_device_has_once_is_the_same_in_all_shards),
 		cmocka_unit_test(a_shard_that_connects_gets_the_answers),
 		cmocka_unit_test(a_flow_on_a_port_of_the_applications_choice_is_found),
 		cmocka_unit_test(a_segment_for_nobody_is_reset_once),

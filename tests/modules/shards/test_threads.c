@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <strata/shard.h>
 #include <strata/shards.h>
 #include <unistd.h>
 
@@ -192,6 +193,47 @@ static void they_begin_and_end_again_and_again(void **state)
 	strata_shards_destroy(shards);
 }
 
+/* As `answered`, and counts in what all have in common. */
+static void answered_counted(struct strata_stack *stack, int s, uint32_t events, void *arg)
+{
+	struct strata_instance *udp = strata_instance_by_number(stack, STRATA_TRANSPORT, 17);
+	unsigned int *count = strata_common_get(udp, 1, sizeof(*count));
+	struct client *client = arg;
+	unsigned int before = client->answers;
+
+	answered(stack, s, events, arg);
+	assert_non_null(count);
+	strata_common_lock(count);
+	*count += client->answers - before;
+	strata_common_unlock(count);
+	strata_common_put(udp, count);
+}
+
+static void threads_count_in_what_they_have_in_common(void **state)
+{
+	struct strata_shards *shards = open_shards();
+	struct strata_instance *udp = strata_instance_by_number(strata_shards_stack(shards, 0), STRATA_TRANSPORT, 17);
+	unsigned int *count = strata_common_get(udp, 1, sizeof(*count)), sum = 0;
+	struct client clients[SHARDS];
+
+	(void)state;
+	begin(shards, clients);
+	for (unsigned int i = 0; i < SHARDS; i++) {
+		*count += clients[i].answers;
+		strata_notify(clients[i].stack, clients[i].s, answered_counted, &clients[i]);
+	}
+	assert_int_equal(strata_shards_start(shards), 0);
+	turn_until(shards, clients, 100);
+	strata_shards_stop(shards);
+	for (unsigned int i = 0; i < SHARDS; i++)
+		sum += clients[i].answers;
+	strata_common_lock(count);
+	assert_int_equal(*count, sum);
+	strata_common_unlock(count);
+	strata_common_put(udp, count);
+	strata_shards_destroy(shards);
+}
+
 /* ---- bad input ---- */
 
 static void refused(const char *text, const char *why)
@@ -261,6 +303,7 @@ int main(void)
 		cmocka_unit_test(what_concerns_all_is_done_while_they_stand_still),
 		cmocka_unit_test(the_number_of_shards_stays),
 		cmocka_unit_test(they_begin_and_end_again_and_again),
+		cmocka_unit_test(threads_count_in_what_they_have_in_common),
 		cmocka_unit_test(tells_a_number_of_shards_that_cannot_be),
 		cmocka_unit_test(one_stack_is_not_made_of_a_manifest_for_several),
 		cmocka_unit_test(sixty_four_shards_come_and_go),
