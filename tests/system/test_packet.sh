@@ -161,6 +161,104 @@ wait $other
 check 'and leaves it' test $? -eq 0
 end
 
+# ---- several shards ----
+
+with() { sed "s/^strata: 1\$/&\nstack:\n  shards: $1/" "$2"; }
+# of_shard SHARD MODULE NAME: a counter of one.
+of_shard() {
+	show counters "$2" --shard "$1" | awk -v name="$3" '$2 == name { n = $3 } END { print n + 0 }'
+}
+# exchange NAME: 16 connections and 16 datagrams at a time, each of which gets back what it sent; then 16
+# connections more.
+exchange() {
+	rm -f wrong
+	pids=
+	for i in $(seq 16); do
+		(far nc -N -w 10 $card 7 <sent.16 | cmp -s - sent.16 || echo "connection $i" >>wrong) &
+		pids="$pids $!"
+		([ "$(echo "datagram $i" | far nc -u -w 1 $card 7)" = "datagram $i" ] || echo "datagram $i" >>wrong) &
+		pids="$pids $!"
+	done
+	# shellcheck disable=SC2086
+	wait $pids
+	for i in $(seq 16); do
+		[ "$(echo "line $i" | far nc -N -w 5 $card 7)" = "line $i" ] || echo "line $i" >>wrong
+	done
+	check "$1" sh -c "! cat wrong"
+}
+head -c 200000 /dev/urandom >sent.16
+
+with 2 plain.yaml >shards.yaml
+begin shards.yaml
+check 'with two shards there are two threads' test "$(ls "/proc/$stratad_pid/task" | wc -l)" -eq 2
+check 'and two sockets' test "$(wc -l </proc/net/packet)" -eq 3
+check 'the card answers' eventually 5 answers
+check 'a ping once' sh -c '! ip netns exec far ping -c 5 -i 0.05 -W 1 192.0.2.2 | grep -q DUP'
+for i in 0 1; do eval "shown$i=\$(of_shard $i kernel shard_out)"; done
+exchange '32 connections and 16 datagrams get back what they sent'
+for i in 0 1; do
+	check "connections belong to shard $i" test "$(of_shard $i tcp passive_opens)" -gt 0
+done
+total() { echo $(($(of_shard 0 "$1" "$2") + $(of_shard 1 "$1" "$2"))); }
+check 'each connection and each datagram to one' test "$(total tcp passive_opens) $(total udp in_datagrams)" = '32 16'
+# What is handed over yet: shard 0 shows the other what is told to all, such as who asks for the address.
+check 'shard 1 hands nothing over' test "$(of_shard 1 kernel shard_out)" -eq "$shown1"
+check 'and shard 0 no flows' test "$(($(of_shard 0 kernel shard_out) - shown0))" -lt 20
+check 'fragments are put together' far ping -q -c 3 -i 0.1 -W 1 -s 20000 $card
+check 'nothing was dropped by the driver' test "$(drops)" -eq 0
+
+# Another daemon of several shards, with an address of its own, is none of the first one's business.
+sed 's/192.0.2.2/192.0.2.3/; s/02:00:00:00:00:02/02:00:00:00:00:03/' shards.yaml >beside.yaml
+mkdir -p beside
+"$stratad" -c beside.yaml --run-dir beside >beside.log 2>&1 &
+beside=$!
+check 'another daemon beside it starts' eventually 5 grep -q 'stratad: ready' beside.log
+check 'answers' eventually 5 far ping -q -c 1 -W 1 192.0.2.3
+for i in $(seq 16); do
+	[ "$(echo "beside $i" | far nc -N -w 5 192.0.2.3 7)" = "beside $i" ] || echo "beside $i" >>wrong
+done
+check 'and echoes' test ! -e wrong
+exchange 'and the first one goes on'
+kill $beside
+wait $beside
+check 'it ends' test $? -eq 0
+
+both_up() { [ "$(show interfaces --json | grep -o '"state": *"up"' | wc -l)" -eq 2 ]; }
+far nc -N -w 20 $card 7 <sent >back &
+transfer=$!
+sed 's,192.0.2.2/24,&\, 192.0.2.88/24,' shards.yaml >next.yaml
+cp next.yaml shards.yaml
+kill -HUP "$stratad_pid"
+check 'a reload gives all an address' eventually 5 far ping -q -c 1 -W 1 192.0.2.88
+sed 's/      device: v1/&\n      backlog: 100/' next.yaml >shards.yaml
+kill -HUP "$stratad_pid"
+check 'and another option of the interface' eventually 5 sh -c "'$strata' --run-dir '$work/run' show options |
+	grep -c 'backlog.* 100' | grep -qx '[12]'"
+wait $transfer
+check 'a connection does not notice' cmp sent back
+ip link set v1 down
+ip link set v1 up
+check 'a device that was down comes back to both' eventually 5 both_up
+check 'and answers' eventually 5 answers
+ip link del v1
+check 'a device that goes is noticed' eventually 2 state_is 'no carrier'
+link
+check 'a new one of its name is taken by both' eventually 10 both_up
+check 'and answers' eventually 5 answers
+exchange 'connections and datagrams get back what they sent'
+end
+check 'no socket is left on the device' test "$(wc -l </proc/net/packet)" -eq 1
+check 'nor what it was asked for' sh -c '! ip -d link show v1 | grep -qE "promiscuity [1-9]|allmulti [1-9]"'
+
+# A group's hash knows no owners: what is another shard's is handed over.
+manifest v1 fanout=9 >group.yaml
+with 2 group.yaml >shards.yaml
+begin shards.yaml
+check 'shards in a group answer' eventually 5 answers
+exchange 'connections and datagrams get back what they sent'
+check 'by handing over' test "$(total kernel shard_out)" -gt 32
+end
+
 # ---- bad input ----
 
 manifest nothere >missing.yaml

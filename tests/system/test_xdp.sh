@@ -13,9 +13,9 @@ show() { "$strata" --run-dir "$work/run" show "$@"; }
 state_is() { show interfaces | grep -q "^st0: .*state $1,"; }
 attached() { ip link show v1 | grep -q 'prog/xdp'; }
 
-# A veth leaves checksums open for whoever needs none; here nobody would complete them.
+# link [QUEUES]: a veth leaves checksums open for whoever needs none; here nobody would complete them.
 link() {
-	ip link add v1 type veth peer name v0 netns far &&
+	ip link add v1 numrxqueues "${1:-1}" numtxqueues "${1:-1}" type veth peer name v0 netns far numtxqueues "${1:-1}" &&
 		far ip addr add 192.0.2.1/24 dev v0 && far ip link set v0 up && ip link set v1 up &&
 		far ethtool -K v0 tx off >/dev/null 2>&1
 }
@@ -84,6 +84,9 @@ ip link del v1
 check 'a device that goes is noticed' eventually 2 state_is 'no carrier'
 link
 check 'a new one of its name is taken' eventually 7 answers
+far nc -N -w 5 $card 7 <sent >back
+check 'and 3 MB come back as they were' cmp sent back
+check 'no frame was taken for another' test "$(show drops | grep -c 'total_length_beyond\|bad_checksum')" -eq 0
 end
 check 'its program goes with the daemon' sh -c '! ip link show v1 | grep -q prog/xdp'
 
@@ -117,10 +120,88 @@ link
 check 'and come back' eventually 7 answers
 end
 
+# ---- several shards ----
+
+with() { sed "s/^strata: 1\$/&\nstack:\n  shards: $1/" "$2"; }
+# total MODULE NAME: a counter of both shards.
+of_shard() {
+	show counters "$2" --shard "$1" | awk -v name="$3" '$2 == name { n = $3 } END { print n + 0 }'
+}
+total() { echo $(($(of_shard 0 "$1" "$2") + $(of_shard 1 "$1" "$2"))); }
+exchange() {
+	rm -f wrong
+	pids=
+	for i in $(seq 16); do
+		(far nc -N -w 10 $card 7 <sent.16 | cmp -s - sent.16 || echo "connection $i" >>wrong) &
+		pids="$pids $!"
+		([ "$(echo "datagram $i" | far nc -u -w 1 $card 7)" = "datagram $i" ] || echo "datagram $i" >>wrong) &
+		pids="$pids $!"
+	done
+	# shellcheck disable=SC2086
+	wait $pids
+	for i in $(seq 16); do
+		[ "$(echo "line $i" | far nc -N -w 5 $card 7)" = "line $i" ] || echo "line $i" >>wrong
+	done
+	check "$1" sh -c "! cat wrong"
+}
+head -c 200000 /dev/urandom >sent.16
+with 2 plain.yaml >shards.yaml
+check 'a device with a queue too few is refused, with the remedy' refused shards.yaml \
+	'2 shards want queues 0 to 1, counted from 0, and it has 1; `ethtool -L v1 rx 2 tx 2`'
+ip link del v1
+link 2
+begin shards.yaml
+check 'with two queues two shards have theirs' grep -q 'shard 1: xdp: st0: device v1, queue 1: ' stratad.log
+check 'the card answers' eventually 5 answers
+check 'a ping once' sh -c '! ip netns exec far ping -c 5 -i 0.05 -W 1 192.0.2.2 | grep -q DUP'
+exchange '32 connections and 16 datagrams get back what they sent'
+for i in 0 1; do
+	check "connections belong to shard $i" test "$(of_shard $i tcp passive_opens)" -gt 0
+done
+check 'each connection and each datagram to one' test "$(total tcp passive_opens) $(total udp in_datagrams)" = '32 16'
+check 'what was handed over arrived' test "$(total kernel shard_out)" -eq "$(total kernel shard_in)"
+check 'fragments are put together' far ping -q -c 3 -i 0.1 -W 1 -s 20000 $card
+check 'there is one program' test "$(ip link show v1 | grep -c 'prog/xdp')" -eq 1
+both_up() { [ "$(show interfaces --json | grep -o '"state": *"up"' | wc -l)" -eq 2 ]; }
+sed 's/      device: v1/&\n      backlog: 100/' shards.yaml >next.yaml
+cp next.yaml shards.yaml
+kill -HUP "$stratad_pid"
+check 'a reload changes all' eventually 5 sh -c "'$strata' --run-dir '$work/run' show options | grep -q 'backlog.* 100'"
+check 'and the card answers' eventually 5 answers
+ip link del v1
+check 'a device that goes is noticed' eventually 2 state_is 'no carrier'
+link 2
+check 'a new one of its name is taken by both' eventually 10 both_up
+check 'and answers' eventually 5 answers
+exchange 'connections and datagrams get back what they sent'
+check 'over one program' test "$(ip link show v1 | grep -c 'prog/xdp')" -eq 1
+end
+check 'which goes with the daemon' sh -c '! ip link show v1 | grep -q prog/xdp'
+begin shards.yaml
+kill -KILL "$stratad_pid"
+wait "$stratad_pid" 2>/dev/null
+stratad_pid=
+check 'and with one that is killed' eventually 2 sh -c '! ip link show v1 | grep -q prog/xdp'
+
+# Several interfaces of one stack on queues of one device.
+awk '{ print } /^    addresses:/ { print "  - name: st1\n    driver: xdp\n    options:\n      device: v1\n      queue: 1\n" \
+	"    addresses: [198.51.100.2/24]" }' plain.yaml >both.yaml
+begin both.yaml
+check 'an interface on each queue' grep -q 'st1: device v1, queue 1: ' stratad.log
+check 'is up' eventually 5 sh -c "'$strata' --run-dir '$work/run' show interfaces | grep -q '^st1: .*state up,'"
+cp plain.yaml both.yaml
+kill -HUP "$stratad_pid"
+check 'and one that is taken away' eventually 5 sh -c "! '$strata' --run-dir '$work/run' show interfaces | grep -q '^st1:'"
+check 'leaves the program to the other' attached
+end
+check 'which takes it along' sh -c '! ip link show v1 | grep -q prog/xdp'
+ip link del v1
+link
+
 # ---- bad input ----
 
 manifest queue=77 >queue.yaml
-check 'a queue that is not there is refused' refused queue.yaml 'device v1: '
+check 'a queue that is not there is refused' refused queue.yaml 'device v1: queue 77 is wanted, counted from 0, and it has 1'
 sed 's/device: v1/device: nothere/' plain.yaml >missing.yaml
 check 'and a device that is not there' refused missing.yaml 'device nothere: the host has none of that name'
 manifest frames=100 >odd.yaml

@@ -94,6 +94,12 @@ static int xdp_open_memory(struct xdp *xdp, struct strata_error *error)
 	if (area == MAP_FAILED)
 		return xdp_fail(xdp, error, "no memory for frames", -errno);
 	xdp->area = area;
+	/* libxdp sets positions in the rings only in part, and takes the rest to be zero: not those of a device
+	 * that went. */
+	memset(&xdp->fill, 0, sizeof(xdp->fill));
+	memset(&xdp->completion, 0, sizeof(xdp->completion));
+	memset(&xdp->rx, 0, sizeof(xdp->rx));
+	memset(&xdp->tx, 0, sizeof(xdp->tx));
 	result = xsk_umem__create(&xdp->umem, area, xdp->area_size, &xdp->fill, &xdp->completion, &config);
 	if (result < 0)
 		return xdp_fail(xdp, error, result == -EAFNOSUPPORT ?
