@@ -71,6 +71,7 @@ static int add_module(const struct loading *l, const struct config_module *entry
 		goto out_memory;
 	}
 	m->pub.log_level = level_of(l, name, &m->own_level);
+	m->pub.traced = stack->tracing;
 	while (*end != NULL)
 		end = &(*end)->next;
 	*end = m;

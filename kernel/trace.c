@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The packet's walk: records handed to all sinks, and addresses as text for them. */
 #include "trace.h"
+#include "registry.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -39,6 +40,17 @@ void trace_fini(struct kernel *k)
 
 /* ---- sinks ---- */
 
+/* Whether somebody listens is kept where a step asks. */
+static void set_tracing(struct kernel *k, bool tracing)
+{
+	struct module *m;
+
+	k->pub.tracing = tracing;
+	k->self.traced = tracing;
+	for (m = registry_walk(k, NULL); m != NULL; m = registry_walk(k, m))
+		m->pub.traced = tracing;
+}
+
 void strata_trace_sink_add(struct strata_stack *stack, struct strata_trace_sink *sink)
 {
 	struct strata_trace_sink **at = &kernel_of(stack)->trace->sinks;
@@ -50,7 +62,7 @@ void strata_trace_sink_add(struct strata_stack *stack, struct strata_trace_sink 
 	sink->next = NULL;
 	sink->added = true;
 	*at = sink;
-	stack->tracing = true;
+	set_tracing(kernel_of(stack), true);
 }
 
 void strata_trace_sink_remove(struct strata_stack *stack, struct strata_trace_sink *sink)
@@ -67,7 +79,7 @@ void strata_trace_sink_remove(struct strata_stack *stack, struct strata_trace_si
 		trace->turn = sink->next;
 	sink->next = NULL;
 	sink->added = false;
-	stack->tracing = trace->sinks != NULL;
+	set_tracing(kernel_of(stack), trace->sinks != NULL);
 }
 
 void strata_trace_attach(struct strata_stack *stack, strata_trace_fn *sink, void *ctx)

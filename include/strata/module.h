@@ -173,6 +173,7 @@ struct strata_instance {
 	uint32_t number;		/**< number it is bound to */
 	uint8_t log_level;		/**< enum strata_log_level: lines above it are not made */
 	bool running;			/**< started and not stopped */
+	bool traced;			/**< stack->tracing, at hand for each step */
 	void *config;			/**< config_size bytes filled from the manifest */
 	void *state;			/**< the module's own */
 	uint64_t *counters;		/**< counter_count */

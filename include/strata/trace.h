@@ -118,6 +118,17 @@ static inline bool strata_tracing(const struct strata_stack *stack)
 #endif
 }
 
+/** The same, asked by a module at its own instance: once for each step of each packet. */
+static inline bool strata_traced(const struct strata_instance *self)
+{
+#ifdef STRATA_TRACE_OFF
+	(void)self;
+	return false;
+#else
+	return strata_unlikely(self->traced);
+#endif
+}
+
 STRATA_API void strata_trace_emit(struct strata_instance *self, struct strata_pkt *pkt,
 				  const char *format, ...)
 	STRATA_PRINTF(3, 4) __attribute__((cold));
@@ -129,14 +140,14 @@ STRATA_API void strata_trace_emit_fields(struct strata_instance *self, struct st
  *  The arguments are evaluated only while someone listens. */
 #define strata_trace(self, pkt, ...) \
 	do { \
-		if (strata_tracing((self)->stack)) \
+		if (strata_traced(self)) \
 			strata_trace_emit((self), (pkt), __VA_ARGS__); \
 	} while (0)
 
 /** The same with what was read: `fields` is STRATA_FIELDS(…). The text may be "%s", "". */
 #define strata_trace_fields(self, pkt, fields, ...) \
 	do { \
-		if (strata_tracing((self)->stack)) \
+		if (strata_traced(self)) \
 			strata_trace_emit_fields((self), (pkt), fields, __VA_ARGS__); \
 	} while (0)
 

@@ -189,7 +189,7 @@ static enum strata_verdict ethernet_input(struct strata_instance *self, struct s
 	if (ethernet_parse(pkt, &h, &reason) != 0)
 		return strata_drop(self, pkt, reason);
 	pkt->link_offset = (uint16_t)strata_pkt_headroom(pkt);
-	if (strata_tracing(self->stack))
+	if (strata_traced(self))
 		trace_header(self, pkt, h);
 	if (strata_unlikely(h.tags != 0)) {
 		strata_count(self, ETHERNET_IN_TAGGED, h.tags);

@@ -201,7 +201,7 @@ enum strata_verdict ipv4_input(struct strata_instance *self, struct strata_iface
 
 	/* The TTL is not looked at: RFC 1122 3.2.1.7 forbids to discard for it what has arrived. */
 	wanted = check_addresses(self, iface, pkt, &h, &reason) == 0;
-	if (strata_tracing(self->stack))
+	if (strata_traced(self))
 		ipv4_trace_input(self, pkt, &h, wanted);
 	if (!wanted ||
 	    (h.size > IPV4_HEADER_SIZE && check_options(self, pkt, h.size, &reason) != 0))

@@ -77,7 +77,7 @@ static int send_one(struct strata_instance *self, const struct strata_dst *dst,
 	ipv4_emit(h, p);
 	pkt->network_offset = (uint16_t)strata_pkt_headroom(pkt);
 	pkt->iface = dst->iface;
-	if (strata_tracing(self->stack))
+	if (strata_traced(self))
 		ipv4_trace(self, pkt, h, "");
 	if (dst->kind == STRATA_DST_BROADCAST)
 		strata_count(self, IPV4_OUT_BROADCAST, 1);

@@ -676,7 +676,7 @@ enum strata_verdict tcp_input(struct strata_instance *self, struct strata_pkt *p
 	seg.unscaled = seg.dropped = false;
 	strata_count(self, TCP_COUNT_IN_SEGS, segments_of(&seg) - 1);
 	flow = strata_flow_find(pkt, seg.h.destination, seg.h.source);
-	if (strata_tracing(self->stack))
+	if (strata_traced(self))
 		tcp_trace_input(self, &seg, flow);
 	if (flow == NULL)
 		return closed_input(m, &seg);
