@@ -38,17 +38,67 @@ static int find_way(struct udp_socket *us, struct strata_tx *tx, struct strata_d
 	return strata_route_output(stack, &tx->dst, &tx->src, iface, dst, NULL);
 }
 
-static int emit(struct udp_socket *us, struct strata_pkt *pkt, const struct strata_tx *tx,
-		const struct strata_dst *dst, uint32_t count)
+/* A neighbour that is yet to be asked for keeps few packets, and one that failed is told of. */
+static bool is_resolved(const struct strata_neigh *neigh)
 {
-	const uint32_t length = strata_pkt_length(pkt);
+	return neigh == NULL || (neigh->state != STRATA_NEIGH_INCOMPLETE && neigh->state != STRATA_NEIGH_FAILED);
+}
+
+/* May datagrams of `length` bytes go there in a packet that the device cuts? Where somebody looks at what leaves,
+ * or a link loses some of it, each is to be seen and lost by itself; such a link does not cut. */
+static bool takes_joined(const struct strata_dst *dst, uint32_t length)
+{
+	return dst->kind == STRATA_DST_UNICAST && (dst->iface->caps & STRATA_CAP_SEG_DATAGRAM) != 0 &&
+	       (dst->iface->flags & (STRATA_IFACE_LOOPBACK | STRATA_IFACE_SNIFFED)) == 0 &&
+	       udp_segment_fits(dst, (uint16_t)length) == 0 && is_resolved(dst->neigh);
+}
+
+/* Sends `count` datagrams in one packet. Consumes. */
+static int send_packet(struct udp_socket *us, struct strata_pkt *pkt, const struct strata_tx *tx,
+		       const struct strata_dst *dst, uint32_t count)
+{
+	const uint32_t length = strata_pkt_length(pkt), size = us->waiting.length;
+	int err;
 
 	if (count > 1) {
+		strata_trace_fields(us->sock.transport, pkt, STRATA_SAID(STRATA_FIELD_UINT("datagrams", count),
+				    STRATA_FIELD_SIZE("size", size)),
+				    "%u datagrams leave as one packet", count);
 		pkt->seg_type = STRATA_SEG_DATAGRAM;
-		pkt->seg_size = us->waiting.length;
+		pkt->seg_size = (uint16_t)size;
 	}
-	return udp_emit(pkt, tx, us->sock.flow.key.local_port, us->waiting.port,
-			count > 1 || udp_checksum_partial(dst, length));
+	err = udp_emit(pkt, tx, us->sock.flow.key.local_port, us->waiting.port,
+		       count > 1 || udp_checksum_partial(dst, length));
+	if (err == 0)
+		return strata_network_output(dst, pkt, tx);
+	strata_pkt_free(pkt);
+	return err;
+}
+
+/* The same one by one: the way they take now has no device that may cut them, or somebody has begun to look, or
+ * they must be fragmented. Consumes. Returns 0 or the last error, of `*lost` datagrams. */
+static int send_each(struct udp_socket *us, struct strata_pkt *pkt, const struct strata_tx *tx,
+		     const struct strata_dst *dst, uint32_t *lost)
+{
+	const uint32_t length = strata_pkt_length(pkt), each = us->waiting.length;
+	uint32_t at, n;
+	int result = 0;
+
+	*lost = 0;
+	for (at = 0; at < length; at += n) {
+		struct strata_pkt *one;
+		int err;
+
+		n = length - at < each ? length - at : each;
+		one = strata_pkt_slice(pkt, at, n, HEADROOM);
+		err = one != NULL ? send_packet(us, one, tx, dst, 1) : -ENOBUFS;
+		if (err < 0) {
+			result = err;
+			(*lost)++;
+		}
+	}
+	strata_pkt_free(pkt);
+	return result;
 }
 
 /* Each of them was taken with success: what goes wrong now the next call tells. */
@@ -61,40 +111,32 @@ static void tell(struct udp_socket *us, int err, uint32_t count)
 
 void udp_join_leave_slow(struct udp_socket *us)
 {
-	struct strata_instance *self = us->sock.transport;
 	struct udp_waiting *waiting = &us->waiting;
 	struct strata_pkt *pkt = waiting->pkt;
 	const uint32_t count = (strata_pkt_length(pkt) + waiting->length - 1) / waiting->length;
 	struct strata_tx tx = waiting_tx(us);
 	struct strata_dst dst = us->way.dst;	/* borrows its references */
 	const bool valid = strata_dst_valid(us->sock.stack, &dst);
+	uint32_t lost = count;
 	int err = 0;
 
-	if (count > 1)
-		strata_trace_fields(self, pkt, STRATA_SAID(STRATA_FIELD_UINT("datagrams", count),
-			    STRATA_FIELD_SIZE("size", waiting->length)),
-			    "%u datagrams leave as one packet", count);
 	waiting->pkt = NULL;
 	strata_work_cancel(us->sock.stack, &waiting->leave);
 	if (strata_unlikely(!valid)) {
 		dst = (struct strata_dst){ 0 };
 		err = find_way(us, &tx, &dst);
 	}
-	if (err < 0) {
-		strata_drop(self, pkt, UDP_DROP_NO_WAY);
-	} else {
-		err = emit(us, pkt, &tx, &dst, count);
-		if (err < 0)
-			strata_pkt_free(pkt);
-		else
-			err = strata_network_output(&dst, pkt, &tx);
-	}
+	if (err < 0)
+		strata_drop(us->sock.transport, pkt, UDP_DROP_NO_WAY);
+	else if (count == 1 || strata_likely(takes_joined(&dst, waiting->length)))
+		err = send_packet(us, pkt, &tx, &dst, count);
+	else
+		err = send_each(us, pkt, &tx, &dst, &lost);
 	if (!valid)
 		strata_dst_release(&dst);
 	if (err < 0)
-		tell(us, err, count);
-	else
-		strata_count(self, UDP_COUNT_OUT_DATAGRAMS, count);
+		tell(us, err, lost);
+	strata_count(us->sock.transport, UDP_COUNT_OUT_DATAGRAMS, err < 0 ? count - lost : count);
 }
 
 static void leave(struct strata_stack *stack, struct strata_work *work)
@@ -119,24 +161,13 @@ static bool continues(const struct udp_socket *us, const struct udp_datagram *d)
 	       waiting->ttl == d->tx.ttl && waiting->tos == d->tx.tos && waiting->df == d->tx.df;
 }
 
-/* A neighbour that is yet to be asked for keeps few packets, and one that failed is told of. */
-static bool is_resolved(const struct strata_neigh *neigh)
-{
-	return neigh == NULL || (neigh->state != STRATA_NEIGH_INCOMPLETE && neigh->state != STRATA_NEIGH_FAILED);
-}
-
-/* May it be part of a packet that the device cuts? Where somebody looks at what leaves, or a link loses some of it,
- * each is to be seen and lost by itself; such a link does not cut. */
+/* May it be part of a packet that the device cuts? */
 static bool may_join(const struct udp_socket *us, const struct udp_datagram *d, int flags)
 {
 	const struct udp_config *config = us->sock.transport->config;
-	const struct strata_dst *dst = &us->way.dst;
 
-	return config->transmit_coalescing && dst->kind == STRATA_DST_UNICAST &&
-	       (dst->iface->caps & STRATA_CAP_SEG_DATAGRAM) != 0 &&
-	       (dst->iface->flags & (STRATA_IFACE_LOOPBACK | STRATA_IFACE_SNIFFED)) == 0 &&
-	       d->segment == 0 && d->stamps == 0 && (flags & MSG_ZEROCOPY) == 0 &&
-	       udp_segment_fits(dst, (uint16_t)d->length) == 0 && is_resolved(dst->neigh);
+	return config->transmit_coalescing && d->segment == 0 && d->stamps == 0 && (flags & MSG_ZEROCOPY) == 0 &&
+	       takes_joined(&us->way.dst, d->length);
 }
 
 /* Appends the payload to what waits. Returns false where memory is short: then it is as it was. */

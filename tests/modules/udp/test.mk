@@ -41,3 +41,10 @@ tests_modules_udp_test_udp_alone_SOURCES = \
 tests_modules_udp_test_udp_alone_CPPFLAGS = $(test_cppflags)
 tests_modules_udp_test_udp_alone_LDFLAGS = $(test_ldflags)
 tests_modules_udp_test_udp_alone_LDADD = $(test_libs)
+test_programs += tests/modules/udp/test_udp_way
+tests_modules_udp_test_udp_way_SOURCES = \
+	tests/modules/udp/test_udp_way.c \
+	tests/modules/udp/udp_device.h tests/modules/udp/udp_test.h
+tests_modules_udp_test_udp_way_CPPFLAGS = $(test_cppflags)
+tests_modules_udp_test_udp_way_LDFLAGS = $(test_ldflags)
+tests_modules_udp_test_udp_way_LDADD = $(test_libs)

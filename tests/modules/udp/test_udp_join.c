@@ -411,108 +411,6 @@ static void connecting_sends_what_waits(void **state)
 	device_free(dev);
 }
 
-/* ---- what happens to the way meanwhile ---- */
-
-static void send_and_bump(struct fixture *fx, int s, void *arg)
-{
-	send_burst(fx, s, arg);
-	strata_generation_bump(fx->stack);
-}
-
-static void a_way_that_is_found_again_serves(void **state)
-{
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
-	struct burst b = { .count = 10, .length = 64 };
-	unsigned int at = 0;
-	int s = udp_on(4000);
-
-	(void)state;
-	in_batch(fx, s, send_and_bump, &b);
-	expect_burst(dev, &b, &at);
-	assert_int_equal(dev->given, 2);
-	fx_setsockopt(fx, s, SOL_SOCKET, SO_BINDTOIFINDEX, (int)fx->iface->index);
-	device_reset(dev);
-	at = 0;
-	in_batch(fx, s, send_and_bump, &b);
-	expect_burst(dev, &b, &at);
-	fx_close(fx);
-	device_free(dev);
-}
-
-static void send_and_lose_the_address(struct fixture *fx, int s, void *arg)
-{
-	struct strata_prefix own;
-
-	send_burst(fx, s, arg);
-	assert_int_equal(strata_prefix_parse(fx->stack, "192.0.2.2", &own), 0);
-	assert_int_equal(strata_ifaddr_remove(fx->iface, &own.addr), 0);
-}
-
-static void without_a_way_they_are_dropped_and_the_next_call_tells(void **state)
-{
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
-	struct burst b = { .count = 10, .length = 64 };
-	int s = udp_on(4000);
-
-	(void)state;
-	in_batch(fx, s, send_and_lose_the_address, &b);
-	assert_int_equal(dev->count, 1);
-	assert_int_equal(fx_drops(fx, "udp", "no_way"), 1);
-	assert_int_equal(fx_counter(fx, "udp", "out_datagrams"), 1);
-	assert_int_equal(fx_counter(fx, "udp", "out_errors"), 9);
-	assert_int_equal(strata_events(fx->stack, s) & EPOLLERR, EPOLLERR);
-	assert_int_equal(fx_sendto(fx, s, "x", 1, PEER_IP, 7), -EINVAL);
-	fx_close(fx);
-	device_free(dev);
-}
-
-static void send_and_stop_the_link(struct fixture *fx, int s, void *arg)
-{
-	send_burst(fx, s, arg);
-	strata_iface_set_running(fx->iface, false);
-}
-
-static void an_interface_that_goes_down_takes_them_along(void **state)
-{
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
-	struct burst b = { .count = 10, .length = 64 };
-	int s = udp_on(4000);
-
-	(void)state;
-	in_batch(fx, s, send_and_stop_the_link, &b);
-	assert_int_equal(dev->count, 1);
-	assert_int_equal(fx_drops(fx, "udp", "no_way"), 1);
-	assert_int_equal(fx_sendto(fx, s, "x", 1, PEER_IP, 7), -ENETDOWN);
-	fx_close(fx);
-	device_free(dev);
-}
-
-static void send_and_disable(struct fixture *fx, int s, void *arg)
-{
-	struct strata_error error = { 0 };
-
-	send_burst(fx, s, arg);
-	assert_int_equal(strata_module_disable(fx->stack, "udp", &error), 0);
-}
-
-static void a_module_that_is_disabled_sends_what_waits(void **state)
-{
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
-	struct burst b = { .count = 10, .length = 64 };
-	int s = udp_on(4000);
-
-	(void)state;
-	in_batch(fx, s, send_and_disable, &b);
-	assert_int_equal(dev->count, 10);
-	assert_int_equal(fx_sendto(fx, s, "x", 1, PEER_IP, 7), -ENETDOWN);
-	fx_close(fx);
-	device_free(dev);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -529,10 +427,6 @@ int main(void)
 		cmocka_unit_test(shutting_down_sends_what_waits),
 		cmocka_unit_test(disconnecting_sends_what_waits_from_the_port_it_had),
 		cmocka_unit_test(connecting_sends_what_waits),
-		cmocka_unit_test(a_way_that_is_found_again_serves),
-		cmocka_unit_test(without_a_way_they_are_dropped_and_the_next_call_tells),
-		cmocka_unit_test(an_interface_that_goes_down_takes_them_along),
-		cmocka_unit_test(a_module_that_is_disabled_sends_what_waits),
 	};
 
 	return fx_main(tests);
