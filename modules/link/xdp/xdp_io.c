@@ -241,6 +241,9 @@ int xdp_io_flush(struct xdp *xdp)
 			strata_pkt_free(pkt);
 		}
 	} while (result == 0 && xdp->kick);
+	/* What the ring holds is still to be sent, by whatever comes next: where it is full nothing else would tell. */
+	if (result != 0)
+		xdp->kick = true;
 	switch (result) {
 	case 0:
 	case -EAGAIN:
@@ -253,8 +256,6 @@ int xdp_io_flush(struct xdp *xdp)
 	default:
 		return result;
 	}
-	if (result != 0)
-		xdp->kick = true;
 	if ((result != 0 || xdp->waiting.count != 0) && !strata_timer_pending(&xdp->resend)) {
 		strata_count(xdp->iface->driver, XDP_COUNTER_BACK_PRESSURE, 1);
 		strata_timer_start(stack, &xdp->resend, strata_now(stack) + XDP_RESEND_PAUSE);

@@ -6,6 +6,6 @@ tests_modules_xdp_test_rings_SOURCES = \
 	modules/link/xdp/xdp_io.c
 tests_modules_xdp_test_rings_CPPFLAGS = $(test_cppflags) -I$(top_srcdir)/modules/link/xdp
 tests_modules_xdp_test_rings_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS) $(XDP_CFLAGS)
-tests_modules_xdp_test_rings_LDFLAGS = $(test_ldflags)
+tests_modules_xdp_test_rings_LDFLAGS = $(test_ldflags) -Wl,--wrap=sendto
 tests_modules_xdp_test_rings_LDADD = $(test_libs)
 endif

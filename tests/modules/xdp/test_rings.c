@@ -5,6 +5,7 @@
  */
 #include "device.h"
 
+#include <errno.h>
 #include <linux/if_xdp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -39,6 +40,18 @@ int xsk_socket__fd(const struct xsk_socket *socket)
 	const int *fd = (const void *)socket;
 
 	return *fd;
+}
+
+ssize_t __real_sendto(int fd, const void *bytes, size_t length, int flags, const struct sockaddr *to, socklen_t size);
+ssize_t __wrap_sendto(int fd, const void *bytes, size_t length, int flags, const struct sockaddr *to, socklen_t size);
+
+/* A negative descriptor: the host refuses so. */
+ssize_t __wrap_sendto(int fd, const void *bytes, size_t length, int flags, const struct sockaddr *to, socklen_t size)
+{
+	if (fd >= 0)
+		return __real_sendto(fd, bytes, length, flags, to, size);
+	errno = -fd;
+	return -1;
 }
 
 static struct xsk_ring_prod producer(struct shared_ring *ring)
@@ -393,6 +406,38 @@ static void what_waits_is_dropped_when_the_device_goes(void **state)
 	fx_close(fx);
 }
 
+/* As a driver does while it resets its device: nobody is told that it is down. */
+static void what_a_device_that_is_down_refused_is_sent_when_it_is_up(void **state)
+{
+	struct fixture *fx = fx_open(.modules = MODULES);
+	struct rig *rig = rig_open(fx);
+	unsigned int i;
+	int fd = rig->fd;
+
+	(void)state;
+	rig->tx.flags = XDP_RING_NEED_WAKEUP;
+	for (i = 0; i < HALF; i++)
+		xdp_io_send(&rig->xdp, fx_numbered(fx, i));
+	rig->fd = -ENETDOWN;
+	assert_int_equal(xdp_io_flush(&rig->xdp), -EIO);
+	xdp_io_send(&rig->xdp, fx_numbered(fx, i++));
+	xdp_io_send(&rig->xdp, fx_numbered(fx, i++));
+	assert_int_equal(xdp_io_flush(&rig->xdp), -EIO);
+	assert_int_equal(rig->xdp.waiting.count, 2);
+	rig->fd = fd;
+	i = (unsigned int)fx_counter(fx, "xdp", "wakeups");
+	assert_int_equal(xdp_io_flush(&rig->xdp), 0);
+	assert_int_equal(fx_counter(fx, "xdp", "wakeups"), i + 1);
+	for (i = 0; i < HALF; i++)
+		host_sends(rig, i);
+	assert_int_equal(xdp_io_flush(&rig->xdp), 0);
+	host_sends(rig, i++);
+	host_sends(rig, i++);
+	assert_int_equal(rig->xdp.waiting.count, 0);
+	rig_close(rig);
+	fx_close(fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -406,6 +451,7 @@ int main(void)
 		cmocka_unit_test(a_place_that_was_not_sent_from_is_not_sent_from),
 		cmocka_unit_test(what_no_frame_holds_is_too_big),
 		cmocka_unit_test(what_waits_is_dropped_when_the_device_goes),
+		cmocka_unit_test(what_a_device_that_is_down_refused_is_sent_when_it_is_up),
 	};
 
 	return fx_main(tests);
