@@ -163,8 +163,12 @@ int packet_tx_resend(struct packet *packet)
 			continue;
 		}
 		result = packet_tx_end(packet, pkt, result, reason);
-		if (result < 0)
+		if (result < 0) {
+			/* Of a device that is up again when it is looked at nobody else would tell. */
+			strata_timer_start(packet->iface->stack, &packet->resend,
+					   strata_now(packet->iface->stack) + PACKET_RESEND_PAUSE);
 			return result;
+		}
 	}
 	strata_watch_set(packet->iface->stack, &packet->watch, EPOLLIN);
 	return 0;

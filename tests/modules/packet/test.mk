@@ -6,7 +6,7 @@ tests_modules_packet_test_frames_SOURCES = \
 	modules/link/packet/packet_tx.c
 tests_modules_packet_test_frames_CPPFLAGS = $(test_cppflags) -I$(top_srcdir)/modules/link/packet
 tests_modules_packet_test_frames_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS)
-tests_modules_packet_test_frames_LDFLAGS = $(test_ldflags)
+tests_modules_packet_test_frames_LDFLAGS = $(test_ldflags) -Wl,--wrap=sendmsg
 tests_modules_packet_test_frames_LDADD = $(test_libs)
 
 test_programs += tests/modules/packet/test_filter

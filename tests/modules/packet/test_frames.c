@@ -6,6 +6,7 @@
  */
 #include "device.h"
 
+#include <errno.h>
 #include <linux/if_packet.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -26,6 +27,18 @@ struct rig {
 	uint8_t *ring;
 	unsigned int filled;			/* slot that the host fills next */
 };
+
+ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
+
+/* A negative descriptor: the host refuses so. */
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	if (fd >= 0)
+		return __real_sendmsg(fd, message, flags);
+	errno = -fd;
+	return -1;
+}
 
 static struct rig *rig_open(struct fixture *fx)
 {
@@ -405,6 +418,36 @@ static void what_waits_is_dropped_when_the_device_goes(void **state)
 	fx_close(fx);
 }
 
+/* Down and up again before anybody has looked. */
+static void what_waits_is_offered_again_after_a_device_was_down(void **state)
+{
+	struct fixture *fx = fx_open(.modules = MODULES);
+	struct rig *rig = rig_open(fx);
+	struct virtio_net_hdr vnet;
+	uint8_t frame[2048];
+	unsigned int i;
+	int fd = rig->packet.fd;
+
+	(void)state;
+	rig->packet.fd = -ENOBUFS;
+	for (i = 0; i < 3; i++)
+		assert_int_equal(packet_tx_send(&rig->packet, fx_numbered(fx, i)), 0);
+	rig->packet.fd = -ENETDOWN;
+	strata_timer_stop(fx->stack, &rig->packet.resend);
+	assert_int_equal(packet_tx_resend(&rig->packet), -EIO);
+	assert_int_equal(rig->packet.tx.count, 2);
+	assert_true(strata_timer_pending(&rig->packet.resend));
+	rig->packet.fd = fd;
+	assert_int_equal(packet_tx_resend(&rig->packet), 0);
+	for (i = 1; i < 3; i++) {
+		assert_int_equal(fx_device_reads(&rig->device, &vnet, frame, sizeof(frame)), 1000);
+		assert_int_equal(strata_get_be16(frame + 14), i);
+	}
+	strata_timer_stop(fx->stack, &rig->packet.resend);
+	rig_close(rig);
+	fx_close(fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -420,6 +463,7 @@ int main(void)
 		cmocka_unit_test(a_super_packet_leaves_whole_with_its_checksum_open),
 		cmocka_unit_test(what_the_device_does_not_take_waits_in_order),
 		cmocka_unit_test(what_waits_is_dropped_when_the_device_goes),
+		cmocka_unit_test(what_waits_is_offered_again_after_a_device_was_down),
 	};
 
 	return fx_main(tests);
