@@ -223,6 +223,45 @@ static void who_begins_to_look_sees_each_of_what_waits(void **state)
 	device_free(dev);
 }
 
+struct failing {
+	struct watching watching;
+	uint64_t at;
+};
+
+static void send_watch_and_fail(struct fixture *fx, int s, void *arg)
+{
+	struct failing *f = arg;
+
+	send_and_watch(fx, s, &f->watching);
+	fx_fail_at(fx, f->at, false);
+}
+
+static void short_memory_costs_one_of_those_that_leave_one_by_one(void **state)
+{
+	unsigned int lost = 0;
+
+	(void)state;
+	for (uint64_t at = 1; at <= 20; at++) {
+		struct fixture *fx = join_open(.uncached = true);
+		struct device *dev = device_on(fx);
+		struct failing f = { { .burst = { .count = 10, .length = 64 } }, at };
+		int s = udp_on(4000);
+
+		in_batch(fx, s, send_watch_and_fail, &f);
+		fx_fail_at(fx, 0, false);
+		assert_in_range(dev->count, 9, 10);
+		assert_int_equal(fx_counter(fx, "udp", "out_datagrams"), dev->count);
+		assert_int_equal(fx_counter(fx, "udp", "out_errors"), 10 - dev->count);
+		lost += 10 - dev->count;
+		/* As of one that is sent alone: only who asked for it is told. */
+		assert_int_equal(fx_sendto(fx, s, "x", 1, PEER_IP, 7), 1);
+		strata_iface_set_sniffer(fx->iface, NULL, NULL);
+		fx_close(fx);
+		device_free(dev);
+	}
+	assert_true(lost != 0);
+}
+
 static void send_and_become_the_peer(struct fixture *fx, int s, void *arg)
 {
 	struct strata_prefix peer;
@@ -339,6 +378,7 @@ int main(void)
 		cmocka_unit_test(what_must_not_be_fragmented_is_told_of),
 		cmocka_unit_test(what_still_fits_leaves_together),
 		cmocka_unit_test(who_begins_to_look_sees_each_of_what_waits),
+		cmocka_unit_test(short_memory_costs_one_of_those_that_leave_one_by_one),
 		cmocka_unit_test(what_turns_out_to_be_for_this_host_arrives_one_by_one),
 		cmocka_unit_test(for_a_neighbour_that_was_forgotten_each_waits_by_itself),
 		cmocka_unit_test(closing_without_a_way_tells_nobody),
