@@ -238,5 +238,7 @@ struct strata_instance *registry_transport(struct kernel *k, uint8_t number);
  * are bound before the first is started, and each until it is disabled. */
 struct strata_instance *registry_next(struct kernel *k, enum strata_kind kind,
 				      const struct strata_instance *after);
+/* Tells every module's instance whether somebody listens to its steps. */
+void registry_set_traced(struct kernel *k, bool traced);
 
 #endif

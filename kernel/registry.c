@@ -111,6 +111,14 @@ static bool answers(const struct registry *r, const struct module *m)
 	return m->bound && (m->pub.running || r->checking);
 }
 
+void registry_set_traced(struct kernel *k, bool traced)
+{
+	struct module *m = k->registry != NULL ? k->registry->modules : NULL;
+
+	for (; m != NULL; m = m->next)
+		m->pub.traced = traced;
+}
+
 struct strata_instance *strata_instance_by_number(struct strata_stack *stack, enum strata_kind kind,
 						  uint32_t number)
 {

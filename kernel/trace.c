@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The packet's walk: records handed to all sinks, and addresses as text for them. */
 #include "trace.h"
-#include "registry.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -43,12 +42,9 @@ void trace_fini(struct kernel *k)
 /* Whether somebody listens is kept where a step asks. */
 static void set_tracing(struct kernel *k, bool tracing)
 {
-	struct module *m;
-
 	k->pub.tracing = tracing;
 	k->self.traced = tracing;
-	for (m = registry_walk(k, NULL); m != NULL; m = registry_walk(k, m))
-		m->pub.traced = tracing;
+	registry_set_traced(k, tracing);
 }
 
 void strata_trace_sink_add(struct strata_stack *stack, struct strata_trace_sink *sink)

@@ -6,7 +6,6 @@
 #ifndef STRATA_INET4_H
 #define STRATA_INET4_H
 
-#include <endian.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -24,11 +23,9 @@ STRATA_BEGIN_DECLS
  *  written in place and in whole words, so that it can be read at once. */
 static inline void strata_inet4_read(struct strata_addr *out, const void *bytes)
 {
-	uint32_t value;
-	uint64_t word;
+	uint64_t word = 0;
 
-	memcpy(&value, bytes, sizeof(value));
-	word = htole64((uint64_t)le32toh(value));	/* zeros behind it in memory */
+	memcpy(&word, bytes, STRATA_INET4_LENGTH);
 	out->family = STRATA_INET4_FAMILY;
 	out->length = STRATA_INET4_LENGTH;
 	out->reserved = 0;

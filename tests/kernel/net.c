@@ -411,6 +411,15 @@ struct strata_instance *registry_next(struct kernel *k, enum strata_kind kind,
 	return NULL;
 }
 
+void registry_set_traced(struct kernel *k, bool traced)
+{
+	struct net *net = net_of(k);
+	size_t i;
+
+	for (i = 0; i < STRATA_COUNT(modules); i++)
+		net->instances[i].traced = traced;
+}
+
 struct strata_instance *strata_instance_by_number(struct strata_stack *stack, enum strata_kind kind,
 						  uint32_t number)
 {
