@@ -134,6 +134,14 @@ void tcp_wake_writer(struct tcp_sock *tp)
 	}
 }
 
+/* RFC 5681 section 2: nothing new in any other field, while something is outstanding; or RFC 8985 7.4.2, the answer
+ * to a tail loss probe is. */
+static bool duplicate(const struct tcp_sock *tp, const struct tcp_segment *seg)
+{
+	return seg->length == 0 && (seg->h.flags & (TCP_SYN | TCP_FIN)) == 0 &&
+	       (tp->snd_una != tp->snd_nxt || (tp->flight != NULL && tp->flight->tlp_pending));
+}
+
 /* Of what was sent: text came, or room for more. */
 static bool says_nothing(const struct tcp_sock *tp, const struct tcp_segment *seg,
 			 const struct tcp_ack_event *event)
@@ -150,9 +158,7 @@ void tcp_ack(struct tcp_sock *tp, const struct tcp_segment *seg)
 	tp->last_ack_ms = tcp_ms(event.now);
 	tp->probes = 0;
 	window_changed = update_window(tp, seg);
-	/* RFC 5681 section 2: a duplicate has nothing new in any field. */
-	event.duplicate = event.acked == 0 && seg->length == 0 && !window_changed &&
-			  (seg->h.flags & (TCP_SYN | TCP_FIN)) == 0 && tp->snd_una != tp->snd_nxt;
+	event.duplicate = event.acked == 0 && !window_changed && duplicate(tp, seg);
 	if (!says_nothing(tp, seg, &event))
 		take_in(tp, seg, &event);
 	if (event.acked != 0) {

@@ -308,6 +308,29 @@ static void a_lost_tail_is_probed_after_two_round_trips(void **state)
 	fx_close(fx);
 }
 
+/* RFC 8985 7.4.2, of a peer that sends no DSACK: nothing is in flight any more when the probe's copy is answered. */
+static void a_plain_duplicate_tells_that_the_probe_was_needless(void **state)
+{
+	struct fixture *fx = fx_open();
+	int s = with_sack(fx);
+	unsigned int before;
+
+	(void)state;
+	send_pattern(fx, s, 0, 1000);
+	expect_segments(fx, 1, 1);
+	fx_advance(fx, 1);
+	rx(ACK, .ack = 1001);
+	send_pattern(fx, s, 1000, 5000);
+	expect_segments(fx, 1001, 5);
+	expect_tx(ACK, .seq = 5001, .len = MSS, .within = 20);
+	rx(ACK, .ack = 6001);
+	before = cwnd_of(fx, s);
+	rx(ACK, .ack = 6001);
+	expect_silence(1000);
+	assert_int_equal(cwnd_of(fx, s), before);
+	fx_close(fx);
+}
+
 static void the_loss_of_the_only_ack_does_not_wait_for_the_timer(void **state)
 {
 	struct fixture *fx = fx_open();
@@ -373,6 +396,7 @@ int main(void)
 		cmocka_unit_test(sack_blocks_on_an_old_ack_are_used),
 		cmocka_unit_test(a_lost_fin_is_sent_again),
 		cmocka_unit_test(a_lost_tail_is_probed_after_two_round_trips),
+		cmocka_unit_test(a_plain_duplicate_tells_that_the_probe_was_needless),
 		cmocka_unit_test(the_loss_of_the_only_ack_does_not_wait_for_the_timer),
 		cmocka_unit_test(a_lost_retransmission_is_repaired_without_the_timer),
 	};
