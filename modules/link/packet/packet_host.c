@@ -86,7 +86,7 @@ void packet_host_warn(const struct packet *packet)
 	if (getifaddrs(&all) < 0)
 		return;
 	for (one = all; one != NULL; one = one->ifa_next) {
-		uint8_t length;
+		uint8_t length = 0;
 		const void *bytes = one->ifa_addr != NULL ?
 				    packet_address_bytes(one->ifa_addr, &length) : NULL;
 

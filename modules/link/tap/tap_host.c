@@ -272,7 +272,7 @@ out_close:
 bool tap_host_up(const struct tap *tap)
 {
 	uint8_t mac[6];
-	bool up;
+	bool up = true;
 	int mtu;
 
 	return tap_query(tap, &mtu, &up, mac) < 0 || up;

@@ -110,7 +110,7 @@ static struct strata_pkt *xdp_rx_frame(struct xdp *xdp, uint64_t addr, uint32_t 
 unsigned int xdp_io_receive(struct xdp *xdp)
 {
 	struct strata_pkt_queue batch = { 0 };
-	uint32_t index, i, n = xsk_ring_cons__peek(&xdp->rx, XDP_BATCH, &index);
+	uint32_t index = 0, i, n = xsk_ring_cons__peek(&xdp->rx, XDP_BATCH, &index);
 	struct strata_pkt *pkt;
 
 	for (i = 0; i < n; i++) {
@@ -150,7 +150,7 @@ void xdp_io_purge(struct xdp *xdp)
 /* Takes back the frames that the host has sent. */
 static void xdp_reclaim(struct xdp *xdp)
 {
-	uint32_t index, i, n = xsk_ring_cons__peek(&xdp->completion, xdp->half - xdp->free_count, &index);
+	uint32_t index = 0, i, n = xsk_ring_cons__peek(&xdp->completion, xdp->half - xdp->free_count, &index);
 
 	for (i = 0; i < n; i++) {
 		const uint64_t addr = *xsk_ring_cons__comp_addr(&xdp->completion, index + i);
