@@ -407,31 +407,6 @@ int tcp_xmit(struct tcp_sock *tp, uint32_t seq, uint32_t length, uint8_t flags)
 
 /* ---- what may be sent ---- */
 
-/* After an idle time of more than an RTO the window says nothing of the path any more (RFC 5681 4.1;
- * halved for each RTO, as Linux). */
-static void restart_window(struct tcp_sock *tp)
-{
-	const struct strata_congestion_ops *ops;
-	uint64_t idle;
-	uint32_t restart;
-
-	if (tp->snd_una != tp->snd_nxt || tp->data_segs_out == 0)
-		return;
-	idle = (uint64_t)(tcp_ms(tcp_now(tp)) - tp->last_sent_ms) * STRATA_MS;
-	if (strata_likely(idle <= tp->rto))
-		return;
-	ops = tcp_cc(tp);
-	if (ops != NULL && ops->restart != NULL) {
-		ops->restart(&tp->cc, idle);
-		return;
-	}
-	/* As Linux: what the path took before is remembered, so that slow start finds back. */
-	tp->cc.ssthresh = tcp_max32(tp->cc.ssthresh, tp->cc.cwnd - tp->cc.cwnd / 4);
-	restart = (uint32_t)tcp_module_of(tp)->config->initial_window * tp->cc.mss;
-	for (; idle > tp->rto && tp->cc.cwnd > restart; idle -= tp->rto)
-		tp->cc.cwnd = tcp_max32(tp->cc.cwnd / 2, restart);
-}
-
 /* May a last segment below the MSS leave (RFC 9293 3.7.4, in Minshall's version, which Linux uses)? */
 static bool nagle_allows(const struct tcp_sock *tp)
 {
@@ -473,6 +448,31 @@ static uint32_t new_length(struct tcp_sock *tp, uint32_t room)
 		return nagle_allows(tp) ? length : 0;
 	/* RFC 9293 3.8.6.2.1 (3): a segment below MSS for half of the largest window ever seen. */
 	return length == window && length >= tp->max_snd_wnd / 2 ? length : 0;
+}
+
+/* After an idle time of more than an RTO the window says nothing of the path any more (RFC 5681 4.1;
+ * halved for each RTO, as Linux). Once, when something leaves: what Nagle's rules or CORK hold is idle still. */
+static void restart_window(struct tcp_sock *tp)
+{
+	const struct strata_congestion_ops *ops;
+	uint64_t idle;
+	uint32_t restart;
+
+	if (tp->snd_una != tp->snd_nxt || tp->data_segs_out == 0)
+		return;
+	idle = (uint64_t)(tcp_ms(tcp_now(tp)) - tp->last_sent_ms) * STRATA_MS;
+	if (strata_likely(idle <= tp->rto) || new_length(tp, tcp_segment_room(tp)) == 0)
+		return;
+	ops = tcp_cc(tp);
+	if (ops != NULL && ops->restart != NULL) {
+		ops->restart(&tp->cc, idle);
+		return;
+	}
+	/* As Linux: what the path took before is remembered, so that slow start finds back. */
+	tp->cc.ssthresh = tcp_max32(tp->cc.ssthresh, tp->cc.cwnd - tp->cc.cwnd / 4);
+	restart = (uint32_t)tcp_module_of(tp)->config->initial_window * tp->cc.mss;
+	for (; idle > tp->rto && tp->cc.cwnd > restart; idle -= tp->rto)
+		tp->cc.cwnd = tcp_max32(tp->cc.cwnd / 2, restart);
 }
 
 /* Does the FIN go with, or after, what was sent? RFC 9293 3.10.4: once all data has been. */

@@ -414,6 +414,41 @@ static void the_window_is_halved_for_each_timeout_of_idleness(void **state)
 	fx_close(fx);
 }
 
+static unsigned int cwnd_of(struct fixture *fx, int s)
+{
+	struct tcp_info info;
+	socklen_t length = sizeof(info);
+
+	assert_int_equal(strata_getsockopt(fx->stack, s, IPPROTO_TCP, TCP_INFO, &info, &length), 0);
+	return info.tcpi_snd_cwnd;
+}
+
+/* RFC 5681 4.1 speaks of sending after the idle time: each look at what may not leave yet is none. */
+static void what_cork_holds_does_not_cut_the_window(void **state)
+{
+	struct fixture *fx = fx_open();
+	int s = connected(fx), on = 1, off = 0;
+	unsigned int i, sent = 0, grown;
+
+	(void)state;
+	while ((grown = cwnd_of(fx, s)) < 40) {
+		send_pattern(fx, s, sent, grown * MSS);
+		fx_discard(fx);
+		sent += grown * MSS;
+		rx(ACK, .ack = 1 + sent);
+	}
+	assert_int_equal(strata_setsockopt(fx->stack, s, IPPROTO_TCP, TCP_CORK, &on, sizeof(on)), 0);
+	fx_advance(fx, 300);
+	for (i = 0; i < 3; i++, sent += 10)
+		send_pattern(fx, s, sent, 10);
+	expect_silence(0);
+	assert_int_equal(cwnd_of(fx, s), grown);
+	assert_int_equal(strata_setsockopt(fx->stack, s, IPPROTO_TCP, TCP_CORK, &off, sizeof(off)), 0);
+	expect_tx(ACK, .len = 30);
+	assert_int_equal(cwnd_of(fx, s), grown / 2);
+	fx_close(fx);
+}
+
 static void dividing_acks_opens_the_window_no_faster(void **state)
 {
 	struct fixture *fx = fx_open();
@@ -486,6 +521,7 @@ int main(void)
 		cmocka_unit_test(fragmentation_needed_lowers_the_mss_and_sends_again),
 		cmocka_unit_test(unreachables_do_not_end_an_established_connection),
 		cmocka_unit_test(the_window_is_halved_for_each_timeout_of_idleness),
+		cmocka_unit_test(what_cork_holds_does_not_cut_the_window),
 		cmocka_unit_test(dividing_acks_opens_the_window_no_faster),
 		cmocka_unit_test(a_large_write_leaves_in_full_segments_but_the_last),
 	};
