@@ -69,6 +69,9 @@ write_manifest() {
 	case " $* " in *' ipv4 '*) printf '    addresses: [192.0.2.2/24]\n' ;; esac
 }
 
+# with_shards SHARDS MANIFEST: the manifest with so many shards.
+with_shards() { sed "s/^strata: 1\$/&\nstack:\n  shards: $1/" "$2"; }
+
 # stratad_start MANIFEST [ARGUMENT…]: starts it and returns when it is ready, 1 when it ends before. Its
 # output goes to $work/stratad.log, its number to $stratad_pid, its run directory is $work/run.
 stratad_start() {

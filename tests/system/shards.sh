@@ -13,16 +13,13 @@ echoes() { [ "$(echo "$1" | timeout 5 nc -N $card 7)" = "$1" ]; }
 udp_echoes() { [ "$(echo "$1" | timeout 5 nc -u -w 1 $card 7)" = "$1" ]; }
 total() { of counters "[.[] | select(.counter == \"$1\") | .value] | add"; }
 
-# with SHARDS MANIFEST: the manifest with so many shards.
-with() { sed "s/^strata: 1\$/&\nstack:\n  shards: $1/" "$2"; }
-
 write_manifest arp ipv4 'icmp echo_broadcast=true' udp cubic tcp 'echo udp=7 tcp=7' metrics >one.yaml
-with 3 one.yaml >three.yaml
+with_shards 3 one.yaml >three.yaml
 
 # ---- what cannot be ----
 
 for n in 0 65 -1 many; do
-	with "$n" one.yaml >bad.yaml
+	with_shards "$n" one.yaml >bad.yaml
 	"$stratad" --check -c bad.yaml >out 2>&1
 	check "shards: $n is refused with status 2" test $? -eq 2
 	check 'and with what can be' grep -q 'bad.yaml:3:11: "shards": expected a number from 1 to 64' out

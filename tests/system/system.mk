@@ -1,5 +1,5 @@
 # System tests: the daemon against Linux and real programs.
-EXTRA_DIST += tests/system/complete.bash tests/system/complete.zsh tests/system/lib.sh
+EXTRA_DIST += tests/system/complete.bash tests/system/complete.zsh tests/system/lib.sh tests/system/veth.sh
 
 check_PROGRAMS += tests/system/stream tests/system/opener tests/system/datagrams
 tests_system_datagrams_SOURCES = tests/system/datagrams.c

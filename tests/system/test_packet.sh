@@ -4,14 +4,10 @@
 # when the device goes down, goes away, or is not to be had.
 
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/veth.sh"
 needs ping ip nc curl tcpdump
 
 # The daemon is in this namespace, on v1; the host it talks to is in another, on v0.
-card=192.0.2.2
-far() { ip netns exec far "$@"; }
-answers() { far ping -q -c 1 -W 1 $card; }
-show() { "$strata" --run-dir "$work/run" show "$@"; }
-state_is() { show interfaces | grep -q "^st0: .*state $1,"; }
 counter() { show counters packet | awk -v name="$1" '$2 == name { n = $3 } END { print n + 0 }'; }
 drops() { show drops | grep -c '^packet'; }
 
@@ -20,20 +16,8 @@ link() {
 		far ip addr add 192.0.2.1/24 dev v0 && far ip link set v0 up && ip link set v1 up
 }
 
-# manifest [DEVICE [OPTION…]]: a stack on a device, without the host's end that lib.sh writes for tap.
-manifest() {
-	device=${1:-v1}
-	shift
-	write_manifest | sed "s/name: tap/name: packet/; s/driver: tap/driver: packet/; /host:/d
-		s|device: .*|device: $device|" | awk -v more="$*" '{ print } /device:/ {
-			n = split(more, option, " ")
-			for (i = 1; i <= n; i++) { split(option[i], a, "="); print "      " a[1] ": " a[2] } }'
-}
-
-refused() {
-	"$stratad" -c "$1" --run-dir run2 >refused 2>&1 && return 1
-	grep -q "$2" refused
-}
+# manifest [DEVICE [OPTION…]]
+manifest() { manifest_on packet "${@:-v1}"; }
 
 ip netns add far 2>/dev/null || {
 	skip 'the packet driver' 'no named namespaces here'
@@ -163,32 +147,8 @@ end
 
 # ---- several shards ----
 
-with() { sed "s/^strata: 1\$/&\nstack:\n  shards: $1/" "$2"; }
-# of_shard SHARD MODULE NAME: a counter of one.
-of_shard() {
-	show counters "$2" --shard "$1" | awk -v name="$3" '$2 == name { n = $3 } END { print n + 0 }'
-}
-# exchange NAME: 16 connections and 16 datagrams at a time, each of which gets back what it sent; then 16
-# connections more.
-exchange() {
-	rm -f wrong
-	pids=
-	for i in $(seq 16); do
-		(far nc -N -w 10 $card 7 <sent.16 | cmp -s - sent.16 || echo "connection $i" >>wrong) &
-		pids="$pids $!"
-		([ "$(echo "datagram $i" | far nc -u -w 1 $card 7)" = "datagram $i" ] || echo "datagram $i" >>wrong) &
-		pids="$pids $!"
-	done
-	# shellcheck disable=SC2086
-	wait $pids
-	for i in $(seq 16); do
-		[ "$(echo "line $i" | far nc -N -w 5 $card 7)" = "line $i" ] || echo "line $i" >>wrong
-	done
-	check "$1" sh -c "! cat wrong"
-}
-head -c 200000 /dev/urandom >sent.16
 
-with 2 plain.yaml >shards.yaml
+with_shards 2 plain.yaml >shards.yaml
 begin shards.yaml
 check 'with two shards there are two threads' test "$(ls "/proc/$stratad_pid/task" | wc -l)" -eq 2
 check 'and two sockets' test "$(wc -l </proc/net/packet)" -eq 3
@@ -252,7 +212,7 @@ check 'nor what it was asked for' sh -c '! ip -d link show v1 | grep -qE "promis
 
 # A group's hash knows no owners: what is another shard's is handed over.
 manifest v1 fanout=9 >group.yaml
-with 2 group.yaml >shards.yaml
+with_shards 2 group.yaml >shards.yaml
 begin shards.yaml
 check 'shards in a group answer' eventually 5 answers
 exchange 'connections and datagrams get back what they sent'

@@ -4,13 +4,9 @@
 # is killed, and what is refused.
 
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/veth.sh"
 needs ping ip nc ethtool
 
-card=192.0.2.2
-far() { ip netns exec far "$@"; }
-answers() { far ping -q -c 1 -W 1 $card; }
-show() { "$strata" --run-dir "$work/run" show "$@"; }
-state_is() { show interfaces | grep -q "^st0: .*state $1,"; }
 attached() { ip link show v1 | grep -q 'prog/xdp'; }
 
 # link [QUEUES]: a veth leaves checksums open for whoever needs none; here nobody would complete them.
@@ -21,17 +17,7 @@ link() {
 }
 
 # manifest [OPTION…]
-manifest() {
-	write_manifest | sed "s/name: tap/name: xdp/; s/driver: tap/driver: xdp/; /host:/d
-		s|device: .*|device: v1|" | awk -v more="$*" '{ print } /device:/ {
-			n = split(more, option, " ")
-			for (i = 1; i <= n; i++) { split(option[i], a, "="); print "      " a[1] ": " a[2] } }'
-}
-
-refused() {
-	"$stratad" -c "$1" --run-dir run2 >refused 2>&1 && return 1
-	grep -q "$2" refused
-}
+manifest() { manifest_on xdp v1 "$@"; }
 
 if ! "$strata" module info xdp >/dev/null 2>&1; then
 	skip 'the XDP driver' 'built without libxdp'
@@ -122,30 +108,9 @@ end
 
 # ---- several shards ----
 
-with() { sed "s/^strata: 1\$/&\nstack:\n  shards: $1/" "$2"; }
 # total MODULE NAME: a counter of both shards.
-of_shard() {
-	show counters "$2" --shard "$1" | awk -v name="$3" '$2 == name { n = $3 } END { print n + 0 }'
-}
 total() { echo $(($(of_shard 0 "$1" "$2") + $(of_shard 1 "$1" "$2"))); }
-exchange() {
-	rm -f wrong
-	pids=
-	for i in $(seq 16); do
-		(far nc -N -w 10 $card 7 <sent.16 | cmp -s - sent.16 || echo "connection $i" >>wrong) &
-		pids="$pids $!"
-		([ "$(echo "datagram $i" | far nc -u -w 1 $card 7)" = "datagram $i" ] || echo "datagram $i" >>wrong) &
-		pids="$pids $!"
-	done
-	# shellcheck disable=SC2086
-	wait $pids
-	for i in $(seq 16); do
-		[ "$(echo "line $i" | far nc -N -w 5 $card 7)" = "line $i" ] || echo "line $i" >>wrong
-	done
-	check "$1" sh -c "! cat wrong"
-}
-head -c 200000 /dev/urandom >sent.16
-with 2 plain.yaml >shards.yaml
+with_shards 2 plain.yaml >shards.yaml
 check 'a device with a queue too few is refused, with the remedy' refused shards.yaml \
 	'2 shards want queues 0 to 1, counted from 0, and it has 1; `ethtool -L v1 rx 2 tx 2`'
 ip link del v1
