@@ -306,22 +306,20 @@ int tap_io_receive(struct tap *tap)
 
 /* ---- send ---- */
 
-/* Writes the frame behind its virtio header, `vnet` (NULL: it has none): a small one put together in one
- * piece. Returns the bytes written, or -1 with errno. */
-static ssize_t tap_write_frame(struct tap *tap, const struct strata_pkt *pkt, const uint8_t *vnet)
+/* Writes the frame behind its virtio header, which is in the buffer where the device wants one: a small frame
+ * put together in one piece. Returns the bytes written, or -1 with errno. */
+static ssize_t tap_write_frame(struct tap *tap, const struct strata_pkt *pkt)
 {
-	const uint32_t length = strata_pkt_length(pkt), header = vnet != NULL ? TAP_VNET_SIZE : 0;
+	const uint32_t length = strata_pkt_length(pkt), header = tap->vnet ? TAP_VNET_SIZE : 0;
 	struct iovec iov[2 + STRATA_PKT_FRAGS];
 	int parts = 0;
 
 	if (length <= TAP_TX_COPY) {
-		if (vnet != NULL)
-			memcpy(tap->flat, vnet, TAP_VNET_SIZE);
 		strata_pkt_read(pkt, 0, tap->flat + header, length);
 		return write(tap->fd, tap->flat, header + length);
 	}
-	if (vnet != NULL)
-		iov[parts++] = (struct iovec){ (void *)(uintptr_t)vnet, TAP_VNET_SIZE };
+	if (tap->vnet)
+		iov[parts++] = (struct iovec){ tap->flat, TAP_VNET_SIZE };
 	parts += strata_pkt_iov(pkt, iov + parts);
 	return writev(tap->fd, iov, parts);
 }
@@ -331,13 +329,12 @@ static ssize_t tap_write_frame(struct tap *tap, const struct strata_pkt *pkt, co
 static int tap_write(struct tap *tap, struct strata_pkt *pkt, enum tap_drop *reason)
 {
 	const struct tap_config *config = tap->iface->config;
-	uint8_t vnet[TAP_VNET_SIZE];
 	size_t length = strata_pkt_length(pkt);
 	ssize_t n;
 	int result;
 
 	if (tap->vnet) {
-		result = tap_vnet_emit(pkt, tap->uso, config->checksum == TAP_CHECKSUM_STACK, vnet);
+		result = tap_vnet_emit(pkt, tap->uso, config->checksum == TAP_CHECKSUM_STACK, tap->flat);
 		if (result < 0) {
 			*reason = (enum tap_drop)tap_vnet_reason(result);
 			return -EPROTO;
@@ -347,7 +344,7 @@ static int tap_write(struct tap *tap, struct strata_pkt *pkt, enum tap_drop *rea
 		strata_pkt_csum_complete(pkt);
 	}
 	do
-		n = tap_write_frame(tap, pkt, tap->vnet ? vnet : NULL);
+		n = tap_write_frame(tap, pkt);
 	while (n < 0 && errno == EINTR);
 	if (n >= 0 && (size_t)n == length)
 		return 0;
