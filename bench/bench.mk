@@ -24,6 +24,12 @@ bench_plot_SOURCES = bench/plot.c bench/svg.c bench/svg.h
 bench_plot_LDADD = -lm
 EXTRA_PROGRAMS += $(contenders) bench/plot
 CLEANFILES += $(contenders) bench/plot
+# (No stack is in these, so no modules either, where modules are linked into programs.)
+bench_plot_LDFLAGS = $(library_ldflags)
+bench_load_LDFLAGS = $(library_ldflags)
+bench_tap_relay_LDFLAGS = $(library_ldflags)
+bench_limit_LDFLAGS = $(library_ldflags)
+bench_linux_server_LDFLAGS = $(library_ldflags)
 bench_load_SOURCES = bench/load.c bench/load_work.c bench/load.h bench/cpu.c bench/cpu.h
 bench_tap_relay_SOURCES = bench/tap_relay.c
 bench_limit_SOURCES = bench/limit.c
