@@ -15,6 +15,8 @@
 #define RANDOM_TRIES 32
 /* Local choice: ports in use looked at for one that can be shared. Bounds the cost when full. */
 #define SHARE_TRIES 2048
+/* Local choice: ports that algorithm 4 tries one by one before the bitmap is searched. */
+#define FLOW_TRIES 64
 /* RFC 6056 3.3.4: the table of algorithm 4. */
 #define FLOW_COUNTERS 1024
 
@@ -397,28 +399,38 @@ int strata_port_claim(struct strata_stack *stack, struct strata_port *claim)
 	return 0;
 }
 
-/* RFC 6056 3.3.4, algorithm 4: consecutive ports for one destination, from a secret offset, with a
- * counter shared by few destinations. Returns the index of a port whose flow is free. */
-static uint32_t flow_port(struct kernel *k, const struct port_space *space,
-			  struct strata_flow_key *key)
+/* RFC 6056 3.3.4, algorithm 4: consecutive ports for one destination, from a secret offset, with a counter shared
+ * by few destinations. `map` tells ports that are passed over without a try. True: the flow of the key's port is
+ * free. */
+static bool try_ports(struct kernel *k, const uint64_t *map, uint32_t tries, struct strata_flow_key *key)
 {
 	struct port_table *t = k->ports;
 	uint64_t hash = flow_destination_hash(&t->secret, key);
 	uint32_t *counter = &t->counters[(hash >> 32) % FLOW_COUNTERS];
 	uint32_t offset = (uint32_t)hash % PORT_EPHEMERAL_COUNT;
-	uint32_t n, i;
 
-	for (n = 0; n < PORT_EPHEMERAL_COUNT; n++) {
-		*counter = (*counter + 1) % PORT_EPHEMERAL_COUNT;
-		i = (offset + *counter) % PORT_EPHEMERAL_COUNT;
-		if (bit_get(space->bound, i))
-			continue;
+	while (tries-- > 0) {
+		uint32_t i = map_find_clear(map, (offset + *counter + 1) % PORT_EPHEMERAL_COUNT);
+
+		if (i == PORT_EPHEMERAL_COUNT)
+			return false;
+		*counter = (i + PORT_EPHEMERAL_COUNT - offset) % PORT_EPHEMERAL_COUNT;
 		key->local_port = (uint16_t)(PORT_EPHEMERAL_MIN + i);
 		/* What comes back is to come here. */
 		if (shard_owns(k, key) && !flow_taken(k, key))
-			return i;
+			return true;
 	}
-	return PORT_EPHEMERAL_COUNT;
+	return false;
+}
+
+/* A port that the destination has no flow from yet. Near the end of the range the algorithm alone would be some ten
+ * thousand look-ups: then the bitmap tells one that nobody has. Where all serve some other destination it is a
+ * look-up each after all, 28,232 at the most. */
+static bool flow_port(struct kernel *k, const struct port_space *space, struct strata_flow_key *key)
+{
+	return try_ports(k, space->bound, FLOW_TRIES, key) ||
+	       try_ports(k, space->taken, PORT_EPHEMERAL_COUNT, key) ||
+	       try_ports(k, space->bound, PORT_EPHEMERAL_COUNT, key);
 }
 
 int strata_port_claim_flow(struct strata_stack *stack, struct strata_port *claim,
@@ -434,7 +446,7 @@ int strata_port_claim_flow(struct strata_stack *stack, struct strata_port *claim
 	if (space == NULL)
 		return -ENOBUFS;
 	if (flow_destination_count(k, key) + space->bound_count >= PORT_EPHEMERAL_COUNT ||
-	    flow_port(k, space, key) == PORT_EPHEMERAL_COUNT) {
+	    !flow_port(k, space, key)) {
 		strata_count(&k->self, KERNEL_COUNT_PORTS_EXHAUSTED, 1);
 		key->local_port = 0;
 		return -EADDRNOTAVAIL;

@@ -46,3 +46,11 @@ tests_kernel_test_steps_route_CPPFLAGS = $(kernel_test_cppflags)
 tests_kernel_test_steps_route_CFLAGS = $(steps_cflags)
 tests_kernel_test_steps_route_LDFLAGS = $(kernel_test_ldflags)
 tests_kernel_test_steps_route_LDADD = tests/kernel/libsteps.la $(net_test_libs)
+
+test_programs += tests/kernel/test_steps_neigh
+tests_kernel_test_steps_neigh_SOURCES = tests/kernel/test_steps_neigh.c $(net_test_sources) \
+	kernel/addr.c kernel/neigh.c kernel/random.c
+tests_kernel_test_steps_neigh_CPPFLAGS = $(kernel_test_cppflags)
+tests_kernel_test_steps_neigh_CFLAGS = $(steps_cflags)
+tests_kernel_test_steps_neigh_LDFLAGS = $(kernel_test_ldflags)
+tests_kernel_test_steps_neigh_LDADD = tests/kernel/libsteps.la $(net_test_libs)

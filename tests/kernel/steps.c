@@ -5,7 +5,8 @@
 /* The compiler's call has no argument to carry it. */
 static uint64_t count;
 
-void __sanitizer_cov_trace_pc(void);
+/* Modules that count call it too. */
+__attribute__((visibility("default"))) void __sanitizer_cov_trace_pc(void);
 
 void __sanitizer_cov_trace_pc(void)
 {

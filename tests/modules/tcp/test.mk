@@ -156,3 +156,20 @@ tests_modules_tcp_test_tcp_stall_SOURCES = tests/modules/tcp/test_tcp_stall.c
 tests_modules_tcp_test_tcp_stall_CPPFLAGS = $(test_cppflags)
 tests_modules_tcp_test_tcp_stall_LDFLAGS = $(test_ldflags)
 tests_modules_tcp_test_tcp_stall_LDADD = $(test_libs)
+
+# The module once more with a call in every basic block, which only the program that counts has. It is not loaded
+# where modules are linked in.
+if !STATIC_MODULES
+EXTRA_LTLIBRARIES += tests/modules/tcp/tcp.la
+CLEANFILES += tests/modules/tcp/tcp.la
+tests_modules_tcp_tcp_la_SOURCES = $(modules_tcp_la_SOURCES)
+tests_modules_tcp_tcp_la_CFLAGS = $(steps_cflags)
+tests_modules_tcp_tcp_la_LDFLAGS = $(library_ldflags) -module -avoid-version -shared -rpath $(abs_builddir)/tests/modules/tcp \
+	-export-symbols-regex '^[a-z0-9_]+_LTX_module$$'
+test_programs += tests/modules/tcp/test_tcp_steps
+tests_modules_tcp_test_tcp_steps_SOURCES = tests/modules/tcp/test_tcp_steps.c
+tests_modules_tcp_test_tcp_steps_CPPFLAGS = $(test_cppflags) -I$(top_srcdir)/tests/kernel
+tests_modules_tcp_test_tcp_steps_LDFLAGS = $(test_ldflags) -export-dynamic
+tests_modules_tcp_test_tcp_steps_LDADD = tests/kernel/libsteps.la $(test_libs)
+EXTRA_tests_modules_tcp_test_tcp_steps_DEPENDENCIES = tests/modules/tcp/tcp.la
+endif
