@@ -114,7 +114,8 @@ static void take_in(struct tcp_sock *tp, const struct tcp_segment *seg, struct t
 	}
 	if (event->acked != 0)
 		advance_una(tp, seg, event);
-	if (seg->h.options & TCP_HAS_SACK)
+	event->has_sack = (seg->h.options & TCP_HAS_SACK) != 0;
+	if (event->has_sack)
 		tcp_sack_input(tp, &seg->h, event);
 	tcp_rtt_ack(tp, event);
 	tcp_recovery_ack(tp, event);

@@ -111,7 +111,8 @@ struct tcp_ack_event {
 	struct tcp_sent newest;
 	bool has_tsecr;
 	bool duplicate;			/* a duplicate ACK by RFC 5681 section 2 */
-	bool dsack;			/* something arrived twice (RFC 2883) */
+	bool has_sack;			/* there is a SACK option */
+	bool probe_twice;		/* of it, a DSACK block (RFC 2883) whose end is the tail loss probe's */
 	bool retransmitted;		/* acknowledges something that was retransmitted */
 	bool original;			/* delivers what was sent before recovery began, and only once */
 	bool app_limited;		/* the rate sample is */

@@ -71,12 +71,18 @@ bool tcp_probe_ack(struct tcp_sock *tp, const struct tcp_ack_event *event)
 	/* RFC 8985 7.4.2, TLP_process_ack() */
 	if (!f->tlp_pending || seq_lt(tp->snd_una, f->tlp_end))
 		return false;
-	if (!f->tlp_again || event->dsack || event->duplicate) {
+	/* New data was delivered; or, case 1, what was sent again had arrived. */
+	if (!f->tlp_again || event->probe_twice) {
 		f->tlp_pending = false;
 		return false;
 	}
-	if (!seq_gt(tp->snd_una, f->tlp_end))
-		return false;
-	f->tlp_pending = false;
-	return true;
+	if (seq_gt(tp->snd_una, f->tlp_end)) {
+		f->tlp_pending = false;
+		return true;
+	}
+	/* Case 2: a peer that tells of no duplicates has nothing else to say. SACK blocks are of what was sent after
+	 * the probe, and do not answer it. */
+	if (event->duplicate && !event->has_sack)
+		f->tlp_pending = false;
+	return false;
 }

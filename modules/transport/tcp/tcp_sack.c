@@ -31,13 +31,14 @@ static void dsack_input(struct tcp_sock *tp, const struct tcp_block *block,
 		tcp_count(tp, TCP_COUNT_SACK_IGNORED, 1);
 		return;
 	}
-	event->dsack = true;
 	tcp_count(tp, TCP_COUNT_DSACK_RECEIVED, 1);
 	if (tp->flight == NULL)
 		return;
 	tcp_undo_dsack(tp, block);
 	/* A probe's duplicate says nothing of reordering. */
-	if (!tp->flight->tlp_pending || block->end != tp->flight->tlp_end)
+	if (tp->flight->tlp_pending && block->end == tp->flight->tlp_end)
+		event->probe_twice = true;
+	else
 		tcp_rack_dsack(tp);
 }
 

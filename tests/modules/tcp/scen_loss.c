@@ -217,6 +217,50 @@ static void a_probe_shows_which_segments_are_lost(struct fixture *fx)
 	expect_silence(1000);
 }
 
+struct answer {
+	const char *name;
+	uint32_t left, right;		/* the block of the duplicate ACK; right 0: it has none */
+	bool needless;
+};
+
+/* What comes after all was acknowledged, the probe's copy of 4001 to 5000 included. */
+static const struct answer answers[] = {
+	{ "nothing but an ACK", 0, 0, true },
+	{ "a DSACK of the probe", 4001, 5001, true },
+	{ "a DSACK of a part that ends with the probe", 4501, 5001, true },
+	{ "a DSACK of the first segment", 1, 1001, false },
+	{ "a DSACK that ends before the probe", 3001, 4001, false },
+	{ "a SACK of what was sent behind it", 6001, 7001, false },
+};
+
+/* RFC 8985 7.4.2: only a DSACK that matches, or a duplicate without any SACK option, shows that the probe was
+ * needless; else it has repaired a loss, which the window hears of with the next ACK. */
+static void a_duplicate_tells_of_the_probe_or_does_not(struct fixture *fx, const void *row)
+{
+	const struct answer *answer = row;
+	int s = tcp_distant(fx, RTT, true, false);
+	unsigned int before;
+
+	app_sends(s, 0, 5000);
+	tcp_segments(fx, 1, 5);
+	expect_tx(ACK, .seq = 4001, .len = MSS, .within = 210);
+	rx(ACK, .ack = 5001);
+	before = tcp_info_of(fx, s).tcpi_snd_cwnd;
+	app_sends(s, 5000, 3000);
+	tcp_segments(fx, 5001, 3);
+	fx_advance(fx, RTT);
+	rx(ACK, .ack = 5001, .sack = { { answer->left, answer->right } });
+	assert_int_equal(tcp_info_of(fx, s).tcpi_snd_cwnd, before);
+	rx(ACK, .ack = 8001);
+	if (answer->needless)
+		assert_true(tcp_info_of(fx, s).tcpi_snd_cwnd >= before);
+	else
+		assert_true(tcp_info_of(fx, s).tcpi_snd_cwnd < before);
+	expect_silence(1000);
+	assert_int_equal(recoveries(fx), 0);
+	assert_int_equal(fx_counter(fx, "tcp", "timeouts"), 0);
+}
+
 /* ---- 47 ---- */
 
 static void one_segment_is_sent_when_the_timer_fires(struct fixture *fx)
@@ -472,6 +516,7 @@ static const struct fx_scenario scenarios[] = {
 		 .options = "tcp.tail_loss_probe=false"),
 	SCENARIO("TLP", a_probe_that_is_acknowledged_ends_the_wait),
 	SCENARIO("TLP", a_probe_shows_which_segments_are_lost),
+	SCENARIOS("TLP", a_duplicate_tells_of_the_probe_or_does_not, answers),
 	SCENARIO("47", one_segment_is_sent_when_the_timer_fires),
 	SCENARIO("47", the_first_ack_after_a_timeout_lets_two_go),
 	SCENARIO("47", what_the_peer_has_is_not_sent_again_after_a_timeout),
