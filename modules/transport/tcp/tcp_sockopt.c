@@ -443,4 +443,7 @@ void tcp_option_changed(struct strata_socket *sock, int name)
 		tcp_rcvlowat_changed(tp);
 	if (name == SO_RCVLOWAT || name == SO_SNDBUF || name == SO_SNDBUFFORCE)
 		tcp_events(tp, 0);
+	/* As Linux: who was refused bytes is told though the socket could be written to all along. */
+	if (name == SO_SNDBUF || name == SO_SNDBUFFORCE)
+		tcp_wake_writer(tp);
 }

@@ -327,6 +327,144 @@ static void rcvlowat_holds_the_event_back_and_raises_the_buffer(void **state)
 	fx_close(fx);
 }
 
+/* ---- readiness ---- */
+
+/* What a poller was told. */
+struct told {
+	uint32_t events;
+	unsigned int calls;
+};
+
+static void tell(struct strata_stack *stack, int s, uint32_t events, void *arg)
+{
+	struct told *told = arg;
+
+	(void)stack;
+	(void)s;
+	told->events = events;
+	told->calls++;
+}
+
+static void watch(struct fixture *fx, int s, struct told *told)
+{
+	assert_int_equal(strata_notify(fx->stack, s, tell, told), 0);
+	told->calls = 0;
+}
+
+/* What holds, and how often news of it has been told. */
+#define expect_told(events_, calls_) \
+	do { \
+		expect_events(s, events_); \
+		assert_int_equal(told.calls, calls_); \
+		if (told.calls != 0) \
+			assert_int_equal(told.events, events_); \
+	} while (0)
+
+static void a_larger_send_buffer_makes_a_socket_writable(void **state)
+{
+	struct fixture *fx = fx_open();
+	int s = accept_one(listen_on(80), .mss = 1460, .win = 1000);
+	static const uint8_t data[20000];
+	struct told told = { 0 };
+
+	(void)state;
+	fx_setsockopt(fx, s, SOL_SOCKET, SO_SNDBUF, 5000);
+	assert_int_equal(fx_send(fx, s, data, sizeof(data)), 10000);
+	watch(fx, s, &told);
+	expect_told(0, 0);
+	/* Room, but not for a third. */
+	fx_setsockopt(fx, s, SOL_SOCKET, SO_SNDBUF, 6000);
+	expect_told(0, 0);
+	assert_int_equal(fx_send(fx, s, data, sizeof(data)), 2000);
+	fx_setsockopt(fx, s, SOL_SOCKET, SO_SNDBUF, 50000);
+	expect_told(EPOLLOUT, 1);
+	/* A smaller one is no news, but it holds. */
+	fx_setsockopt(fx, s, SOL_SOCKET, SO_SNDBUF, 5000);
+	expect_events(s, 0);
+	assert_int_equal(fx_send(fx, s, data, sizeof(data)), -EAGAIN);
+	assert_int_equal(told.calls, 1);
+	fx_setsockopt(fx, s, SOL_SOCKET, SO_SNDBUFFORCE, 50000);
+	expect_told(EPOLLOUT, 2);
+	fx_close(fx);
+}
+
+/* As Linux: who was refused bytes waits for the next edge, though the socket can be written to. */
+static void a_writer_that_was_refused_is_told_of_a_larger_buffer(void **state)
+{
+	struct fixture *fx = fx_open(.uncached = true);
+	int s = accept_one(listen_on(80), .mss = 1460, .win = 1000);
+	static const uint8_t data[90000];
+	struct told told = { 0 };
+
+	(void)state;
+	fx_setsockopt(fx, s, SOL_SOCKET, SO_SNDBUF, 50000);
+	watch(fx, s, &told);
+	fx_fail_at(fx, 3, true);
+	/* Memory was short for the rest. */
+	assert_in_range(fx_send(fx, s, data, sizeof(data)), 1, sizeof(data) - 1);
+	fx_fail_at(fx, 0, false);
+	expect_told(EPOLLOUT, 0);
+	fx_setsockopt(fx, s, SOL_SOCKET, SO_SNDBUF, 60000);
+	expect_told(EPOLLOUT, 1);
+	fx_setsockopt(fx, s, SOL_SOCKET, SO_SNDBUF, 70000);
+	expect_told(EPOLLOUT, 1);
+	fx_close(fx);
+}
+
+static void rcvlowat_makes_a_socket_readable_and_not(void **state)
+{
+	struct fixture *fx = fx_open();
+	int s = accept_one(listen_on(80), .mss = 1460);
+	struct told told = { 0 };
+
+	(void)state;
+	watch(fx, s, &told);
+	rx(ACK, .len = 1000);
+	expect_events(s, EPOLLIN | EPOLLOUT);
+	assert_int_equal(told.events, EPOLLIN);
+	fx_setsockopt(fx, s, SOL_SOCKET, SO_RCVLOWAT, 1001);
+	expect_events(s, EPOLLOUT);
+	assert_int_equal(told.calls, 1);
+	told.events = 0;
+	fx_setsockopt(fx, s, SOL_SOCKET, SO_RCVLOWAT, 1000);
+	expect_events(s, EPOLLIN | EPOLLOUT);
+	assert_int_equal(told.events, EPOLLIN);
+	assert_int_equal(told.calls, 2);
+	/* Nothing that has not been told. */
+	fx_setsockopt(fx, s, SOL_SOCKET, SO_RCVLOWAT, 1);
+	assert_int_equal(told.calls, 2);
+	/* The end is always readable. */
+	fx_setsockopt(fx, s, SOL_SOCKET, SO_RCVLOWAT, 5000);
+	expect_events(s, EPOLLOUT);
+	rx(FIN | ACK);
+	expect_events(s, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
+	fx_setsockopt(fx, s, SOL_SOCKET, SO_RCVLOWAT, 6000);
+	expect_events(s, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
+	fx_close(fx);
+}
+
+/* A connection at rest is woken by the call; the option holds as if it had not rested. */
+static void a_connection_at_rest_takes_both_options(void **state)
+{
+	struct fixture *fx = fx_open();
+	int s = accept_one(listen_on(80), .mss = 1460);
+	struct told told = { 0 };
+
+	(void)state;
+	watch(fx, s, &told);
+	fx_advance(fx, 5000);
+	fx_setsockopt(fx, s, SOL_SOCKET, SO_RCVLOWAT, 2000);
+	fx_setsockopt(fx, s, SOL_SOCKET, SO_SNDBUF, 5000);
+	fx_advance(fx, 5000);
+	assert_int_equal(told.calls, 0);
+	rx(ACK, .len = 1000);
+	expect_events(s, EPOLLOUT);
+	rx(ACK, .len = 1000);
+	expect_events(s, EPOLLIN | EPOLLOUT);
+	assert_int_equal(told.calls, 1);
+	fx_close(fx);
+}
+
 /* What does not fit in a small buffer is not acknowledged; what fitted is read. */
 static void a_small_buffer_keeps_what_it_offered(void **state)
 {
@@ -366,6 +504,10 @@ int main(void)
 		cmocka_unit_test(the_right_edge_never_moves_left),
 		cmocka_unit_test(a_window_clamp_bounds_what_is_offered),
 		cmocka_unit_test(rcvlowat_holds_the_event_back_and_raises_the_buffer),
+		cmocka_unit_test(a_larger_send_buffer_makes_a_socket_writable),
+		cmocka_unit_test(a_writer_that_was_refused_is_told_of_a_larger_buffer),
+		cmocka_unit_test(rcvlowat_makes_a_socket_readable_and_not),
+		cmocka_unit_test(a_connection_at_rest_takes_both_options),
 		cmocka_unit_test(a_small_buffer_keeps_what_it_offered),
 	};
 

@@ -334,6 +334,25 @@ static void peeking_leaves_and_truncation_tells(void **state)
 	fx_close(fx);
 }
 
+/* As Linux: a datagram is readable whatever its size, and no send buffer holds any back. */
+static void readiness_does_not_ask_for_low_water_or_send_buffers(void **state)
+{
+	struct fixture *fx = udp_open();
+	int s = udp_on(7);
+
+	(void)state;
+	fx_setsockopt(fx, s, SOL_SOCKET, SO_RCVLOWAT, 100);
+	fx_setsockopt(fx, s, SOL_SOCKET, SO_SNDBUF, 1);
+	expect_events(s, EPOLLOUT);
+	rx_udp(.text = "short");
+	expect_events(s, EPOLLIN | EPOLLOUT);
+	fx_setsockopt(fx, s, SOL_SOCKET, SO_RCVLOWAT, 1000);
+	expect_events(s, EPOLLIN | EPOLLOUT);
+	expect_recv(fx, s, "short", PEER_IP, 40000);
+	expect_events(s, EPOLLOUT);
+	fx_close(fx);
+}
+
 static void a_shut_down_socket_reads_the_end_and_takes_no_more(void **state)
 {
 	struct fixture *fx = udp_open();
@@ -550,6 +569,7 @@ int main(void)
 		cmocka_unit_test(the_source_is_the_bound_address),
 		cmocka_unit_test(who_is_bound_to_a_broadcast_address_sends_from_its_own),
 		cmocka_unit_test(peeking_leaves_and_truncation_tells),
+		cmocka_unit_test(readiness_does_not_ask_for_low_water_or_send_buffers),
 		cmocka_unit_test(a_shut_down_socket_reads_the_end_and_takes_no_more),
 		cmocka_unit_test(control_messages_say_when_where_and_how),
 		cmocka_unit_test(packet_information_chooses_the_source),
