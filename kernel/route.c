@@ -9,7 +9,7 @@
 
 #define LENGTHS (STRATA_ADDR_MAX * 8 + 1)
 #define LENGTH_WORDS ((LENGTHS + 63) / 64)
-/* Buckets of a prefix length to begin with; they double when there are as many routes. */
+/* Buckets of a prefix length to begin with. */
 #define BUCKETS_FIRST 4
 
 struct route {
@@ -20,9 +20,12 @@ struct route {
 	uint32_t generation;		/* of the stack when it was found last */
 };
 
+/* Grows by one bucket for one route (Litwin, "Linear Hashing", VLDB 1980), so that none pays for moving all. */
 struct route_length {
-	struct route **buckets;
-	uint32_t mask, count;
+	struct route **buckets;		/* room for mask + 1, a power of two */
+	uint32_t mask;
+	uint32_t used;			/* more than half of them: beyond, the mask's highest bit does not count */
+	uint32_t count;
 };
 
 struct route_family {
@@ -59,7 +62,7 @@ void route_fini(struct kernel *k)
 	while ((family = k->routes->families) != NULL) {
 		for (bits = 0; bits < LENGTHS; bits++) {
 			struct route_length *length = &family->lengths[bits];
-			for (i = 0; length->buckets != NULL && i <= length->mask; i++) {
+			for (i = 0; length->buckets != NULL && i < length->used; i++) {
 				struct route *route;
 				while ((route = length->buckets[i]) != NULL) {
 					length->buckets[i] = route->next;
@@ -93,7 +96,9 @@ static struct route_family *find_family(struct kernel *k, uint16_t number)
 
 static struct route **bucket(struct route_length *length, const struct strata_addr *masked)
 {
-	return &length->buckets[addr_hash(masked) & length->mask];
+	const uint32_t hash = addr_hash(masked), i = hash & length->mask;
+
+	return &length->buckets[i < length->used ? i : hash & length->mask >> 1];
 }
 
 /* The bytes alone decide: family and length are those of the table. */
@@ -102,30 +107,44 @@ static bool same_bytes(const struct strata_addr *a, const struct strata_addr *b)
 	return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
-/* Twice the buckets; the order within a prefix is kept. Returns 0, or -ENOMEM without any. */
-static int grow(struct kernel *k, struct route_length *length)
+/* Room for twice the buckets: 8 bytes each are copied at once, not the routes. False: no memory. */
+static bool widen(struct kernel *k, struct route_length *length)
 {
-	struct route_length bigger = { .count = length->count };
-	uint32_t i;
+	const uint32_t room = length->buckets == NULL ? BUCKETS_FIRST : 2 * length->used;
+	struct route **buckets = strata_alloc(&k->pub, room * sizeof(struct route *));
 
-	bigger.mask = length->buckets == NULL ? BUCKETS_FIRST - 1 : length->mask * 2 + 1;
-	bigger.buckets = strata_alloc(&k->pub, (bigger.mask + (size_t)1) * sizeof(*bigger.buckets));
-	if (bigger.buckets == NULL)
-		return length->buckets == NULL ? -ENOMEM : 0;
-	for (i = 0; length->buckets != NULL && i <= length->mask; i++) {
-		struct route *route;
-		while ((route = length->buckets[i]) != NULL) {
-			struct route **link = bucket(&bigger, &route->pub.to.addr);
-			length->buckets[i] = route->next;
-			while (*link != NULL)
-				link = &(*link)->next;
-			route->next = NULL;
-			*link = route;
-		}
-	}
+	if (buckets == NULL)
+		return false;
+	if (length->buckets == NULL)
+		length->used = room;
+	else
+		memcpy(buckets, length->buckets, length->used * sizeof(struct route *));
 	strata_free(&k->pub, length->buckets);
-	*length = bigger;
-	return 0;
+	length->buckets = buckets;
+	length->mask = room - 1;
+	return true;
+}
+
+/* One more bucket, which takes from an earlier one what is its own now; the order within a prefix is kept. Without
+ * memory the chains grow instead. */
+static void split(struct kernel *k, struct route_length *length)
+{
+	struct route **from, **link, **to, *route;
+
+	if (length->used > length->mask && !widen(k, length))
+		return;
+	link = from = &length->buckets[length->used & length->mask >> 1];
+	to = &length->buckets[length->used++];
+	while ((route = *link) != NULL) {
+		if (bucket(length, &route->pub.to.addr) == from) {
+			link = &route->next;
+			continue;
+		}
+		*link = route->next;
+		*to = route;
+		to = &route->next;
+	}
+	*to = NULL;
 }
 
 /* The table for routes of `prefix`'s family and length, made where there is none. NULL: no memory. */
@@ -143,8 +162,10 @@ static struct route_length *table_for(struct kernel *k, const struct strata_pref
 		k->routes->families = family;
 	}
 	length = &family->lengths[prefix->bits];
-	if ((length->buckets == NULL || length->count > length->mask) && grow(k, length) < 0)
+	if (length->buckets == NULL && !widen(k, length))
 		return NULL;
+	if (length->count >= length->used)
+		split(k, length);
 	family->present[prefix->bits / 64] |= UINT64_C(1) << (prefix->bits % 64);
 	return length;
 }
@@ -389,7 +410,7 @@ static void walk(struct kernel *k, accept_fn *each, void *ctx)
 	for (family = k->routes->families; family != NULL; family = family->next) {
 		for (bits = LENGTHS; bits-- > 0;) {
 			struct route_length *length = &family->lengths[bits];
-			for (i = 0; length->buckets != NULL && i <= length->mask; i++) {
+			for (i = 0; length->buckets != NULL && i < length->used; i++) {
 				struct route **link = &length->buckets[i];
 				while (*link != NULL) {
 					if (each(k, *link, ctx))
