@@ -6,6 +6,7 @@ modules_tap_la_SOURCES = \
 	modules/link/tap/tap_host.c \
 	modules/link/tap/tap_int.h \
 	modules/link/tap/tap_io.c \
+	modules/link/tap/tap_steer.c \
 	modules/link/tap/tap_vnet.c
 modules_tap_la_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS)
 modules_tap_la_LDFLAGS = $(module_ldflags)

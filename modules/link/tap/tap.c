@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The TAP driver: its options, an interface's life, and what happens when the device goes. The
- * frames are in tap_io.c, their virtio header in tap_vnet.c, the host's end in tap_host.c.
+ * frames are in tap_io.c, their virtio header in tap_vnet.c, the host's end in tap_host.c, who of several
+ * shards gets them in tap_steer.c.
  */
 #include <errno.h>
 #include <sys/epoll.h>
@@ -54,8 +55,7 @@ static void tap_lose(struct tap *tap, int error)
 	if (tap->fd < 0)
 		return;
 	strata_watch_remove(iface->stack, &tap->watch);
-	close(tap->fd);
-	tap->fd = -1;
+	tap_host_close(tap);
 	tap->last_error = 0;
 	strata_count(iface->driver, TAP_COUNTER_LOST, 1);
 	strata_log(iface->stack, iface->driver, STRATA_LOG_WARNING,
@@ -90,8 +90,7 @@ static int tap_start(struct tap *tap, struct strata_error *error)
 	if (result < 0) {
 		strata_error_add(error, "interface %s: device %s cannot be watched: %s",
 				 tap->iface->name, tap->device, strerror(-result));
-		close(tap->fd);
-		tap->fd = -1;
+		tap_host_close(tap);
 	}
 	return result;
 }
@@ -168,12 +167,13 @@ static int tap_open(struct strata_iface *iface, struct strata_error *error)
 	if (tap == NULL)
 		goto out_memory;
 	tap->iface = iface;
+	tap->device = tap_host_device(iface);
 	tap->fd = -1;
 	tap->watch.ready = tap_ready;
 	tap->host.watch.ready = tap_link_news;
 	tap->reopen.fire = tap_reopen;
 	tap->resend.fire = tap_resend;
-	if (tap_io_init(tap) < 0)
+	if (tap_io_init(tap) < 0 || tap_steer_init(tap) < 0)
 		goto out_memory;
 	result = tap_start(tap, error);
 	if (result < 0)
@@ -185,8 +185,10 @@ static int tap_open(struct strata_iface *iface, struct strata_error *error)
 out_memory:
 	strata_error_add(error, "interface %s: out of memory", iface->name);
 out_free:
-	if (tap != NULL)
+	if (tap != NULL) {
+		tap_steer_fini(tap);
 		tap_io_fini(tap);
+	}
 	strata_free(iface->stack, tap);
 	return result;
 }
@@ -199,8 +201,9 @@ static void tap_close(struct strata_iface *iface)
 	strata_timer_stop(iface->stack, &tap->reopen);
 	if (tap->fd >= 0) {
 		strata_watch_remove(iface->stack, &tap->watch);
-		close(tap->fd);
+		tap_host_close(tap);
 	}
+	tap_steer_fini(tap);
 	tap_io_fini(tap);
 	iface->state = NULL;
 	iface->flags &= ~(uint32_t)STRATA_IFACE_RUNNING;
@@ -258,6 +261,11 @@ static const struct strata_option tap_options[] = {
 		.name = "offload", .type = STRATA_OPT_BOOL,
 		.offset = offsetof(struct tap_config, offload), .fallback = "true",
 		.help = "Exchange packets larger than the MTU, and checksums left open, with the host.",
+	},
+	{
+		.name = "steering", .type = STRATA_OPT_BOOL,
+		.offset = offsetof(struct tap_config, steering), .fallback = "true",
+		.help = "Of several shards, have the host bring each packet to the one that owns its flow.",
 	},
 	{
 		.name = "checksum", .type = STRATA_OPT_CHOICE,

@@ -61,7 +61,7 @@ static bool tap_host_parse(const char *text, struct tap_host_address *out)
 	return true;
 }
 
-static const char *tap_device_name(const struct strata_iface *iface)
+const char *tap_host_device(const struct strata_iface *iface)
 {
 	const struct tap_config *config = iface->config;
 
@@ -85,7 +85,7 @@ static bool tap_device_valid(const char *name)
 int tap_host_validate(const struct strata_iface *iface, struct strata_error *error)
 {
 	const struct tap_config *config = iface->config;
-	const char *device = tap_device_name(iface);
+	const char *device = tap_host_device(iface);
 	struct tap_host_address host;
 	int result = 0;
 
@@ -160,13 +160,17 @@ static int tap_attach(struct tap *tap, struct strata_error *error)
 	tap->queues = strata_shard_count(tap->iface->stack);
 	request.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | (tap->vnet ? IFF_VNET_HDR : 0) |
 				    (tap->queues > 1 ? IFF_MULTI_QUEUE : 0));
-	if (ioctl(tap->fd, TUNSETIFF, &request) < 0) {
-		result = -errno;
+	tap_steer_lock(tap);
+	result = ioctl(tap->fd, TUNSETIFF, &request) < 0 ? -errno : 0;
+	if (result == 0) {
+		tap->ifindex = if_nametoindex(tap->device);
+		tap_steer_attached(tap);
+	}
+	tap_steer_unlock(tap);
+	if (result < 0)
 		strata_error_add(error, "interface %s: TAP device %s: %s: %s", tap->iface->name,
 				 tap->device, strerror(-result), tap_attach_remedy(tap, -result));
-		return result;
-	}
-	return 0;
+	return result;
 }
 
 /* Turns on what the device offers. */
@@ -365,7 +369,6 @@ static int tap_configure(struct tap *tap, struct strata_error *error)
 	bool up;
 	int mtu, result;
 
-	tap->ifindex = if_nametoindex(tap->device);
 	result = tap_query(tap, &mtu, &up, mac);
 	if (result < 0)
 		return tap_fail(tap, error, "its state cannot be read", result);
@@ -389,11 +392,19 @@ static int tap_configure(struct tap *tap, struct strata_error *error)
 	return 0;
 }
 
+void tap_host_close(struct tap *tap)
+{
+	tap_steer_lock(tap);
+	tap_steer_detaching(tap);
+	close(tap->fd);
+	tap->fd = -1;
+	tap_steer_unlock(tap);
+}
+
 int tap_host_open(struct tap *tap, struct strata_error *error)
 {
 	int result;
 
-	tap->device = tap_device_name(tap->iface);
 	tap->fd = open(TAP_CONTROL_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (tap->fd < 0) {
 		result = -errno;
@@ -407,10 +418,8 @@ int tap_host_open(struct tap *tap, struct strata_error *error)
 		result = tap_offload(tap, error);
 	if (result == 0)
 		result = tap_configure(tap, error);
-	if (result < 0) {
-		close(tap->fd);
-		tap->fd = -1;
-	}
+	if (result < 0)
+		tap_host_close(tap);
 	return result;
 }
 

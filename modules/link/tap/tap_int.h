@@ -37,6 +37,7 @@ struct tap_config {
 	const char *device;
 	const char *host;
 	bool offload;
+	bool steering;
 	uint32_t checksum;		/* enum tap_checksum */
 	uint64_t queue_length;
 	uint64_t backlog;
@@ -48,9 +49,11 @@ struct tap {
 	int fd;				/* -1 while the device is gone */
 	unsigned int ifindex;		/* the host's */
 	unsigned int queues;		/* of the device: one for each shard */
+	struct tap_queues *common;	/* of all shards; NULL: there is one */
 	bool vnet;			/* frames carry a virtio header */
 	bool uso;			/* the device cuts datagrams */
 	bool told_offload;		/* a missing offload has been logged */
+	bool told_steering;		/* so has a program that was refused */
 	int last_error;			/* of reopening: each is logged once */
 	struct strata_watch watch;
 
@@ -125,13 +128,31 @@ int tap_io_send(struct tap *tap, struct strata_pkt *pkt);
 /** Sends what waits. Returns as tap_io_send(). */
 int tap_io_resend(struct tap *tap);
 
+/* ---- tap_steer.c: of several shards, which queue a packet comes to; of one, nothing ---- */
+
+/** Gets what the shards have in common of the device `tap->device`. Returns 0 or -ENOMEM. */
+int tap_steer_init(struct tap *tap);
+void tap_steer_fini(struct tap *tap);
+/** Held while a queue is attached or detached: their order is the host's. */
+void tap_steer_lock(struct tap *tap);
+void tap_steer_unlock(struct tap *tap);
+/** The host has made tap->fd the last queue of tap->ifindex: packets are steered to it from here on. */
+void tap_steer_attached(struct tap *tap);
+/** tap->fd will be closed: the last queue takes its place. */
+void tap_steer_detaching(struct tap *tap);
+
 /* ---- tap_host.c: the host's end ---- */
+
+/** The name of the interface's device. */
+const char *tap_host_device(const struct strata_iface *iface);
 
 /** Checks device name and host address. Returns 0 or -EINVAL with a sentence. */
 int tap_host_validate(const struct strata_iface *iface, struct strata_error *error);
 /** Opens (or makes) the device, sets it up and gives the host its address. Returns 0 with tap->fd, or
  *  -errno with a sentence and nothing left open. */
 int tap_host_open(struct tap *tap, struct strata_error *error);
+/** Closes tap->fd and makes it -1. */
+void tap_host_close(struct tap *tap);
 /** Gives the host's end the interface's MTU. Returns 0 or -errno with a sentence. */
 int tap_host_set_mtu(struct tap *tap, struct strata_error *error);
 /** Whether the host's end is up, as far as can be seen from here: a device that was moved to another

@@ -24,7 +24,8 @@ tests_modules_tap_test_io_LDADD = $(test_libs)
 test_programs += tests/modules/tap/test_host
 tests_modules_tap_test_host_SOURCES = \
 	tests/modules/tap/test_host.c \
-	modules/link/tap/tap_host.c
+	modules/link/tap/tap_host.c \
+	modules/link/tap/tap_steer.c
 tests_modules_tap_test_host_CPPFLAGS = $(tap_test_cppflags)
 tests_modules_tap_test_host_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS)
 tests_modules_tap_test_host_LDFLAGS = $(test_ldflags) -Wl,--wrap=open,--wrap=ioctl,--wrap=close

@@ -132,6 +132,7 @@ static void rig_open(struct rig *rig)
 	rig->old_caps = iface->caps;
 	iface->driver = strata_instance_by_name(rig->fx->stack, STRATA_LINK, "tap");
 	iface->config = &rig->config;
+	rig->tap.device = tap_host_device(iface);
 	host = (struct host){
 		.features = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE,
 		.offloads = SEGMENTATION | USO, .offload_error = EINVAL,
