@@ -58,6 +58,8 @@ struct fx_config {
 	bool answer_arp;		/* with `resolve`: requests for other addresses are answered by PEER_MAC,
 					 * unseen, at the next step */
 	bool large;			/* frames may exceed the MTU (an interface with offloads) */
+	bool super;			/* the interface takes packets of up to 64 KiB, and what it cuts them into is
+					 * what is sent; not with options of its own in `interface` */
 	bool unsettled;			/* does not wait for the addresses to become valid */
 	uint64_t seed;			/* of the stack's randomness; 0: 1 */
 	uint64_t start;			/* virtual time of creation in ns; 0: 1000 s */
@@ -118,6 +120,7 @@ struct fixture {
 	struct fx_frame *inbound, **inbound_end;	/* answers of answer_arp on their way in */
 	bool batched;			/* set by a test: frames given are of one batch, until fx_run() */
 	size_t frames;			/* sent in all */
+	size_t supers;			/* packets that were cut into them, with `super` */
 	uint16_t ip_id;			/* of the next packet that is built */
 	char fault[256];		/* what was wrong with a frame sent; told at the next step */
 	struct fx_frame *last;		/* behind what the last expect_… returned */

@@ -4,6 +4,7 @@
  * gone.
  */
 #include "fixture_int.h"
+#include "sim_int.h"
 
 #define DEFAULT_MODULES "ethernet arp ipv4 icmp udp newreno tcp"
 #define START (1000 * STRATA_SEC)
@@ -85,9 +86,10 @@ static char *write_manifest(const struct fx_config *config)
 	while ((left = next_word(left, word)) != NULL)
 		write_module(out, word, config->options, congestion);
 	fputs("interfaces:\n  - name: w0\n    driver: wire\n", out);
-	if (config->bare)
-		fputs("    options:\n      medium: ip\n", out);
-	else
+	if (config->bare || config->super)
+		fprintf(out, "    options:\n%s%s", config->bare ? "      medium: ip\n" : "",
+			config->super ? "      offload: true\n" : "");
+	if (!config->bare)
 		fprintf(out, "    mac: %s\n", config->mac != NULL ? config->mac : "02:00:00:00:00:02");
 	if (config->mtu != 0)
 		fprintf(out, "    mtu: %u\n", config->mtu);
@@ -155,6 +157,24 @@ static void captured(void *ctx, struct strata_iface *iface, const void *frame, s
 		answer_arp(fx, &pkt);
 	else if (fx->config.resolve || !is_announcement(&pkt))
 		append(&fx->end, frame, length, fx->now);
+}
+
+static void cut(void *ctx, const void *frame, size_t length)
+{
+	struct fixture *fx = ctx;
+
+	captured(fx, fx->iface, frame, length);
+}
+
+/* As the device behind an interface that leaves checksums and segments to it. */
+static void captured_uncut(void *ctx, struct strata_iface *iface, const void *frame, size_t length,
+			   const struct strata_offload *offload)
+{
+	struct fixture *fx = ctx;
+
+	fx->supers += offload->seg_type != STRATA_SEG_NONE;
+	if (!sim_packet_cut(frame, length, iface->header_size, offload, cut, fx))
+		snprintf(fx->fault, sizeof(fx->fault), "a packet cannot be cut");
 }
 
 /* ---- making ---- */
@@ -245,7 +265,10 @@ struct fixture *fx_open_config(const struct fx_config *config, const char *file,
 	fx->iface = strata_iface_next(fx->stack, NULL);
 	if (fx->iface == NULL)
 		return fx;
-	strata_iface_set_output(fx->iface, captured, fx);
+	if (config->super)
+		strata_iface_set_output_offload(fx->iface, captured_uncut, fx);
+	else
+		strata_iface_set_output(fx->iface, captured, fx);
 	if (!config->unsettled)
 		settle(fx);
 	if (!config->resolve && !config->bare && strata_address_ops(fx->stack, FX_ETH_IP) != NULL)

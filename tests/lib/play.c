@@ -6,14 +6,18 @@
 struct fx_part {
 	const struct fx_scenario *scenario;
 	const void *row;
+	bool super;
 	char name[160];
 };
 
 static void play_part(void **state)
 {
 	const struct fx_part *part = *state;
-	struct fixture *fx = fx_open_config(&part->scenario->config, __FILE__, __LINE__);
+	struct fx_config config = part->scenario->config;
+	struct fixture *fx;
 
+	config.super = part->super;
+	fx = fx_open_config(&config, __FILE__, __LINE__);
 	if (part->row != NULL)
 		part->scenario->play_row(fx, part->row);
 	else
@@ -65,13 +69,27 @@ static void program_of(const char *file, char *buf, size_t size)
 		*dot = '\0';
 }
 
+/* Each a second time: where a device cuts must not be seen by a peer. Returns how many there are then. */
+static size_t play_twice(struct fx_part *parts, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct fx_part *again = &parts[count + i];
+
+		*again = parts[i];
+		again->super = true;
+		strncat(again->name, ", with super-packets", sizeof(again->name) - strlen(again->name) - 1);
+	}
+	return 2 * count;
+}
+
 static int play_parts(struct fx_part *parts, size_t count, const char *file, const char *wanted)
 {
-	struct CMUnitTest *tests = calloc(count + 1, sizeof(*tests));
+	struct CMUnitTest *tests = calloc(2 * count + 1, sizeof(*tests));
 	size_t n = 0;
 	int failed;
 
 	assert_non_null(tests);
+	count = play_twice(parts, count);
 	for (size_t i = 0; i < count; i++)
 		if (wanted == NULL || strstr(parts[i].name, wanted) != NULL)
 			tests[n++] = (struct CMUnitTest){ .name = parts[i].name, .test_func = play_part,
@@ -93,7 +111,7 @@ int fx_play_all(int argc, char **argv, const char *file, const struct fx_scenari
 
 	for (size_t i = 0; i < count; i++)
 		n += scenarios[i].rows != NULL ? scenarios[i].row_count : 1;
-	parts = calloc(n + 1, sizeof(*parts));
+	parts = calloc(2 * n + 1, sizeof(*parts));
 	assert_non_null(parts);
 	n = make_parts(scenarios, count, parts);
 	program_of(file, program, sizeof(program));

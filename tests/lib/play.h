@@ -2,7 +2,8 @@
 /*
  * Scenarios: short plays in virtual time, each of which shows one behaviour that was asked for. A program is
  * a list of them; each is played on a fixture of its own, which is opened before and closed after it, so
- * that nothing may be left. docs/scenarios.md tells how to write one.
+ * that nothing may be left, and once more on an interface that takes super-packets, whose cuts must be what the
+ * stack sends else. docs/scenarios.md tells how to write one.
  *
  *	static void a_reset_in_the_window_is_challenged(struct fixture *fx) { … rx(RST, .seq = 2); … }
  *

@@ -8,18 +8,18 @@ dist_man_MANS += tests/sim/strata-sim.7
 sim_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/sim
 sim_libs = libstrata-sim.la libstrata.la
 
-# Frames under way, which the fixtures' links stand on too; the blocks of captures.
+# Frames under way, which the fixtures' links stand on too, and what a device does with them; the blocks of captures.
 noinst_LTLIBRARIES += tests/sim/libline.la
 tests_sim_libline_la_SOURCES = \
 	modules/link/fault/impair.c modules/link/fault/impair.h \
 	modules/service/control/pcapng.c modules/service/control/pcapng.h \
-	tests/sim/sim_line.c tests/sim/sim_line.h
+	tests/sim/sim_line.c tests/sim/sim_line.h tests/sim/sim_packet.c
 tests_sim_libline_la_LDFLAGS = $(library_ldflags)
 tests_sim_libline_la_CPPFLAGS = $(sim_cppflags) -I$(top_srcdir)/modules/link/fault
 
 libstrata_sim_la_SOURCES = \
 	tests/sim/sim.c tests/sim/sim_flow.c tests/sim/sim_host.c tests/sim/sim_int.h \
-	tests/sim/sim_link.c tests/sim/sim_main.c tests/sim/sim_packet.c tests/sim/sim_record.c
+	tests/sim/sim_link.c tests/sim/sim_main.c tests/sim/sim_record.c
 libstrata_sim_la_CPPFLAGS = $(sim_cppflags) -I$(top_srcdir)/modules/link/fault \
 	-I$(top_srcdir)/modules/service/control
 libstrata_sim_la_LDFLAGS = $(library_ldflags) -version-info $(STRATA_LIBTOOL_VERSION) $(defs_ldflags) \

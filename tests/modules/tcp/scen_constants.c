@@ -31,6 +31,8 @@ static void the_first_flight_is_the_initial_window(struct fixture *fx, const voi
 		expect_tx(ACK, .seq = 1 + MSS * i, .len = MSS);
 	expect_silence(50);
 	assert_int_equal(tcp_info_of(fx, s).tcpi_snd_cwnd, number->expected);
+	/* Where they are to be, super-packets were. */
+	assert_int_equal(fx->supers != 0, fx->config.super && number->expected > 1);
 }
 
 static void after_two_lost_syn_acks_the_window_is_one_segment(struct fixture *fx)
