@@ -9,31 +9,19 @@
 
 /* ---- what is not joined ---- */
 
-static void the_option_turns_it_off(void **state)
+static void the_option_turns_it_off(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open(.options = "udp.transmit_coalescing=false");
-	struct device *dev = device_on(fx);
 	struct strata_error error = { 0 };
-	int s = udp_on(4000);
 
-	(void)state;
 	check_burst(dev, s, (struct burst){ .count = 10, .length = 64 }, 10, 0);
 	assert_int_equal(strata_option_set(fx->stack, "udp.transmit_coalescing", "true", &error), 0);
 	check_burst(dev, s, (struct burst){ .count = 10, .length = 64 }, 2, 1);
-	fx_close(fx);
-	device_free(dev);
 }
 
-static void a_device_that_cannot_cut_gets_them_one_by_one(void **state)
+static void a_device_that_cannot_cut_gets_them_one_by_one(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = udp_open();
-	struct device *dev = device_on(fx);
-	int s = udp_on(4000);
-
-	(void)state;
+	(void)fx;
 	check_burst(dev, s, (struct burst){ .count = 10, .length = 64 }, 10, 0);
-	fx_close(fx);
-	device_free(dev);
 }
 
 /* A sniffer that counts. */
@@ -44,21 +32,15 @@ static void count_frame(void *ctx, struct strata_iface *iface, const struct stra
 	*(unsigned int *)ctx += out;
 }
 
-static void whoever_looks_at_the_frames_sees_each_by_itself(void **state)
+static void whoever_looks_at_the_frames_sees_each_by_itself(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
 	unsigned int seen = 0;
-	int s = udp_on(4000);
 
-	(void)state;
 	strata_iface_set_sniffer(fx->iface, count_frame, &seen);
 	check_burst(dev, s, (struct burst){ .count = 10, .length = 64 }, 10, 0);
 	assert_int_equal(seen, 10);
 	strata_iface_set_sniffer(fx->iface, NULL, NULL);
 	check_burst(dev, s, (struct burst){ .count = 10, .length = 64 }, 2, 1);
-	fx_close(fx);
-	device_free(dev);
 }
 
 static void a_link_that_loses_loses_datagrams(void **state)
@@ -110,13 +92,10 @@ static void a_link_that_loses_loses_datagrams(void **state)
 	device_free(dev);
 }
 
-static void what_wants_to_be_told_of_goes_by_itself(void **state)
+static void what_wants_to_be_told_of_goes_by_itself(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
-	int s = udp_on(4000), flags = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
+	int flags = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
 
-	(void)state;
 	assert_int_equal(strata_setsockopt(fx->stack, s, SOL_SOCKET, SO_TIMESTAMPING, &flags, sizeof(flags)), 0);
 	check_burst(dev, s, (struct burst){ .count = 10, .length = 64 }, 10, 0);
 	flags = 0;
@@ -132,8 +111,6 @@ static void what_wants_to_be_told_of_goes_by_itself(void **state)
 		assert_int_equal(dev->given, 5);
 		assert_int_equal(dev->count, 15);
 	}
-	fx_close(fx);
-	device_free(dev);
 }
 
 static void send_zerocopy(struct fixture *fx, int s, void *arg)
@@ -147,32 +124,18 @@ static void send_zerocopy(struct fixture *fx, int s, void *arg)
 					       (struct sockaddr *)&to, sizeof(to)), 64);
 }
 
-static void zero_copy_is_told_for_each(void **state)
+static void zero_copy_is_told_for_each(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
-	int s = udp_on(4000);
-
-	(void)state;
 	fx_setsockopt(fx, s, SOL_SOCKET, SO_ZEROCOPY, 1);
 	in_batch(fx, s, send_zerocopy, NULL);
 	assert_int_equal(dev->given, 5);
-	fx_close(fx);
-	device_free(dev);
 }
 
-static void groups_and_broadcasts_are_not_joined(void **state)
+static void groups_and_broadcasts_are_not_joined(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
-	int s = udp_on(4000);
-
-	(void)state;
 	fx_setsockopt(fx, s, SOL_SOCKET, SO_BROADCAST, 1);
 	check_burst(dev, s, (struct burst){ .count = 5, .length = 64, .ip = BROADCAST_IP }, 5, 0);
 	check_burst(dev, s, (struct burst){ .count = 5, .length = 64, .ip = GROUP_IP }, 5, 0);
-	fx_close(fx);
-	device_free(dev);
 }
 
 static void what_a_host_sends_itself_is_not_joined(void **state)
@@ -194,14 +157,10 @@ static void what_a_host_sends_itself_is_not_joined(void **state)
 	fx_close(fx);
 }
 
-static void what_must_be_fragmented_is_not_joined(void **state)
+static void what_must_be_fragmented_is_not_joined(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
 	struct burst b = { .count = 4, .length = 3000 };
-	int s = udp_on(4000);
 
-	(void)state;
 	fx_setsockopt(fx, s, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
 	in_batch(fx, s, send_burst, &b);
 	assert_int_equal(dev->given, 12);
@@ -211,8 +170,6 @@ static void what_must_be_fragmented_is_not_joined(void **state)
 	b.result = -EMSGSIZE;
 	in_batch(fx, s, send_burst, &b);
 	assert_int_equal(dev->given, 12);
-	fx_close(fx);
-	device_free(dev);
 }
 
 static void for_a_neighbour_that_is_asked_for_each_waits_by_itself(void **state)
@@ -247,14 +204,10 @@ static void send_until_stopped(struct fixture *fx, int s, void *arg)
 	assert_int_equal(fx_sendto(fx, s, "datagram", 8, PEER_IP, 7), -EAGAIN);
 }
 
-static void a_device_that_takes_no_more_is_told_of(void **state)
+static void a_device_that_takes_no_more_is_told_of(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
 	unsigned int taken = 0;
-	int s = udp_on(4000);
 
-	(void)state;
 	dev->stop_after = 3;
 	in_batch(fx, s, send_until_stopped, &taken);
 	/* One, and twice as many as leave together: the device said stop with the last of them. */
@@ -265,8 +218,6 @@ static void a_device_that_takes_no_more_is_told_of(void **state)
 	strata_iface_wake(fx->iface);
 	fx_run(fx);
 	assert_int_equal(strata_events(fx->stack, s) & EPOLLOUT, EPOLLOUT);
-	fx_close(fx);
-	device_free(dev);
 }
 
 static void send_after_an_error(struct fixture *fx, int s, void *arg)
@@ -275,17 +226,13 @@ static void send_after_an_error(struct fixture *fx, int s, void *arg)
 	send_burst(fx, s, arg);
 }
 
-static void an_error_that_came_in_is_told_before_anything_is_sent(void **state)
+static void an_error_that_came_in_is_told_before_anything_is_sent(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
 	struct burst b = { .count = 6, .length = 64 };
 	struct batch batch = { fx, send_after_an_error, &b, true };
 	uint8_t quote[NETWORK + UDP];
 	unsigned int at = 0;
-	int s = udp_on(4000);
 
-	(void)state;
 	assert_int_equal(fx_connect(fx, s, PEER_IP, 7), 0);
 	assert_int_equal(fx_send(fx, s, "hello", 5), 5);
 	memcpy(quote, dev->frames[0].bytes + LINK, sizeof(quote));
@@ -300,8 +247,6 @@ static void an_error_that_came_in_is_told_before_anything_is_sent(void **state)
 	expect_burst(dev, &b, &at);
 	assert_int_equal(dev->given, 2);
 	strata_notify(fx->stack, s, NULL, NULL);
-	fx_close(fx);
-	device_free(dev);
 }
 
 static void send_while_memory_is_short(struct fixture *fx, int s, void *arg)
@@ -343,20 +288,14 @@ static void short_memory_is_told_or_costs_what_was_taken(void **state)
 		}
 }
 
-static void counters_count_datagrams(void **state)
+static void counters_count_datagrams(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
 	const uint64_t before = fx->iface->counters.tx_packets;
-	int s = udp_on(4000);
 
-	(void)state;
 	check_burst(dev, s, (struct burst){ .count = 10, .length = 64 }, 2, 1);
 	assert_int_equal(fx_counter(fx, "udp", "out_datagrams"), 10);
 	assert_int_equal(fx_counter(fx, "udp", "out_errors"), 0);
 	assert_int_equal(fx->iface->counters.tx_packets - before, 10);
-	fx_close(fx);
-	device_free(dev);
 }
 
 struct walk {
@@ -384,21 +323,15 @@ static void walk_step(void *ctx, const struct strata_trace_record *record)
 		assert_int_equal(record->id, walk->id);
 }
 
-static void a_trace_has_a_step_for_each_and_one_for_all(void **state)
+static void a_trace_has_a_step_for_each_and_one_for_all(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
 	struct walk walk = { 0 };
-	int s = udp_on(4000);
 
-	(void)state;
 	strata_trace_attach(fx->stack, walk_step, &walk);
 	check_burst(dev, s, (struct burst){ .count = 10, .length = 64 }, 2, 1);
 	strata_trace_attach(fx->stack, NULL, NULL);
 	assert_int_equal(walk.datagrams, 10);
 	assert_int_equal(walk.together, 1);
-	fx_close(fx);
-	device_free(dev);
 }
 
 static void echo_all(struct strata_stack *stack, int s, uint32_t events, void *arg)
@@ -440,21 +373,21 @@ static void an_echo_of_what_came_in_one_batch_leaves_in_two(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_option_turns_it_off),
-		cmocka_unit_test(a_device_that_cannot_cut_gets_them_one_by_one),
-		cmocka_unit_test(whoever_looks_at_the_frames_sees_each_by_itself),
+		JOIN_TEST(the_option_turns_it_off, .options = "udp.transmit_coalescing=false"),
+		JOIN_TEST(a_device_that_cannot_cut_gets_them_one_by_one, .interface = NULL, .large = false),
+		JOIN_TEST(whoever_looks_at_the_frames_sees_each_by_itself),
 		cmocka_unit_test(a_link_that_loses_loses_datagrams),
-		cmocka_unit_test(what_wants_to_be_told_of_goes_by_itself),
-		cmocka_unit_test(zero_copy_is_told_for_each),
-		cmocka_unit_test(groups_and_broadcasts_are_not_joined),
+		JOIN_TEST(what_wants_to_be_told_of_goes_by_itself),
+		JOIN_TEST(zero_copy_is_told_for_each),
+		JOIN_TEST(groups_and_broadcasts_are_not_joined),
 		cmocka_unit_test(what_a_host_sends_itself_is_not_joined),
-		cmocka_unit_test(what_must_be_fragmented_is_not_joined),
+		JOIN_TEST(what_must_be_fragmented_is_not_joined),
 		cmocka_unit_test(for_a_neighbour_that_is_asked_for_each_waits_by_itself),
-		cmocka_unit_test(a_device_that_takes_no_more_is_told_of),
-		cmocka_unit_test(an_error_that_came_in_is_told_before_anything_is_sent),
+		JOIN_TEST(a_device_that_takes_no_more_is_told_of),
+		JOIN_TEST(an_error_that_came_in_is_told_before_anything_is_sent),
 		cmocka_unit_test(short_memory_is_told_or_costs_what_was_taken),
-		cmocka_unit_test(counters_count_datagrams),
-		cmocka_unit_test(a_trace_has_a_step_for_each_and_one_for_all),
+		JOIN_TEST(counters_count_datagrams),
+		JOIN_TEST(a_trace_has_a_step_for_each_and_one_for_all),
 		cmocka_unit_test(an_echo_of_what_came_in_one_batch_leaves_in_two),
 	};
 

@@ -7,46 +7,30 @@
 
 /* ---- joining ---- */
 
-static void the_first_of_a_batch_leaves_at_once_and_the_others_together(void **state)
+static void the_first_of_a_batch_leaves_at_once_and_the_others_together(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
-	int s = udp_on(4000);
-
-	(void)state;
+	(void)fx;
 	check_burst(dev, s, (struct burst){ .count = 1, .length = 64 }, 1, 0);
 	check_burst(dev, s, (struct burst){ .count = 2, .length = 64 }, 2, 0);
 	check_burst(dev, s, (struct burst){ .count = 3, .length = 64 }, 2, 1);
 	check_burst(dev, s, (struct burst){ .count = 20, .length = 64 }, 2, 1);
 	check_burst(dev, s, (struct burst){ .count = 20, .length = 1 }, 2, 1);
 	check_burst(dev, s, (struct burst){ .count = 20, .length = 1472 }, 2, 1);
-	fx_close(fx);
-	device_free(dev);
 }
 
-static void calls_outside_of_a_batch_send_at_once(void **state)
+static void calls_outside_of_a_batch_send_at_once(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
 	struct burst b = { .count = 5, .length = 64 };
 	unsigned int at = 0;
-	int s = udp_on(4000);
 
-	(void)state;
 	send_burst(fx, s, &b);
 	assert_int_equal(dev->given, 5);
 	expect_burst(dev, &b, &at);
-	fx_close(fx);
-	device_free(dev);
 }
 
-static void what_is_full_leaves(void **state)
+static void what_is_full_leaves(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
-	int s = udp_on(4000);
-
-	(void)state;
+	(void)fx;
 	check_burst(dev, s, (struct burst){ .count = 1 + JOINED, .length = 64 }, 2, 1);
 	check_burst(dev, s, (struct burst){ .count = 2 + JOINED, .length = 64 }, 3, 1);
 	check_burst(dev, s, (struct burst){ .count = 3 + JOINED, .length = 64 }, 3, 2);
@@ -54,21 +38,13 @@ static void what_is_full_leaves(void **state)
 	/* Never larger than a packet may be. */
 	check_burst(dev, s, (struct burst){ .count = 300, .length = 1472 },
 		    1 + (299 + JOINED - 1) / JOINED, (299 + JOINED - 1) / JOINED);
-	fx_close(fx);
-	device_free(dev);
 }
 
-static void nothing_becomes_larger_than_a_packet_may_be(void **state)
+static void nothing_becomes_larger_than_a_packet_may_be(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open(.mtu = 9000);
-	struct device *dev = device_on(fx);
-	int s = udp_on(4000);
-
-	(void)state;
+	(void)fx;
 	/* Eight of them and the headers are a packet, nine are none. */
 	check_burst(dev, s, (struct burst){ .count = 20, .length = 8000 }, 4, 3);
-	fx_close(fx);
-	device_free(dev);
 }
 
 struct mixed {
@@ -102,10 +78,8 @@ static void check_mixed(struct device *dev, int s, const struct burst *bursts, u
 	assert_int_equal(dev->supers, supers);
 }
 
-static void a_shorter_one_is_the_last(void **state)
+static void a_shorter_one_is_the_last(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
 	const struct burst shorter[] = {
 		{ .count = 4, .length = 100 }, { .count = 1, .length = 99, .first = 4 },
 		{ .count = 3, .length = 99, .first = 5 },
@@ -113,38 +87,28 @@ static void a_shorter_one_is_the_last(void **state)
 	const struct burst longer[] = {
 		{ .count = 4, .length = 100 }, { .count = 4, .length = 101, .first = 4 },
 	};
-	int s = udp_on(4000);
 
-	(void)state;
+	(void)fx;
 	/* 100 | 100 100 100 99 | 99 | 99 99 */
 	check_mixed(dev, s, shorter, 3, 4, 2);
 	/* 100 | 100 100 100 | 101 | 101 101 101 */
 	check_mixed(dev, s, longer, 2, 4, 2);
-	fx_close(fx);
-	device_free(dev);
 }
 
-static void an_empty_one_goes_by_itself(void **state)
+static void an_empty_one_goes_by_itself(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
 	const struct burst bursts[] = {
 		{ .count = 3, .length = 100 }, { .count = 3, .length = 0, .first = 3 },
 		{ .count = 3, .length = 100, .first = 6 },
 	};
-	int s = udp_on(4000);
 
-	(void)state;
+	(void)fx;
 	/* 100 | 100 100 | 0 | 0 | 0 | 100 | 100 100 */
 	check_mixed(dev, s, bursts, 3, 7, 2);
-	fx_close(fx);
-	device_free(dev);
 }
 
-static void another_destination_goes_behind_what_waits(void **state)
+static void another_destination_goes_behind_what_waits(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
 	const struct burst ports[] = {
 		{ .count = 3, .length = 100 }, { .count = 3, .length = 100, .port = 8, .first = 3 },
 		{ .count = 3, .length = 100, .first = 6 },
@@ -156,28 +120,21 @@ static void another_destination_goes_behind_what_waits(void **state)
 	const uint8_t mac[6] = { 2, 0, 0, 0, 0, 9 };
 	struct strata_lladdr lladdr = { .length = 6 };
 	struct strata_prefix other;
-	int s = udp_on(4000);
 
-	(void)state;
 	memcpy(lladdr.bytes, mac, 6);
 	assert_int_equal(strata_prefix_parse(fx->stack, "192.0.2.9", &other), 0);
 	assert_int_equal(strata_neigh_set(fx->iface, &other.addr, &lladdr), 0);
 	check_mixed(dev, s, ports, 3, 6, 3);
 	check_mixed(dev, s, hosts, 3, 6, 3);
-	fx_close(fx);
-	device_free(dev);
 }
 
-static void sockets_do_not_wait_for_each_other(void **state)
+static void sockets_do_not_wait_for_each_other(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
-	int s = udp_on(4000), other = udp_on(4001);
+	int other = udp_on(4001);
 	struct burst b = { .count = 6, .length = 100 };
 	struct batch one = { fx, send_burst, &b, true }, two = { fx, send_burst, &b, true };
 	unsigned int ones = 0;
 
-	(void)state;
 	strata_notify(fx->stack, s, batch_run, &one);
 	strata_notify(fx->stack, other, batch_run, &two);
 	one.done = two.done = false;
@@ -196,8 +153,6 @@ static void sockets_do_not_wait_for_each_other(void **state)
 	assert_int_equal(ones, 6);
 	strata_notify(fx->stack, s, NULL, NULL);
 	strata_notify(fx->stack, other, NULL, NULL);
-	fx_close(fx);
-	device_free(dev);
 }
 
 /* ---- the same on the wire ---- */
@@ -310,22 +265,16 @@ static void send_and_close(struct fixture *fx, int s, void *arg)
 	assert_int_equal(strata_close(fx->stack, s), 0);
 }
 
-static void closing_sends_what_waits(void **state)
+static void closing_sends_what_waits(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
 	struct burst b = { .count = 10, .length = 64 };
 	struct batch batch = { fx, send_and_close, &b, false };
 	unsigned int at = 0;
-	int s = udp_on(4000);
 
-	(void)state;
 	assert_int_equal(strata_notify(fx->stack, s, batch_run, &batch), 0);
 	assert_int_equal(dev->given, 2);
 	expect_burst(dev, &b, &at);
 	assert_int_equal(fx_counter(fx, "udp", "out_datagrams"), 10);
-	fx_close(fx);
-	device_free(dev);
 }
 
 static void send_and_shut_down(struct fixture *fx, int s, void *arg)
@@ -335,20 +284,14 @@ static void send_and_shut_down(struct fixture *fx, int s, void *arg)
 	assert_int_equal(fx_sendto(fx, s, "x", 1, PEER_IP, 7), -EPIPE);
 }
 
-static void shutting_down_sends_what_waits(void **state)
+static void shutting_down_sends_what_waits(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
 	struct burst b = { .count = 10, .length = 64 };
 	unsigned int at = 0;
-	int s = udp_on(4000);
 
-	(void)state;
 	in_batch(fx, s, send_and_shut_down, &b);
 	expect_burst(dev, &b, &at);
 	assert_int_equal(dev->count, 10);
-	fx_close(fx);
-	device_free(dev);
 }
 
 static void send_and_disconnect(struct fixture *fx, int s, void *arg)
@@ -394,39 +337,33 @@ static void send_to_both(struct fixture *fx, int s, void *arg)
 	assert_int_equal(fx_send(fx, s, "nine", 4), 4);
 }
 
-static void connecting_sends_what_waits(void **state)
+static void connecting_sends_what_waits(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
 	struct burst b = { .count = 5, .length = 64 };
 	unsigned int at = 0;
-	int s = udp_on(4000);
 
-	(void)state;
 	in_batch(fx, s, send_to_both, &b);
 	expect_burst(dev, &b, &at);
 	assert_int_equal(dev->count, 6);
 	assert_int_equal(strata_get_be16(dev->frames[5].bytes + LINK + NETWORK + 2), 9);
-	fx_close(fx);
-	device_free(dev);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_first_of_a_batch_leaves_at_once_and_the_others_together),
-		cmocka_unit_test(calls_outside_of_a_batch_send_at_once),
-		cmocka_unit_test(what_is_full_leaves),
-		cmocka_unit_test(nothing_becomes_larger_than_a_packet_may_be),
-		cmocka_unit_test(a_shorter_one_is_the_last),
-		cmocka_unit_test(an_empty_one_goes_by_itself),
-		cmocka_unit_test(another_destination_goes_behind_what_waits),
-		cmocka_unit_test(sockets_do_not_wait_for_each_other),
+		JOIN_TEST(the_first_of_a_batch_leaves_at_once_and_the_others_together),
+		JOIN_TEST(calls_outside_of_a_batch_send_at_once),
+		JOIN_TEST(what_is_full_leaves),
+		JOIN_TEST(nothing_becomes_larger_than_a_packet_may_be, .mtu = 9000),
+		JOIN_TEST(a_shorter_one_is_the_last),
+		JOIN_TEST(an_empty_one_goes_by_itself),
+		JOIN_TEST(another_destination_goes_behind_what_waits),
+		JOIN_TEST(sockets_do_not_wait_for_each_other),
 		cmocka_unit_test(cut_again_they_are_what_leaves_one_by_one),
-		cmocka_unit_test(closing_sends_what_waits),
-		cmocka_unit_test(shutting_down_sends_what_waits),
+		JOIN_TEST(closing_sends_what_waits),
+		JOIN_TEST(shutting_down_sends_what_waits),
 		cmocka_unit_test(disconnecting_sends_what_waits_from_the_port_it_had),
-		cmocka_unit_test(connecting_sends_what_waits),
+		JOIN_TEST(connecting_sends_what_waits),
 	};
 
 	return fx_main(tests);

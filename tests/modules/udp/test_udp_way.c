@@ -10,15 +10,11 @@ static void send_and_bump(struct fixture *fx, int s, void *arg)
 	strata_generation_bump(fx->stack);
 }
 
-static void a_way_that_is_found_again_serves(void **state)
+static void a_way_that_is_found_again_serves(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
 	struct burst b = { .count = 10, .length = 64 };
 	unsigned int at = 0;
-	int s = udp_on(4000);
 
-	(void)state;
 	in_batch(fx, s, send_and_bump, &b);
 	expect_burst(dev, &b, &at);
 	assert_int_equal(dev->given, 2);
@@ -27,8 +23,6 @@ static void a_way_that_is_found_again_serves(void **state)
 	at = 0;
 	in_batch(fx, s, send_and_bump, &b);
 	expect_burst(dev, &b, &at);
-	fx_close(fx);
-	device_free(dev);
 }
 
 static void send_and_lose_the_address(struct fixture *fx, int s, void *arg)
@@ -40,14 +34,10 @@ static void send_and_lose_the_address(struct fixture *fx, int s, void *arg)
 	assert_int_equal(strata_ifaddr_remove(fx->iface, &own.addr), 0);
 }
 
-static void without_a_way_they_are_dropped_and_the_next_call_tells(void **state)
+static void without_a_way_they_are_dropped_and_the_next_call_tells(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
 	struct burst b = { .count = 10, .length = 64 };
-	int s = udp_on(4000);
 
-	(void)state;
 	in_batch(fx, s, send_and_lose_the_address, &b);
 	assert_int_equal(dev->count, 1);
 	assert_int_equal(fx_drops(fx, "udp", "no_way"), 1);
@@ -55,8 +45,6 @@ static void without_a_way_they_are_dropped_and_the_next_call_tells(void **state)
 	assert_int_equal(fx_counter(fx, "udp", "out_errors"), 9);
 	assert_int_equal(strata_events(fx->stack, s) & EPOLLERR, EPOLLERR);
 	assert_int_equal(fx_sendto(fx, s, "x", 1, PEER_IP, 7), -EINVAL);
-	fx_close(fx);
-	device_free(dev);
 }
 
 static void send_and_stop_the_link(struct fixture *fx, int s, void *arg)
@@ -65,20 +53,14 @@ static void send_and_stop_the_link(struct fixture *fx, int s, void *arg)
 	strata_iface_set_running(fx->iface, false);
 }
 
-static void an_interface_that_goes_down_takes_them_along(void **state)
+static void an_interface_that_goes_down_takes_them_along(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
 	struct burst b = { .count = 10, .length = 64 };
-	int s = udp_on(4000);
 
-	(void)state;
 	in_batch(fx, s, send_and_stop_the_link, &b);
 	assert_int_equal(dev->count, 1);
 	assert_int_equal(fx_drops(fx, "udp", "no_way"), 1);
 	assert_int_equal(fx_sendto(fx, s, "x", 1, PEER_IP, 7), -ENETDOWN);
-	fx_close(fx);
-	device_free(dev);
 }
 
 struct narrowing {
@@ -150,14 +132,10 @@ static void what_became_too_large_is_fragmented_each_by_itself(void **state)
 	}
 }
 
-static void what_must_not_be_fragmented_is_told_of(void **state)
+static void what_must_not_be_fragmented_is_told_of(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
 	struct narrowing n = { { .count = 10, .length = 1400 }, 1000, IP_PMTUDISC_DO };
-	int s = udp_on(4000);
 
-	(void)state;
 	in_batch(fx, s, send_and_narrow, &n);
 	assert_int_equal(dev->count, 1);
 	assert_int_equal(fx_counter(fx, "udp", "out_datagrams"), 1);
@@ -165,24 +143,16 @@ static void what_must_not_be_fragmented_is_told_of(void **state)
 	assert_int_equal(fx_drops(fx, "ipv4", "out_df"), 9);
 	assert_int_equal(fx_sendto(fx, s, "x", 1, PEER_IP, 7), -EMSGSIZE);
 	assert_int_equal(fx_sendto(fx, s, "x", 1, PEER_IP, 7), 1);
-	fx_close(fx);
-	device_free(dev);
 }
 
-static void what_still_fits_leaves_together(void **state)
+static void what_still_fits_leaves_together(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
 	struct narrowing n = { { .count = 10, .length = 900 }, 1000, IP_PMTUDISC_DO };
 	unsigned int at = 0;
-	int s = udp_on(4000);
 
-	(void)state;
 	in_batch(fx, s, send_and_narrow, &n);
 	expect_burst(dev, &n.burst, &at);
 	assert_int_equal(dev->given, 2);
-	fx_close(fx);
-	device_free(dev);
 }
 
 static void count_single(void *ctx, struct strata_iface *iface, const struct strata_pkt *pkt, bool out)
@@ -205,22 +175,16 @@ static void send_and_watch(struct fixture *fx, int s, void *arg)
 	strata_iface_set_sniffer(fx->iface, count_single, &w->seen);
 }
 
-static void who_begins_to_look_sees_each_of_what_waits(void **state)
+static void who_begins_to_look_sees_each_of_what_waits(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
 	struct watching w = { .burst = { .count = 10, .length = 64 } };
 	unsigned int at = 0;
-	int s = udp_on(4000);
 
-	(void)state;
 	in_batch(fx, s, send_and_watch, &w);
 	assert_int_equal(w.seen, 9);
 	assert_int_equal(dev->given, 10);
 	expect_burst(dev, &w.burst, &at);
 	strata_iface_set_sniffer(fx->iface, NULL, NULL);
-	fx_close(fx);
-	device_free(dev);
 }
 
 struct failing {
@@ -271,15 +235,13 @@ static void send_and_become_the_peer(struct fixture *fx, int s, void *arg)
 	assert_int_equal(strata_ifaddr_add(fx->iface, &peer), 0);
 }
 
-static void what_turns_out_to_be_for_this_host_arrives_one_by_one(void **state)
+static void what_turns_out_to_be_for_this_host_arrives_one_by_one(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
 	struct burst b = { .count = 10, .length = 64 };
-	int s = udp_on(4000), to = udp_on(7);
+	int to = udp_on(7);
 	uint8_t data[64], buf[100];
 
-	(void)state;
+	(void)dev;
 	in_batch(fx, s, send_and_become_the_peer, &b);
 	for (unsigned int i = 1; i < 10; i++) {
 		datagram_fill(data, 64, i);
@@ -287,8 +249,6 @@ static void what_turns_out_to_be_for_this_host_arrives_one_by_one(void **state)
 		assert_memory_equal(buf, data, 64);
 	}
 	expect_nothing(fx, to);
-	fx_close(fx);
-	device_free(dev);
 }
 
 static void send_and_forget_the_neighbour(struct fixture *fx, int s, void *arg)
@@ -300,15 +260,11 @@ static void send_and_forget_the_neighbour(struct fixture *fx, int s, void *arg)
 	assert_int_equal(strata_neigh_remove(fx->iface, &peer.addr), 0);
 }
 
-static void for_a_neighbour_that_was_forgotten_each_waits_by_itself(void **state)
+static void for_a_neighbour_that_was_forgotten_each_waits_by_itself(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
 	struct burst b = { .count = 10, .length = 64 };
 	unsigned int at = 0;
-	int s = udp_on(4000);
 
-	(void)state;
 	in_batch(fx, s, send_and_forget_the_neighbour, &b);
 	/* The first, and what asks for the neighbour. */
 	assert_int_equal(dev->count, 2);
@@ -318,8 +274,6 @@ static void for_a_neighbour_that_was_forgotten_each_waits_by_itself(void **state
 	rx_arp(2);
 	expect_burst(dev, &b, &at);
 	assert_int_equal(dev->supers, 0);
-	fx_close(fx);
-	device_free(dev);
 }
 
 static void send_lose_the_address_and_close(struct fixture *fx, int s, void *arg)
@@ -328,21 +282,15 @@ static void send_lose_the_address_and_close(struct fixture *fx, int s, void *arg
 	assert_int_equal(strata_close(fx->stack, s), 0);
 }
 
-static void closing_without_a_way_tells_nobody(void **state)
+static void closing_without_a_way_tells_nobody(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
 	struct burst b = { .count = 10, .length = 64 };
 	struct batch batch = { fx, send_lose_the_address_and_close, &b, false };
-	int s = udp_on(4000);
 
-	(void)state;
 	assert_int_equal(strata_notify(fx->stack, s, batch_run, &batch), 0);
 	assert_true(batch.done);
 	assert_int_equal(dev->count, 1);
 	assert_int_equal(fx_drops(fx, "udp", "no_way"), 1);
-	fx_close(fx);
-	device_free(dev);
 }
 
 static void send_and_disable(struct fixture *fx, int s, void *arg)
@@ -353,36 +301,30 @@ static void send_and_disable(struct fixture *fx, int s, void *arg)
 	assert_int_equal(strata_module_disable(fx->stack, "udp", &error), 0);
 }
 
-static void a_module_that_is_disabled_sends_what_waits(void **state)
+static void a_module_that_is_disabled_sends_what_waits(struct fixture *fx, struct device *dev, int s)
 {
-	struct fixture *fx = join_open();
-	struct device *dev = device_on(fx);
 	struct burst b = { .count = 10, .length = 64 };
-	int s = udp_on(4000);
 
-	(void)state;
 	in_batch(fx, s, send_and_disable, &b);
 	assert_int_equal(dev->count, 10);
 	assert_int_equal(fx_sendto(fx, s, "x", 1, PEER_IP, 7), -ENETDOWN);
-	fx_close(fx);
-	device_free(dev);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_way_that_is_found_again_serves),
-		cmocka_unit_test(without_a_way_they_are_dropped_and_the_next_call_tells),
-		cmocka_unit_test(an_interface_that_goes_down_takes_them_along),
+		JOIN_TEST(a_way_that_is_found_again_serves),
+		JOIN_TEST(without_a_way_they_are_dropped_and_the_next_call_tells),
+		JOIN_TEST(an_interface_that_goes_down_takes_them_along),
 		cmocka_unit_test(what_became_too_large_is_fragmented_each_by_itself),
-		cmocka_unit_test(what_must_not_be_fragmented_is_told_of),
-		cmocka_unit_test(what_still_fits_leaves_together),
-		cmocka_unit_test(who_begins_to_look_sees_each_of_what_waits),
+		JOIN_TEST(what_must_not_be_fragmented_is_told_of),
+		JOIN_TEST(what_still_fits_leaves_together),
+		JOIN_TEST(who_begins_to_look_sees_each_of_what_waits),
 		cmocka_unit_test(short_memory_costs_one_of_those_that_leave_one_by_one),
-		cmocka_unit_test(what_turns_out_to_be_for_this_host_arrives_one_by_one),
-		cmocka_unit_test(for_a_neighbour_that_was_forgotten_each_waits_by_itself),
-		cmocka_unit_test(closing_without_a_way_tells_nobody),
-		cmocka_unit_test(a_module_that_is_disabled_sends_what_waits),
+		JOIN_TEST(what_turns_out_to_be_for_this_host_arrives_one_by_one),
+		JOIN_TEST(for_a_neighbour_that_was_forgotten_each_waits_by_itself),
+		JOIN_TEST(closing_without_a_way_tells_nobody),
+		JOIN_TEST(a_module_that_is_disabled_sends_what_waits),
 	};
 
 	return fx_main(tests);

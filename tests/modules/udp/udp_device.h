@@ -8,7 +8,8 @@
 #include "udp_test.h"
 
 #define OFFLOAD "    options:\n      offload: true\n"
-#define join_open(...) udp_open(.interface = OFFLOAD, .large = true, ##__VA_ARGS__)
+#define JOINING .modules = UDP_MODULES, .interface = OFFLOAD, .large = true
+#define join_open(...) fx_open(JOINING, ##__VA_ARGS__)
 
 enum {
 	LINK = 14, NETWORK = 20, UDP = 8, HEADERS = LINK + NETWORK + UDP,
@@ -127,6 +128,30 @@ static inline void device_free(struct device *dev)
 	device_reset(dev);
 	free(dev);
 }
+
+/* ---- plays ---- */
+
+/* What a test does with a stack, its device, and a socket bound to port 4000: made before it, closed after it. */
+struct join_play {
+	void (*play)(struct fixture *fx, struct device *dev, int s);
+	struct fx_config config;
+};
+
+static inline void join_play(void **state)
+{
+	const struct join_play *it = *state;
+	struct fixture *fx = fx_open_config(&it->config, __FILE__, __LINE__);
+	struct device *dev = device_on(fx);
+
+	it->play(fx, dev, udp_on(4000));
+	fx_close(fx);
+	device_free(dev);
+}
+
+/* An entry of the array of tests. Further arguments are fields of struct fx_config. */
+#define JOIN_TEST(play_, ...) \
+	{ .name = #play_, .test_func = join_play, \
+	  .initial_state = &(struct join_play){ .play = (play_), .config = { JOINING, ##__VA_ARGS__ } } }
 
 /* ---- what an application does in one batch ---- */
 
