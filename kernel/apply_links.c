@@ -47,7 +47,7 @@ static void undo_aside(struct apply *a, struct change *c)
 	(void)a;
 	snprintf(inner->pub.name, sizeof(inner->pub.name), "%.15s", c->name);
 	if (inner->pub.lower != NULL)
-		iface_of(inner->pub.lower)->upper = inner;
+		iface_set_upper(iface_of(inner->pub.lower), inner);
 	c->iface = c->old_iface;
 	c->old_iface = NULL;
 }
@@ -58,7 +58,7 @@ static void set_aside(struct apply *a, struct change *c)
 	struct iface *inner = iface_of(c->iface);
 	inner->pub.name[0] = '\0';
 	if (inner->pub.lower != NULL && iface_of(inner->pub.lower)->upper == inner)
-		iface_of(inner->pub.lower)->upper = NULL;
+		iface_set_upper(iface_of(inner->pub.lower), NULL);
 	c->old_iface = c->iface;
 	c->iface = NULL;
 	apply_undo(a, c, undo_aside);

@@ -26,7 +26,7 @@ static inline uint64_t load64(const uint8_t *p)
 	return word;
 }
 
-/* What is left behind the last whole word, fewer than 8 bytes. */
+/* What is left behind the last whole word: the `n` % 8 bytes at `p`. */
 static inline uint64_t load_rest(const uint8_t *p, size_t n)
 {
 	uint64_t sum = 0;
@@ -49,29 +49,40 @@ static inline uint64_t load_rest(const uint8_t *p, size_t n)
 	return sum;
 }
 
-/* 64 to 16 bits; a sum that is not zero does not become zero. */
+/* 64 to 16 bits, as strata_csum_fold(); a sum that is not zero does not become zero. */
 static inline uint16_t fold64(uint64_t sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	return strata_csum_fold((uint32_t)sum);
+	return strata_csum_fold((uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32));
 }
 
-/* The sum of `n` bytes added to `a`, which is in the machine's byte order, and to `sum`. */
+/* The sum of `n` bytes added to `a`, which is in the machine's byte order, and to `sum`. Carries are gathered in
+ * the upper half of a wider one. */
 static inline uint32_t sum_words(const uint8_t *p, size_t n, uint64_t a, uint32_t sum)
 {
-	for (; n >= 32; n -= 32, p += 32) {
-		a = add64(a, load64(p));
-		a = add64(a, load64(p + 8));
-		a = add64(a, load64(p + 16));
-		a = add64(a, load64(p + 24));
+	const uint8_t *end = p + (n & ~(size_t)31);
+	unsigned __int128 wide = a;
+	uint32_t part;
+
+	for (; p != end; p += 32) {
+		wide += load64(p);
+		wide += load64(p + 8);
+		wide += load64(p + 16);
+		wide += load64(p + 24);
 	}
-	for (; n >= 8; n -= 8, p += 8)
-		a = add64(a, load64(p));
-	a = add64(a, load_rest(p, n));
+	if (n & 16) {
+		wide += load64(p);
+		wide += load64(p + 8);
+		p += 16;
+	}
+	if (n & 8) {
+		wide += load64(p);
+		p += 8;
+	}
+	wide += load_rest(p, n);
 	/* Summed in the machine's byte order, then swapped once: RFC 1071 2 (B). */
-	a = (uint64_t)be16toh(fold64(a)) + sum;
-	return (uint32_t)((a & 0xffffffff) + (a >> 32));
+	part = be16toh(fold64(add64((uint64_t)wide, (uint64_t)(wide >> 64))));
+	sum += part;
+	return sum + (sum < part);
 }
 
 /* The same of many bytes. In four chains, because each addition waits for its own carry only. */
@@ -138,13 +149,11 @@ uint32_t strata_pkt_csum(const struct strata_pkt *pkt, uint32_t offset, uint32_t
 	return strata_csum_add(pkt->data + offset, n < pkt->len - offset ? n : pkt->len - offset, sum);
 }
 
-void strata_pkt_csum_complete(struct strata_pkt *pkt)
+void strata_pkt_csum_complete_slow(struct strata_pkt *pkt)
 {
 	uint32_t start, field;
 	uint16_t check;
 
-	if (pkt->csum != STRATA_CSUM_PARTIAL)
-		return;
 	assert(pkt->csum_start >= strata_pkt_headroom(pkt));
 	start = pkt->csum_start - strata_pkt_headroom(pkt);
 	field = start + pkt->csum_offset;

@@ -9,6 +9,7 @@
 #include "gro.h"
 #include "shard.h"
 #include "sniff.h"
+#include "trace.h"
 
 /* Local choice: MTU where neither manifest nor driver says one, RFC 894's. */
 #define MTU_FALLBACK 1500
@@ -142,6 +143,23 @@ static void unkeep_packets(struct strata_instance *link, const struct strata_ifa
 	link->rx_packets -= iface->counters.rx_packets;
 	link->tx_packets -= iface->counters.tx_packets;
 }
+
+void iface_mark(struct iface *iface)
+{
+	const bool watched = (iface->pub.flags & STRATA_IFACE_SNIFFED) != 0 ||
+			     strata_tracing(iface->pub.stack);
+
+	iface->pub.apart = (uint8_t)((iface->opened ? 0 : IFACE_CLOSED) |
+				     (iface->upper != NULL ? IFACE_CARRIES : 0) |
+				     (watched ? IFACE_WATCHED : 0));
+}
+
+void iface_set_upper(struct iface *iface, struct iface *upper)
+{
+	iface->upper = upper;
+	iface_mark(iface);
+}
+
 /* ---- making one ---- */
 
 static int check_name(struct kernel *k, const char *name, struct strata_error *error)
@@ -349,7 +367,7 @@ int iface_create(struct kernel *k, const struct iface_spec *spec, struct strata_
 	if (iface->pub.lower != NULL) {
 		if (iface->pub.lower->framing != NULL)
 			keep_packets(iface->pub.lower->framing, iface->pub.lower);
-		iface_of(iface->pub.lower)->upper = iface;
+		iface_set_upper(iface_of(iface->pub.lower), iface);
 	}
 	sniff_update(iface);
 	strata_generation_bump(&k->pub);
@@ -419,6 +437,7 @@ int iface_open(struct strata_iface *iface, struct strata_error *error)
 		return result;
 	}
 	iface_of(iface)->opened = true;
+	iface_mark(iface_of(iface));
 	if (!(iface->caps & STRATA_CAP_RX_SUPER) && !(iface->flags & STRATA_IFACE_LOOPBACK))
 		iface->flags |= STRATA_IFACE_GRO;
 	k->polled += driver_ops(iface)->poll != NULL;
@@ -435,7 +454,7 @@ int iface_open(struct strata_iface *iface, struct strata_error *error)
 
 static void undirty(struct kernel *k, struct iface *iface)
 {
-	struct iface **link = &k->ifaces->dirty;
+	struct iface **link = &k->dirty;
 
 	if (!iface->dirty)
 		return;
@@ -462,6 +481,7 @@ void iface_close(struct strata_iface *iface)
 		driver_ops(iface)->close(iface);
 	k->polled -= driver_ops(iface)->poll != NULL;
 	inner->opened = false;
+	iface_mark(inner);
 	strata_iface_wake(iface);
 	iface->flags = 0;
 	strata_work_cancel(&k->pub, &inner->loop_work);
@@ -488,7 +508,7 @@ void iface_destroy(struct strata_iface *iface)
 	if (iface_of(iface)->upper != NULL)
 		iface_of(iface)->upper->pub.lower = NULL;
 	if (iface->lower != NULL) {
-		iface_of(iface->lower)->upper = NULL;
+		iface_set_upper(iface_of(iface->lower), NULL);
 		if (iface->lower->framing != NULL)
 			unkeep_packets(iface->lower->framing, iface->lower);
 	}

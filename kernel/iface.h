@@ -21,13 +21,20 @@ enum neigh_place {
 	NEIGH_PLACES,
 };
 
+/* What keeps the frames of an interface off the plain way; bits of strata_iface.apart. */
+enum iface_apart {
+	IFACE_CLOSED = 1 << 0,
+	IFACE_CARRIES = 1 << 1,		/* another interface stands on it */
+	IFACE_WATCHED = 1 << 2,		/* somebody sniffs, or listens to steps */
+};
+
 struct iface {
 	struct strata_iface pub;	/* first: modules hold a pointer to it */
 	uint8_t fate;			/* plan.h: of the plan in hand */
 	struct strata_iface *twin;	/* … what the other kernel has of that name; NULL: nothing */
 	struct iface *upper;		/* stands on this one; NULL: none */
 	bool opened;
-	bool dirty;			/* in the table's list of drivers to flush */
+	bool dirty;			/* in the kernel's list of drivers to flush */
 	struct iface *dirty_next;
 	struct strata_ifaddr *addrs;	/* in the order added */
 	strata_output_fn *output;
@@ -48,7 +55,6 @@ struct iface {
 struct iface_table {
 	struct iface **slots;		/* by index - 1; NULL: gone. An index is never used again */
 	uint32_t room, used;
-	struct iface *dirty;		/* whose drivers want a flush */
 	uint8_t *flat;			/* for frames in pieces, as the embedder sees them; made at the first */
 };
 
@@ -104,6 +110,12 @@ static inline struct strata_instance *network_next(struct kernel *k, const struc
 }
 
 /* ---- iface.c ---- */
+
+/* Sets what keeps an interface's frames off the plain way. After it was opened or closed, another was put on it or
+ * taken off, or somebody began or ceased to look. */
+void iface_mark(struct iface *iface);
+/* Puts `upper` on the interface; NULL: takes off what stands on it. */
+void iface_set_upper(struct iface *iface, struct iface *upper);
 
 /* Whether the interface may have the MTU; 0 becomes its default. Returns 0 or -EINVAL with sentences. */
 int iface_check_mtu(struct kernel *k, const struct strata_iface *iface, uint32_t *mtu,

@@ -47,7 +47,6 @@ void iface_loop_run(struct strata_stack *stack, struct strata_work *work)
 	memset(&inner->looped, 0, sizeof(inner->looped));
 	while ((pkt = strata_pkt_dequeue(&batch)) != NULL) {
 		const bool network = ((struct loop_cb *)(void *)pkt->cb)->network;
-		memset(pkt->cb, 0, sizeof(pkt->cb));
 		pkt->iface = &inner->pub;
 		if (network)
 			strata_network_input(&inner->pub, pkt, pkt->family);
@@ -66,7 +65,6 @@ static void forget_way_out(struct strata_pkt *pkt)
 	pkt->flags = STRATA_PKT_LOOPED;
 	pkt->nesting = 0;
 	pkt->time = 0;
-	memset(pkt->cb, 0, sizeof(pkt->cb));
 	memset(&pkt->src, 0, sizeof(pkt->src));
 	memset(&pkt->dst, 0, sizeof(pkt->dst));
 }
@@ -162,12 +160,6 @@ void strata_iface_wake(struct strata_iface *iface)
 
 /* ---- input ---- */
 
-static void sniff(struct strata_iface *iface, struct strata_pkt *pkt, bool out)
-{
-	if (strata_unlikely((iface->flags & STRATA_IFACE_SNIFFED) != 0))
-		sniff_frame(iface, pkt, out);
-}
-
 /* Gives a frame to the interface that stands on this one. Consumes. */
 static enum strata_verdict carry(struct strata_iface *iface, struct strata_pkt *pkt)
 {
@@ -188,48 +180,55 @@ static inline __attribute__((always_inline)) enum strata_verdict walk_up(struct 
 	const struct strata_link_ops *framing = framing_ops(iface);
 	enum strata_verdict verdict;
 
-	if (strata_unlikely(iface_of(iface)->upper != NULL))
-		return carry(iface, pkt);
-	if (framing != NULL)
+	if (strata_likely(framing != NULL))
 		verdict = framing->input(iface->framing, iface, pkt);
 	else
 		verdict = strata_network_input(iface, pkt, pkt->family);
-	if (verdict == STRATA_DROPPED)
+	if (strata_unlikely(verdict == STRATA_DROPPED))
 		iface->counters.rx_dropped++;
 	return verdict;
 }
 
-/* The same while somebody listens: what happens on the packet's way up, it caused. */
-static __attribute__((cold, noinline)) enum strata_verdict walk_up_told(struct strata_iface *iface,
-									struct strata_pkt *pkt)
+static inline void count_input(struct strata_iface *iface, const struct strata_pkt *pkt)
+{
+	iface->counters.rx_packets += segment_count(pkt);
+	iface->counters.rx_bytes += strata_pkt_length(pkt);
+}
+
+/* A frame that does not go the plain way. While somebody listens, what happens on its way up, it caused. */
+static __attribute__((cold, noinline)) enum strata_verdict input_apart(struct strata_iface *iface,
+								       struct strata_pkt *pkt)
 {
 	struct kernel *k = kernel_of(iface->stack);
+	const bool traced = strata_tracing(&k->pub);
 	enum strata_verdict verdict;
-	uint32_t before;
+	uint32_t before = 0;
 
-	trace_frame(k, pkt, "in on");
-	before = trace_cause(k, pkt->trace_id);
-	verdict = walk_up(iface, pkt);
-	trace_cause(k, before);
+	if (iface->apart & IFACE_CLOSED) {
+		iface->counters.rx_dropped++;
+		return strata_drop(&k->self, pkt, KERNEL_DROP_IFACE_DOWN);
+	}
+	count_input(iface, pkt);
+	if ((iface->flags & STRATA_IFACE_SNIFFED) != 0)
+		sniff_frame(iface, pkt, false);
+	if (traced) {
+		trace_frame(k, pkt, "in on");
+		before = trace_cause(k, pkt->trace_id);
+	}
+	verdict = iface->apart & IFACE_CARRIES ? carry(iface, pkt) : walk_up(iface, pkt);
+	if (traced)
+		trace_cause(k, before);
 	return verdict;
 }
 
 enum strata_verdict strata_iface_input(struct strata_iface *iface, struct strata_pkt *pkt)
 {
-	struct kernel *k = kernel_of(iface->stack);
-
 	pkt->iface = iface;
 	if (pkt->time == 0)
-		pkt->time = strata_now(&k->pub);
-	if (strata_unlikely(!iface_of(iface)->opened)) {
-		iface->counters.rx_dropped++;
-		return strata_drop(&k->self, pkt, KERNEL_DROP_IFACE_DOWN);
-	}
-	iface->counters.rx_packets += segment_count(pkt);
-	iface->counters.rx_bytes += strata_pkt_length(pkt);
-	sniff(iface, pkt, false);
-	if (strata_tracing(&k->pub))
-		return walk_up_told(iface, pkt);
+		pkt->time = strata_now(iface->stack);
+	if (strata_unlikely(iface->apart != 0))
+		return input_apart(iface, pkt);
+	count_input(iface, pkt);
 	return walk_up(iface, pkt);
 }
 
@@ -252,33 +251,53 @@ static bool driver_cuts(const struct strata_iface *iface, const struct strata_pk
 	return (iface->caps & cap) != 0 && (ops->cuts == NULL || ops->cuts(iface, pkt));
 }
 
+/* A packet of our own with room for a link header, in place of one that is not or has none. Consumes. Returns
+ * NULL when memory is short, having dropped it. Apart, since most are and have. */
+static __attribute__((noinline)) struct strata_pkt *make_room(struct strata_iface *iface, struct strata_pkt *pkt)
+{
+	struct strata_pkt *copy = strata_pkt_copy(pkt, STRATA_HEADROOM);
+
+	if (copy == NULL)
+		output_drop(iface, pkt, KERNEL_DROP_NO_MEMORY, -ENOBUFS);
+	else
+		strata_pkt_free(pkt);
+	return copy;
+}
+
 /* Writes the link header, in a packet of our own with room for it. Consumes, when it returns NULL. */
 static struct strata_pkt *frame(struct strata_iface *iface, struct strata_pkt *pkt, uint16_t number,
 				const struct strata_lladdr *dst, int *result)
 {
 	const struct strata_link_ops *ops = framing_ops(iface);
 
-	if (pkt->refs != 1 || strata_pkt_headroom(pkt) < iface->header_size) {
-		struct strata_pkt *copy = strata_pkt_copy(pkt, STRATA_HEADROOM);
-		if (copy == NULL) {
-			*result = output_drop(iface, pkt, KERNEL_DROP_NO_MEMORY, -ENOBUFS);
+	if (strata_unlikely(pkt->refs != 1 || strata_pkt_headroom(pkt) < iface->header_size)) {
+		pkt = make_room(iface, pkt);
+		*result = -ENOBUFS;
+		if (pkt == NULL)
 			return NULL;
-		}
-		strata_pkt_free(pkt);
-		pkt = copy;
 	}
 	pkt->iface = iface;
 	pkt->family = number;
 	pkt->flags |= STRATA_PKT_TX;
-	if (ops == NULL)
+	if (strata_unlikely(ops == NULL))
 		return pkt;
 	*result = ops->encapsulate(iface->framing, iface, pkt, number, dst);
-	if (*result < 0) {
+	if (strata_unlikely(*result < 0)) {
 		output_drop(iface, pkt, KERNEL_DROP_ENCAPSULATE, *result);
 		return NULL;
 	}
 	pkt->link_offset = (uint16_t)strata_pkt_headroom(pkt);
 	return pkt;
+}
+
+static __attribute__((cold, noinline)) void show_output(struct strata_iface *iface, struct strata_pkt *pkt)
+{
+	struct kernel *k = kernel_of(iface->stack);
+
+	if ((iface->flags & STRATA_IFACE_SNIFFED) != 0)
+		sniff_frame(iface, pkt, true);
+	if (strata_tracing(&k->pub))
+		trace_frame(k, pkt, "out on");
 }
 
 /* Gives one frame to the driver in the shape it takes. Consumes. Called from several places, of which one is
@@ -294,15 +313,14 @@ static inline __attribute__((always_inline)) int transmit(struct strata_iface *i
 	if (pkt->frag_count != 0 && !(iface->caps & STRATA_CAP_FRAGS) &&
 	    strata_pkt_header(pkt, strata_pkt_length(pkt)) == NULL)
 		return output_drop(iface, pkt, KERNEL_DROP_NO_MEMORY, -ENOBUFS);
-	sniff(iface, pkt, true);
-	if (strata_tracing(&k->pub))
-		trace_frame(k, pkt, "out on");
+	if (strata_unlikely((iface->apart & IFACE_WATCHED) != 0))
+		show_output(iface, pkt);
 	iface->counters.tx_packets += segment_count(pkt);
 	iface->counters.tx_bytes += strata_pkt_length(pkt);
-	if (ops->flush != NULL && !inner->dirty) {
+	if (strata_unlikely(ops->flush != NULL) && !inner->dirty) {
 		inner->dirty = true;
-		inner->dirty_next = k->ifaces->dirty;
-		k->ifaces->dirty = inner;
+		inner->dirty_next = k->dirty;
+		k->dirty = inner;
 	}
 	if (strata_unlikely(pkt->stamp != 0))
 		socket_stamp_leaves(k, pkt);
@@ -378,8 +396,8 @@ bool iface_flush(struct kernel *k)
 	struct iface *iface;
 	bool any = false;
 
-	while (k->ifaces != NULL && (iface = k->ifaces->dirty) != NULL) {
-		k->ifaces->dirty = iface->dirty_next;
+	while ((iface = k->dirty) != NULL) {
+		k->dirty = iface->dirty_next;
 		iface->dirty = false;
 		any = true;
 		driver_ops(&iface->pub)->flush(&iface->pub);
@@ -426,22 +444,28 @@ void strata_iface_set_output_offload(struct strata_iface *iface, strata_output_o
 	iface_of(iface)->output_offload = fn;
 }
 
-static void call_output(struct iface *inner, const struct strata_pkt *pkt, const void *frame,
-			size_t length)
+/* Calls the embedder with a frame and what is still open of it. */
+static void call_offload(struct iface *inner, const struct strata_pkt *pkt, const void *frame,
+			 size_t length)
 {
 	struct strata_offload offload = {
 		.csum = pkt->csum, .seg_type = pkt->seg_type, .seg_size = pkt->seg_size,
 	};
 
-	if (inner->output_offload == NULL) {
-		inner->output(inner->output_ctx, &inner->pub, frame, length);
-		return;
-	}
 	if (pkt->csum == STRATA_CSUM_PARTIAL) {
 		offload.csum_start = (uint16_t)(pkt->csum_start - strata_pkt_headroom(pkt));
 		offload.csum_offset = pkt->csum_offset;
 	}
 	inner->output_offload(inner->output_ctx, &inner->pub, frame, length, &offload);
+}
+
+static void call_output(struct iface *inner, const struct strata_pkt *pkt, const void *frame,
+			size_t length)
+{
+	if (inner->output_offload != NULL)
+		call_offload(inner, pkt, frame, length);
+	else
+		inner->output(inner->output_ctx, &inner->pub, frame, length);
 }
 
 /* Calls the embedder with a frame that is in pieces. Returns false when memory is short. */

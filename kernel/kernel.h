@@ -17,47 +17,34 @@
 /* Local choice: flows whose packets wait at once; beyond, the oldest goes on as it is. */
 #define GRO_HELD 8
 
+/* Local choice: chunks have 256 bytes and more, each size twice the one before. */
+#define CHUNK_CLASSES 7
+
 struct kernel {
 	struct strata_stack pub;	/* first: modules hold a pointer to it */
-	struct strata_env env;
+
+	/* What every entry and every packet asks for stands together. */
 	pthread_t owner;
 	unsigned int depth;		/* public entries nested on the thread's stack */
 	bool stopping;			/* destroy has begun: no new work */
 	bool calling;			/* a strata_call runs */
 	bool changing;			/* modules or interfaces are being changed: no other change begins */
-	unsigned int outward;		/* depth at which a readiness callback was called; 0: in none */
+	bool foreign;			/* loop.c: another loop waits for the timers of this one */
+	struct work_list {		/* work.c: for the end of the batch */
+		struct strata_work *head, **tail;
+		struct strata_work *running;	/* what is left of the round in hand */
+	} work;
+	struct iface *dirty;		/* iface_io.c: whose drivers want a flush */
 	struct strata_call *calls, **calls_end;	/* work.c: waiting until the stack is at rest, in order */
-
-	/* The pseudo-instance "kernel", which keeps the kernel's own drops and counters. */
-	struct strata_instance self;
-
-	struct mem *mem;		/* mem.c */
-	struct pkt_pools *pkts;		/* pkt.c */
-	struct timer_wheel *timers;	/* timer.c */
-	struct work_list *work;		/* work.c */
-	struct loop *loop;		/* loop.c, made at the first watch */
-	struct rng *rng;		/* random.c */
-	struct trace *trace;		/* trace.c */
+	struct pkt_pools {		/* pkt.c: by class of size */
+		struct strata_cache *packets[2];
+		struct strata_cache *chunks[CHUNK_CLASSES];
+	} pkts;
 	struct registry *registry;	/* registry.c */
-	struct iface_table *ifaces;	/* iface.c */
-	uint32_t polled;		/* … open ones whose drivers can be polled */
-	struct strata_sniffer *sniffers;	/* sniff.c, in the order added */
-	struct sniff_walk *sniff_walks;	/* … who walks over them now */
-	struct addr_table *addrs;	/* addr.c */
-	struct group_table *groups;	/* group.c */
-	struct route_table *routes;	/* route.c */
-	struct neigh_table *neighs;	/* neigh.c */
-	struct flow_table *flows;	/* flow.c */
-	struct port_table *ports;	/* port.c */
-	struct socket_table *sockets;	/* socket.c */
-	struct strata_socket_extra *stamping;	/* report.c: of sockets that wait for packets to leave */
-	uint32_t stamp_last;		/* … the last number given to one */
-
 	struct shard *shard;		/* shard.h: among several; NULL: alone */
-	struct commons {		/* common.c; several have the group's */
-		pthread_mutex_t lock;
-		struct common *first;
-	} commons;
+	struct flow_table *flows;	/* flow.c */
+	struct timer_wheel *timers;	/* timer.c */
+	struct strata_env env;
 	struct gro {			/* gro.c: received packets that wait for more of their flow */
 		unsigned int count;
 		struct gro_entry {
@@ -66,6 +53,33 @@ struct kernel {
 			uint16_t size;		/* payload bytes of each but the last */
 		} held[GRO_HELD];		/* the oldest first */
 	} gro;
+
+	unsigned int outward;		/* depth at which a readiness callback was called; 0: in none */
+
+	/* The pseudo-instance "kernel", which keeps the kernel's own drops and counters. */
+	struct strata_instance self;
+
+	struct mem *mem;		/* mem.c */
+	struct loop *loop;		/* loop.c, made at the first watch */
+	struct rng *rng;		/* random.c */
+	struct trace *trace;		/* trace.c */
+	struct iface_table *ifaces;	/* iface.c */
+	uint32_t polled;		/* … open ones whose drivers can be polled */
+	struct strata_sniffer *sniffers;	/* sniff.c, in the order added */
+	struct sniff_walk *sniff_walks;	/* … who walks over them now */
+	struct addr_table *addrs;	/* addr.c */
+	struct group_table *groups;	/* group.c */
+	struct route_table *routes;	/* route.c */
+	struct neigh_table *neighs;	/* neigh.c */
+	struct port_table *ports;	/* port.c */
+	struct socket_table *sockets;	/* socket.c */
+	struct strata_socket_extra *stamping;	/* report.c: of sockets that wait for packets to leave */
+	uint32_t stamp_last;		/* … the last number given to one */
+
+	struct commons {		/* common.c; several have the group's */
+		pthread_mutex_t lock;
+		struct common *first;
+	} commons;
 
 	uint64_t made;			/* when, by the stack's clock */
 	struct origin *origin;		/* origin.c */

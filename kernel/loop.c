@@ -31,7 +31,6 @@ struct loop {
 	int timer;		/* timerfd; -1: not needed yet */
 	uint64_t armed;		/* when the timerfd becomes readable; STRATA_NEVER: it is not set */
 	uint64_t looked;	/* when descriptors were last asked */
-	bool foreign;		/* strata_loop_fd() was asked for: another loop waits for the timerfd */
 	bool timerless;		/* the system gave no timerfd */
 	bool coarse;		/* the system has no epoll_pwait2() */
 	bool alone;		/* there is one processor: who is waited for could not run meanwhile */
@@ -81,6 +80,7 @@ void loop_fini(struct kernel *k)
 	close(loop->epoll);
 	strata_free(&k->pub, loop);
 	k->loop = NULL;
+	k->foreign = false;
 }
 
 /* ---- watches ---- */
@@ -393,8 +393,6 @@ void loop_rearm(struct kernel *k)
 	struct loop *loop = k->loop;
 	uint64_t next;
 
-	if (!loop->foreign)
-		return;
 	/* Its time has been served, by whichever call. */
 	if (loop->armed <= k->pub.now)
 		timer_read(loop);
@@ -412,11 +410,11 @@ int strata_loop_fd(struct strata_stack *stack)
 		return result;
 	if (k->env.now == NULL)
 		return -EINVAL;
-	if (!k->loop->foreign) {
+	if (!k->foreign) {
 		result = timer_open(k->loop);
 		if (result != 0)
 			return result;
-		k->loop->foreign = true;
+		k->foreign = true;
 		loop_rearm(k);
 	}
 	return k->loop->epoll;

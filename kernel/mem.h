@@ -17,12 +17,13 @@ struct mem_object {
 struct mem_slab;
 
 struct strata_cache {
+	/* What an object given back and taken again needs stands together. */
 	struct mem_object *free;	/* objects given back, the last one first */
-	uint8_t *fresh, *fresh_end;	/* objects of the newest slab never handed out */
-	uint32_t size;			/* of an object, a multiple of 16 */
 	uint32_t in_use;
 	uint32_t peak;			/* most in use in this window of time */
 	uint32_t trim_below;		/* in_use under which trimming is considered; 0: never */
+	uint32_t size;			/* of an object, a multiple of 16 */
+	uint8_t *fresh, *fresh_end;	/* objects of the newest slab never handed out */
 	uint32_t total;			/* objects in all slabs */
 	uint32_t grow;			/* objects of the next slab */
 	bool uncached;			/* objects come from the environment and go back to it one by one */

@@ -171,6 +171,13 @@ static void set_place(struct neigh *n, enum neigh_place place)
 	enter_place(n, place);
 }
 
+/* The only writer of the state of an entry that is in use. */
+static void set_state(struct neigh *n, enum strata_neigh_state state)
+{
+	n->pub.state = (uint8_t)state;
+	n->pub.settled = 0;
+}
+
 /* Takes an entry out of the table and gives up the table's reference. Whoever still holds it must look
  * the way up again. */
 static void forget(struct neigh *n, enum kernel_drop reason)
@@ -180,6 +187,7 @@ static void forget(struct neigh *n, enum kernel_drop reason)
 
 	strata_timer_stop(&k->pub, &n->pub.timer);
 	hash_remove(&n->pub);
+	n->pub.settled = 0;
 	k->neighs->count--;
 	leave_place(n);
 	iface_of(n->pub.iface)->neigh_count--;
@@ -208,7 +216,7 @@ static void refresh(struct neigh *n)
 		iface->reachable_drawn = now;
 	}
 	if (now - n->pub.confirmed >= iface->reachable_time)
-		n->pub.state = STRATA_NEIGH_STALE;
+		set_state(n, STRATA_NEIGH_STALE);
 }
 
 /* The first of a place that nobody holds, or with `held` one that its holders can do without. Those
@@ -347,7 +355,7 @@ static void ask(struct neigh *n)
 		strata_count(&n->k->self, KERNEL_COUNT_NEIGHBOURS_EVICTED, 1);
 		forget(TAILQ_FIRST(&iface->neighs[NEIGH_ASKED]), KERNEL_DROP_NEIGH_TABLE_FULL);
 	}
-	n->pub.state = STRATA_NEIGH_INCOMPLETE;
+	set_state(n, STRATA_NEIGH_INCOMPLETE);
 	n->pub.lladdr.length = 0;
 	n->pub.probes = 0;
 	set_place(n, NEIGH_ASKED);
@@ -379,7 +387,7 @@ static void fail(struct neigh *n)
 	strata_trace_fields(&k->self, NULL, STRATA_FIELDS(STRATA_FIELD_NEIGH("neighbour", &n->pub),
 			    STRATA_FIELD_UINT("probes", n->pub.probes)), "no answer: given up");
 	memset(&n->pub.waiting, 0, sizeof(n->pub.waiting));
-	n->pub.state = STRATA_NEIGH_FAILED;
+	set_state(n, STRATA_NEIGH_FAILED);
 	set_place(n, NEIGH_SPARE);
 	strata_timer_start(&k->pub, &n->pub.timer, strata_now(&k->pub) + FAILED_TIME);
 	while ((pkt = strata_pkt_dequeue(&waiting)) != NULL) {
@@ -402,7 +410,7 @@ static void fire(struct strata_stack *stack, struct strata_timer *timer)
 			fail(n);
 		break;
 	case STRATA_NEIGH_DELAY:
-		n->pub.state = STRATA_NEIGH_PROBE;
+		set_state(n, STRATA_NEIGH_PROBE);
 		n->pub.probes = 0;
 		solicit(n);
 		break;
@@ -499,28 +507,74 @@ static int output_orphan(struct neigh *n, struct strata_pkt *pkt, uint16_t numbe
 	return result;
 }
 
-int strata_neigh_output(struct strata_neigh *neigh, struct strata_pkt *pkt, uint16_t number)
+static __attribute__((cold, noinline)) void trace_output(const struct strata_neigh *neigh, struct strata_pkt *pkt)
 {
-	struct neigh *n = neigh_of(neigh);
-	const uint64_t now = strata_now(&n->k->pub);
+	strata_trace_fields(&kernel_of(pkt->stack)->self, pkt, STRATA_FIELDS(
+			    STRATA_FIELD_TEXT("by", neigh->iface->name),
+			    STRATA_FIELD_NEIGH("neighbour", neigh)), "%s", "");
+}
 
-	if (strata_unlikely(neigh->link == NULL))
+/* Called from two places, of which one is on every packet's way. */
+static inline __attribute__((always_inline)) int output_resolved(struct strata_neigh *neigh,
+								 struct strata_pkt *pkt,
+								 uint16_t number, uint64_t now)
+{
+	neigh->used = now;
+	if (strata_tracing(pkt->stack))
+		trace_output(neigh, pkt);
+	return iface_output(neigh->iface, pkt, number, &neigh->lladdr);
+}
+
+/* Finds until when the entry, just refreshed, stays as it is and where it is unless something happens to it. */
+static void settle(struct neigh *n)
+{
+	const struct iface *iface = iface_of(n->pub.iface);
+	uint64_t until = STRATA_NEVER;
+
+	if (n->pub.state == STRATA_NEIGH_REACHABLE) {
+		until = n->pub.confirmed + iface->reachable_time;
+		if (until > iface->reachable_drawn + REACHABLE_REDRAW)
+			until = iface->reachable_drawn + REACHABLE_REDRAW;
+	} else if (n->pub.state != STRATA_NEIGH_PERMANENT) {
+		return;
+	}
+	if (n->place == NEIGH_KNOWN && until > n->touched + TOUCH_INTERVAL)
+		until = n->touched + TOUCH_INTERVAL;
+	n->pub.settled = until;
+}
+
+/* Sees to the entry before it is sent to. Apart, since that is seldom to be done. */
+static __attribute__((noinline)) int output_unsettled(struct neigh *n, struct strata_pkt *pkt,
+						      uint16_t number, uint64_t now)
+{
+	struct strata_neigh *neigh = &n->pub;
+
+	if (neigh->link == NULL)
 		return output_orphan(n, pkt, number);
 	refresh(n);
-	neigh->used = now;
-	if (neigh->state == STRATA_NEIGH_INCOMPLETE || neigh->state == STRATA_NEIGH_FAILED)
+	if (neigh->state == STRATA_NEIGH_INCOMPLETE || neigh->state == STRATA_NEIGH_FAILED) {
+		neigh->used = now;
 		return output_unresolved(n, pkt, number);
+	}
 	if (neigh->state == STRATA_NEIGH_STALE) {
 		/* RFC 4861 7.3.3: the first packet to a stale neighbour. */
-		neigh->state = STRATA_NEIGH_DELAY;
+		set_state(n, STRATA_NEIGH_DELAY);
 		strata_timer_start(&n->k->pub, &neigh->timer, now + DELAY_FIRST_PROBE_TIME);
 	}
 	if (n->place == NEIGH_SPARE ||
 	    (n->place == NEIGH_KNOWN && now - n->touched >= TOUCH_INTERVAL))
 		set_place(n, NEIGH_KNOWN);
-	strata_trace_fields(&n->k->self, pkt, STRATA_FIELDS(STRATA_FIELD_TEXT("by", neigh->iface->name),
-			    STRATA_FIELD_NEIGH("neighbour", neigh)), "%s", "");
-	return iface_output(neigh->iface, pkt, number, &neigh->lladdr);
+	settle(n);
+	return output_resolved(neigh, pkt, number, now);
+}
+
+int strata_neigh_output(struct strata_neigh *neigh, struct strata_pkt *pkt, uint16_t number)
+{
+	const uint64_t now = strata_now(pkt->stack);
+
+	if (strata_unlikely(now >= neigh->settled))
+		return output_unsettled(neigh_of(neigh), pkt, number, now);
+	return output_resolved(neigh, pkt, number, now);
 }
 
 /* ---- hearing ---- */
@@ -541,14 +595,14 @@ static void release_waiting(struct neigh *n)
 static void set_reachable(struct neigh *n)
 {
 	strata_timer_stop(&n->k->pub, &n->pub.timer);
-	n->pub.state = STRATA_NEIGH_REACHABLE;
+	set_state(n, STRATA_NEIGH_REACHABLE);
 	n->pub.confirmed = strata_now(&n->k->pub);
 }
 
 static void set_stale(struct neigh *n)
 {
 	strata_timer_stop(&n->k->pub, &n->pub.timer);
-	n->pub.state = STRATA_NEIGH_STALE;
+	set_state(n, STRATA_NEIGH_STALE);
 }
 
 /* RFC 4861 7.2.5, for an entry whose link address was not known. */
@@ -641,7 +695,7 @@ int strata_neigh_set(struct strata_iface *iface, const struct strata_addr *addr,
 	kernel_enter(k);
 	strata_timer_stop(&k->pub, &n->pub.timer);
 	n->pub.lladdr = *lladdr;
-	n->pub.state = STRATA_NEIGH_PERMANENT;
+	set_state(n, STRATA_NEIGH_PERMANENT);
 	set_place(n, NEIGH_FIXED);
 	release_waiting(n);
 	kernel_leave(k);

@@ -10,18 +10,21 @@
 
 /* ---- in ---- */
 
+static __attribute__((noinline)) enum strata_verdict no_network(struct kernel *k, struct strata_pkt *pkt)
+{
+	strata_trace_fields(&k->self, pkt, STRATA_FIELDS(
+			    STRATA_FIELD_HEX("network_number", pkt->family, 4)), "%s", "");
+	return strata_drop(&k->self, pkt, KERNEL_DROP_NO_NETWORK);
+}
+
 enum strata_verdict strata_network_input(struct strata_iface *iface, struct strata_pkt *pkt,
 					 uint16_t number)
 {
-	struct kernel *k = kernel_of(iface->stack);
-	struct strata_instance *net = registry_network(k, number);
+	struct strata_instance *net = registry_network(kernel_of(iface->stack), number);
 
 	pkt->family = number;
-	if (net == NULL || net->module->network->input == NULL) {
-		strata_trace_fields(&k->self, pkt, STRATA_FIELDS(
-				    STRATA_FIELD_HEX("network_number", number, 4)), "%s", "");
-		return strata_drop(&k->self, pkt, KERNEL_DROP_NO_NETWORK);
-	}
+	if (strata_unlikely(net == NULL || net->module->network->input == NULL))
+		return no_network(kernel_of(iface->stack), pkt);
 	net->rx_packets += segment_count(pkt);
 	return net->module->network->input(net, iface, pkt);
 }
@@ -42,14 +45,14 @@ static int output_super(const struct strata_dst *dst, struct strata_pkt *pkt,
 int strata_network_output(const struct strata_dst *dst, struct strata_pkt *pkt,
 			  const struct strata_tx *tx)
 {
-	struct module *t = kernel_of(dst->network->stack)->registry->transport[tx->number];
+	struct strata_instance *t = transport_at(kernel_of(pkt->stack), tx->number);
 
 	/* Apart, so that here no call comes before the last, and nothing has to be saved for it. */
 	if (strata_unlikely(pkt->seg_type != STRATA_SEG_NONE))
 		return output_super(dst, pkt, tx);
 	pkt->flags |= STRATA_PKT_TX;
 	if (strata_likely(t != NULL))
-		t->pub.tx_packets++;
+		t->tx_packets++;
 	return dst->network->module->network->output(dst->network, dst, pkt, tx);
 }
 
@@ -103,11 +106,10 @@ static int output_many(struct kernel *k, const struct strata_dst *dst, struct st
 	return iface_output(dst->iface, pkt, number, &lladdr);
 }
 
-int strata_dst_output(const struct strata_dst *dst, struct strata_pkt *pkt,
-		      const struct strata_addr *to, uint16_t number)
+/* What is not one plain packet to a neighbour. Apart, so that nothing has to be saved for it on the way of those. */
+static __attribute__((noinline)) int output_other(const struct strata_dst *dst, struct strata_pkt *pkt,
+						  const struct strata_addr *to, uint16_t number)
 {
-	struct kernel *k = kernel_of(dst->iface->stack);
-
 	dst->network->tx_packets += segment_count(pkt);
 	switch ((enum strata_dst_kind)dst->kind) {
 	case STRATA_DST_LOCAL:
@@ -116,13 +118,23 @@ int strata_dst_output(const struct strata_dst *dst, struct strata_pkt *pkt,
 		break;
 	case STRATA_DST_BROADCAST:
 	case STRATA_DST_MULTICAST:
-		return output_many(k, dst, pkt, to, number);
+		return output_many(kernel_of(dst->iface->stack), dst, pkt, to, number);
 	case STRATA_DST_UNICAST:
 		if (dst->neigh != NULL)
 			return strata_neigh_output(dst->neigh, pkt, number);
 		break;
 	}
 	return iface_output(dst->iface, pkt, number, NULL);
+}
+
+int strata_dst_output(const struct strata_dst *dst, struct strata_pkt *pkt,
+		      const struct strata_addr *to, uint16_t number)
+{
+	if (strata_unlikely(dst->neigh == NULL || dst->kind != STRATA_DST_UNICAST ||
+			    pkt->seg_type != STRATA_SEG_NONE))
+		return output_other(dst, pkt, to, number);
+	dst->network->tx_packets++;
+	return strata_neigh_output(dst->neigh, pkt, number);
 }
 
 /* ---- errors ---- */

@@ -22,18 +22,12 @@
 #define HEADROOM_LEAST 16
 
 #define CHUNK_SHIFT 8			/* the smallest chunk has 256 bytes */
-#define CHUNK_CLASSES 7			/* … and each class twice the one before */
 _Static_assert(1 << (CHUNK_SHIFT + CHUNK_CLASSES - 1) == STRATA_CHUNK_SIZE, "the largest class");
 
-struct pkt_pools {
-	struct strata_cache *packets[POOL_CLASSES];
-	struct strata_cache *chunks[CHUNK_CLASSES];
-};
+_Static_assert(STRATA_COUNT(((struct kernel *)0)->pkts.packets) == POOL_CLASSES, "a cache a class");
 
-static const uint32_t pool_room[POOL_CLASSES] = {
-	[POOL_SMALL] = STRATA_PKT_SMALL + HEADROOM_LEAST,
-	[POOL_LARGE] = STRATA_PKT_LARGE + HEADROOM_LEAST,
-};
+#define ROOM_SMALL (STRATA_PKT_SMALL + HEADROOM_LEAST)
+#define ROOM_LARGE (STRATA_PKT_LARGE + HEADROOM_LEAST)
 
 /* ---- chunks ---- */
 
@@ -52,7 +46,7 @@ struct strata_chunk *strata_chunk_alloc(struct strata_stack *stack, uint32_t siz
 	if (size > STRATA_CHUNK_SIZE)
 		return NULL;
 	class = chunk_class(size);
-	chunk = cache_pop(kernel_of(stack)->pkts->chunks[class]);
+	chunk = cache_pop(kernel_of(stack)->pkts.chunks[class]);
 	if (chunk == NULL)
 		return NULL;
 	chunk->stack = stack;
@@ -71,19 +65,27 @@ void strata_chunk_put(struct strata_chunk *chunk)
 	if (strata_unlikely(chunk->release != NULL))
 		chunk->release(chunk);
 	else
-		cache_push(kernel_of(chunk->stack)->pkts->chunks[chunk_class(chunk->size)], chunk);
+		cache_push(kernel_of(chunk->stack)->pkts.chunks[chunk_class(chunk->size)], chunk);
 }
 
 /* ---- packets ---- */
 
+/* All that a packet tells of itself is unset; control bytes and fragments are what they were. */
 static inline struct strata_pkt *pkt_begin(struct strata_pkt *pkt, struct strata_stack *stack,
 					   uint32_t headroom, uint8_t class)
 {
-	memset(pkt, 0, offsetof(struct strata_pkt, frags));
+	const size_t own = offsetof(struct strata_pkt, len), net = offsetof(struct strata_pkt, src);
+	const size_t end = offsetof(struct strata_pkt, cb);
+
+	pkt->next = NULL;
 	pkt->stack = stack;
+	pkt->iface = NULL;
 	pkt->buf = (uint8_t *)(pkt + 1);
 	pkt->data = pkt->buf + (headroom != 0 ? headroom : HEADROOM_LEAST);
-	pkt->room = pool_room[class];
+	pkt->room = class == POOL_SMALL ? ROOM_SMALL : ROOM_LARGE;
+	/* In two pieces, each so short that it becomes no loop. */
+	memset((uint8_t *)pkt + own, 0, net - own);
+	memset((uint8_t *)pkt + net, 0, end - net);
 	pkt->refs = 1;
 	pkt->pool = class;
 	return pkt;
@@ -93,7 +95,7 @@ static inline struct strata_pkt *pkt_begin(struct strata_pkt *pkt, struct strata
 static __attribute__((noinline)) struct strata_pkt *pkt_fresh(struct strata_stack *stack, uint32_t headroom,
 							      uint8_t class)
 {
-	struct strata_pkt *pkt = cache_pop(kernel_of(stack)->pkts->packets[class]);
+	struct strata_pkt *pkt = cache_pop(kernel_of(stack)->pkts.packets[class]);
 
 	return pkt != NULL ? pkt_begin(pkt, stack, headroom, class) : NULL;
 }
@@ -106,7 +108,7 @@ struct strata_pkt *strata_pkt_alloc(struct strata_stack *stack, uint32_t headroo
 	if (strata_unlikely(headroom > STRATA_PKT_LARGE || linear > STRATA_PKT_LARGE - headroom))
 		return NULL;
 	class = headroom + linear <= STRATA_PKT_SMALL ? POOL_SMALL : POOL_LARGE;
-	pkt = cache_pop_used(kernel_of(stack)->pkts->packets[class]);
+	pkt = cache_pop_used(kernel_of(stack)->pkts.packets[class]);
 	if (strata_unlikely(pkt == NULL))
 		return pkt_fresh(stack, headroom, class);
 	return pkt_begin(pkt, stack, headroom, class);
@@ -126,6 +128,15 @@ static void release_frags(struct strata_pkt *pkt, unsigned int from)
 	pkt->frag_count = (uint8_t)from;
 }
 
+/* Apart, so that nothing has to be saved for it where a packet holds no more than itself. */
+static __attribute__((noinline)) void free_parts(struct strata_pkt *pkt)
+{
+	release_frags(pkt, 0);
+	if (pkt->pool & POOL_OUTSIDE)
+		strata_chunk_put(outside_chunk(pkt));
+	cache_push(kernel_of(pkt->stack)->pkts.packets[pkt->pool & POOL_CLASS], pkt);
+}
+
 void strata_pkt_free(struct strata_pkt *pkt)
 {
 	if (pkt == NULL)
@@ -133,11 +144,10 @@ void strata_pkt_free(struct strata_pkt *pkt)
 	assert(pkt->refs != 0);
 	if (--pkt->refs != 0)
 		return;
-	if (pkt->frag_count != 0)
-		release_frags(pkt, 0);
-	if (strata_unlikely(pkt->pool & POOL_OUTSIDE))
-		strata_chunk_put(outside_chunk(pkt));
-	cache_push(kernel_of(pkt->stack)->pkts->packets[pkt->pool & POOL_CLASS], pkt);
+	if (strata_unlikely(pkt->frag_count != 0 || (pkt->pool & POOL_OUTSIDE) != 0))
+		free_parts(pkt);
+	else
+		cache_push(kernel_of(pkt->stack)->pkts.packets[pkt->pool], pkt);
 }
 
 void strata_pkt_queue_purge(struct strata_pkt_queue *q)
@@ -150,7 +160,8 @@ void strata_pkt_queue_purge(struct strata_pkt_queue *q)
 
 uint32_t strata_pkt_truesize(const struct strata_pkt *pkt)
 {
-	uint32_t size = (uint32_t)sizeof(*pkt) + pool_room[pkt->pool & POOL_CLASS];
+	uint32_t size = (uint32_t)sizeof(*pkt) +
+			((pkt->pool & POOL_CLASS) == POOL_SMALL ? ROOM_SMALL : ROOM_LARGE);
 	unsigned int i;
 
 	if (pkt->pool & POOL_OUTSIDE)
@@ -234,13 +245,11 @@ uint8_t *strata_pkt_header_slow(struct strata_pkt *pkt, uint32_t n)
 	return pkt->data;
 }
 
-void strata_pkt_trim(struct strata_pkt *pkt, uint32_t length)
+void strata_pkt_trim_slow(struct strata_pkt *pkt, uint32_t length)
 {
 	unsigned int i = 0;
 	uint32_t rest;
 
-	if (length >= strata_pkt_length(pkt))
-		return;
 	if (length < pkt->len)
 		pkt->len = length;
 	rest = pkt->frags_len = length - pkt->len;
@@ -361,16 +370,14 @@ static const char *const chunk_names[CHUNK_CLASSES] = {
 
 int pkt_init(struct kernel *k)
 {
-	struct pkt_pools *pools = strata_alloc(&k->pub, sizeof(*pools));
+	struct pkt_pools *pools = &k->pkts;
 	unsigned int i;
 
-	if (pools == NULL)
-		return -ENOMEM;
-	k->pkts = pools;
 	for (i = 0; i < POOL_CLASSES; i++) {
 		pools->packets[i] = strata_cache_create(&k->pub, i == POOL_SMALL ? "packet-small"
 										 : "packet-large",
-							sizeof(struct strata_pkt) + pool_room[i]);
+							sizeof(struct strata_pkt) +
+							(i == POOL_SMALL ? ROOM_SMALL : ROOM_LARGE));
 		if (pools->packets[i] == NULL)
 			return -ENOMEM;
 	}
@@ -388,12 +395,9 @@ void pkt_fini(struct kernel *k)
 {
 	unsigned int i;
 
-	if (k->pkts == NULL)
-		return;
 	for (i = 0; i < POOL_CLASSES; i++)
-		strata_cache_destroy(k->pkts->packets[i]);
+		strata_cache_destroy(k->pkts.packets[i]);
 	for (i = 0; i < CHUNK_CLASSES; i++)
-		strata_cache_destroy(k->pkts->chunks[i]);
-	strata_free(&k->pub, k->pkts);
-	k->pkts = NULL;
+		strata_cache_destroy(k->pkts.chunks[i]);
+	memset(&k->pkts, 0, sizeof(k->pkts));
 }

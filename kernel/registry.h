@@ -52,6 +52,14 @@ static inline struct module *module_of(const struct strata_instance *instance)
 	return (struct module *)(uintptr_t)instance;
 }
 
+/* registry_transport() in place, for what every packet needs. */
+static inline struct strata_instance *transport_at(const struct kernel *k, uint8_t number)
+{
+	struct module *m = k->registry->transport[number];
+
+	return m != NULL ? &m->pub : NULL;
+}
+
 /* Frees a module that is in no list, its file and options with it. */
 void module_free(struct kernel *k, struct module *m);
 /* The same for one that has run, once the stack is at rest: its code may be waiting to go on. */

@@ -9,7 +9,7 @@
 bool work_pending(const struct kernel *k);
 /* As kernel_leave(), but deferred work waits for the next kernel_leave(). */
 void kernel_leave_batched(struct kernel *k);
-/* The outermost entry has ended: whoever waits for strata_loop_fd() learns of a changed timer. */
+/* The outermost entry has ended and k->foreign is set: whoever waits for strata_loop_fd() learns of a changed timer. */
 void loop_rearm(struct kernel *k);
 
 #endif

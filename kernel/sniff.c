@@ -46,6 +46,7 @@ void sniff_update(struct iface *iface)
 		iface->pub.flags |= STRATA_IFACE_SNIFFED;
 	else
 		iface->pub.flags &= ~(uint32_t)STRATA_IFACE_SNIFFED;
+	iface_mark(iface);
 }
 
 /* The packet path's flags follow who is there. */

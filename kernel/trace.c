@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The packet's walk: records handed to all sinks, and addresses as text for them. */
+#include "iface.h"
 #include "trace.h"
 
 #include <ctype.h>
@@ -42,9 +43,13 @@ void trace_fini(struct kernel *k)
 /* Whether somebody listens is kept where a step asks. */
 static void set_tracing(struct kernel *k, bool tracing)
 {
+	struct strata_iface *iface = NULL;
+
 	k->pub.tracing = tracing;
 	k->self.traced = tracing;
 	registry_set_traced(k, tracing);
+	while ((iface = strata_iface_next(&k->pub, iface)) != NULL)
+		iface_mark(iface_of(iface));
 }
 
 void strata_trace_sink_add(struct strata_stack *stack, struct strata_trace_sink *sink)

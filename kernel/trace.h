@@ -3,6 +3,7 @@
 #ifndef STRATA_KERNEL_TRACE_H
 #define STRATA_KERNEL_TRACE_H
 
+#include <strata/trace.h>
 #include "kernel.h"
 
 /* Gives the packet its number, when it has none yet. */

@@ -38,6 +38,15 @@ void transport_input_tried(struct kernel *k, struct strata_pkt *pkt, uint64_t tr
 	t->module->transport->input(t, pkt);
 }
 
+/* RFC 1122 3.2.2.1: a protocol that is not here should be told as unreachable. Apart, since most are. */
+static __attribute__((noinline)) enum strata_verdict no_transport(struct kernel *k, struct strata_pkt *pkt)
+{
+	strata_trace_fields(&k->self, pkt, STRATA_SAID(STRATA_FIELD_UINT("number", pkt->number)),
+			    "no transport %u: protocol unreachable", pkt->number);
+	strata_error_output(pkt, STRATA_ERR_PROTOCOL_UNREACHABLE, 0);
+	return strata_drop(&k->self, pkt, KERNEL_DROP_NO_TRANSPORT);
+}
+
 /* Called from two places, of which one is on every packet's way. */
 static inline __attribute__((always_inline)) enum strata_verdict deliver(struct kernel *k,
 									 struct strata_instance *t,
@@ -49,11 +58,7 @@ static inline __attribute__((always_inline)) enum strata_verdict deliver(struct 
 		t->rx_packets++;
 		return t->module->transport->input(t, pkt);
 	}
-	strata_trace_fields(&k->self, pkt, STRATA_SAID(STRATA_FIELD_UINT("number", pkt->number)),
-			    "no transport %u: protocol unreachable", pkt->number);
-	/* RFC 1122 3.2.2.1: a protocol that is not here should be told as unreachable. */
-	strata_error_output(pkt, STRATA_ERR_PROTOCOL_UNREACHABLE, 0);
-	return strata_drop(&k->self, pkt, KERNEL_DROP_NO_TRANSPORT);
+	return no_transport(k, pkt);
 }
 
 enum strata_verdict transport_deliver(struct kernel *k, struct strata_pkt *pkt)
@@ -64,7 +69,7 @@ enum strata_verdict transport_deliver(struct kernel *k, struct strata_pkt *pkt)
 enum strata_verdict strata_transport_input(struct strata_pkt *pkt)
 {
 	struct kernel *k = kernel_of(pkt->stack);
-	struct strata_instance *t = registry_transport(k, pkt->number);
+	struct strata_instance *t = transport_at(k, pkt->number);
 
 	pkt->transport_offset = (uint16_t)strata_pkt_headroom(pkt);
 	if (strata_unlikely(k->shard != NULL) && steer(k, t, pkt))

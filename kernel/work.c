@@ -9,20 +9,14 @@
 #include <strata/live.h>
 
 #include <assert.h>
-#include <errno.h>
 
 /* Local choice: after so many rounds of work that made new work a batch ends all the same, so that a
  * conversation of the stack with itself cannot keep the thread; the rest belongs to the next. */
 #define DRAIN_ROUNDS 1024
 
-struct work_list {
-	struct strata_work *head, **tail;
-	struct strata_work *running;	/* what is left of the round in hand */
-};
-
 void strata_work_add(struct strata_stack *stack, struct strata_work *work)
 {
-	struct work_list *list = kernel_of(stack)->work;
+	struct work_list *list = &kernel_of(stack)->work;
 
 	assert(work->run != NULL);
 	if (work->link != NULL)
@@ -35,7 +29,7 @@ void strata_work_add(struct strata_stack *stack, struct strata_work *work)
 
 void strata_work_cancel(struct strata_stack *stack, struct strata_work *work)
 {
-	struct work_list *list = kernel_of(stack)->work;
+	struct work_list *list = &kernel_of(stack)->work;
 
 	if (work->link == NULL)
 		return;
@@ -49,13 +43,13 @@ void strata_work_cancel(struct strata_stack *stack, struct strata_work *work)
 
 bool work_pending(const struct kernel *k)
 {
-	return k->work->head != NULL || k->work->running != NULL || k->gro.count != 0;
+	return k->work.head != NULL || k->work.running != NULL || k->gro.count != 0;
 }
 
 /* Runs what is queued now; what it queues is for the next round. */
 static void work_round(struct kernel *k)
 {
-	struct work_list *list = k->work;
+	struct work_list *list = &k->work;
 	struct strata_work *work;
 
 	list->running = list->head;
@@ -70,12 +64,13 @@ static void work_round(struct kernel *k)
 }
 
 /* Whether the end of the batch finds anything to be done. */
-static bool anything(const struct kernel *k)
+static inline bool anything(const struct kernel *k)
 {
-	return work_pending(k) || (k->ifaces != NULL && k->ifaces->dirty != NULL);
+	return work_pending(k) || k->dirty != NULL;
 }
 
-static void drain(struct kernel *k)
+/* Apart, since most entries leave nothing to be done. */
+static __attribute__((noinline)) void drain(struct kernel *k)
 {
 	unsigned int round;
 
@@ -83,8 +78,9 @@ static void drain(struct kernel *k)
 		/* First, so that what it brings about is part of the round. */
 		if (strata_unlikely(k->gro.count != 0))
 			gro_flush(k);
-		work_round(k);
-		if (k->ifaces != NULL)
+		if (k->work.head != NULL)
+			work_round(k);
+		if (k->dirty != NULL)
 			iface_flush(k);
 	}
 }
@@ -118,7 +114,7 @@ void strata_call_cancel(struct strata_stack *stack, struct strata_call *call)
 }
 
 /* The outermost entry has ended. */
-static void rest(struct kernel *k)
+static __attribute__((noinline)) void rest(struct kernel *k)
 {
 	/* A call's own entries end here too. */
 	if (k->calling || k->stopping)
@@ -153,7 +149,7 @@ void kernel_enter(struct kernel *k)
 void kernel_leave_batched(struct kernel *k)
 {
 	assert(k->depth != 0);
-	if (k->depth == 1 && k->loop != NULL)
+	if (strata_unlikely(k->foreign) && k->depth == 1)
 		loop_rearm(k);
 	k->depth--;
 }
@@ -161,7 +157,7 @@ void kernel_leave_batched(struct kernel *k)
 void kernel_leave(struct kernel *k)
 {
 	assert(k->depth != 0);
-	if (k->depth == 1)
+	if (k->depth == 1 && anything(k))
 		drain(k);
 	kernel_leave_batched(k);
 	if (strata_unlikely(k->calls != NULL) && k->depth == 0)
@@ -170,19 +166,12 @@ void kernel_leave(struct kernel *k)
 
 int work_init(struct kernel *k)
 {
-	k->work = strata_alloc(&k->pub, sizeof(*k->work));
-	if (k->work == NULL)
-		return -ENOMEM;
-	k->work->tail = &k->work->head;
+	k->work.tail = &k->work.head;
 	return 0;
 }
 
 void work_fini(struct kernel *k)
 {
-	if (k->work == NULL)
-		return;
 	if (work_pending(k))
 		strata_log(&k->pub, NULL, STRATA_LOG_ERROR, "work was never cancelled");
-	strata_free(&k->pub, k->work);
-	k->work = NULL;
 }

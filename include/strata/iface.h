@@ -49,18 +49,18 @@ enum strata_iface_flag {
 };
 
 struct strata_iface_counters {
-	uint64_t rx_packets, rx_bytes, rx_errors, rx_dropped;
-	uint64_t tx_packets, tx_bytes, tx_errors, tx_dropped;
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+	uint64_t rx_errors, rx_dropped, tx_errors, tx_dropped;
 };
 
 struct strata_iface {
 	struct strata_stack *stack;
-	char name[IF_NAMESIZE];
 	uint32_t index;			/**< from 1 */
 	uint32_t mtu;			/**< largest network packet, bytes */
 	uint32_t flags;			/**< enum strata_iface_flag */
 	uint32_t caps;			/**< enum strata_cap; set by the driver's open */
 	uint16_t header_size;		/**< link header bytes; the framing's, 0 without */
+	uint8_t apart;			/**< kernel's: what keeps frames off the plain way; 0: nothing */
 	struct strata_instance *driver;
 	struct strata_instance *framing;/**< NULL: the driver carries bare network packets */
 	void *config;			/**< driver's iface_config */
@@ -68,6 +68,7 @@ struct strata_iface {
 	struct strata_lladdr lladdr;	/**< length 0: none */
 	struct strata_iface_counters counters;
 	struct strata_iface *lower;	/**< interface that it stands on; NULL: a device of its own */
+	char name[IF_NAMESIZE];
 };
 
 struct strata_link_ops {

@@ -124,7 +124,8 @@ struct strata_pkt {
 	uint32_t trace_id;		/**< 0 while neither traced nor sniffed */
 	uint32_t stamp;			/**< kernel's: a socket wants to know when it leaves; 0: none does */
 	union {
-		uint8_t cb[STRATA_PKT_CB];	/**< of the layer that owns the packet now */
+		/** Of the layer that owns the packet now; what it finds in it is another's leavings. */
+		uint8_t cb[STRATA_PKT_CB];
 		uint64_t cb_align;
 	};
 	struct strata_frag frags[STRATA_PKT_FRAGS];
@@ -242,7 +243,12 @@ STRATA_API int strata_pkt_enqueue_tail(struct strata_pkt *pkt, struct strata_pkt
  *  -ENOBUFS: then `pkt` is as it was. */
 STRATA_API int strata_pkt_join(struct strata_pkt *pkt, const struct strata_pkt *tail, uint32_t skip);
 /** Shortens the packet to its first `length` bytes; longer than it is: nothing happens. */
-STRATA_API void strata_pkt_trim(struct strata_pkt *pkt, uint32_t length);
+STRATA_API void strata_pkt_trim_slow(struct strata_pkt *pkt, uint32_t length);
+static inline void strata_pkt_trim(struct strata_pkt *pkt, uint32_t length)
+{
+	if (strata_unlikely(length < strata_pkt_length(pkt)))
+		strata_pkt_trim_slow(pkt, length);
+}
 /** Copies up to `n` bytes from `offset` on. Returns how many. */
 STRATA_API uint32_t strata_pkt_read(const struct strata_pkt *pkt, uint32_t offset, void *buf,
 				    uint32_t n);
@@ -260,11 +266,11 @@ STRATA_API uint32_t strata_pkt_truesize(const struct strata_pkt *pkt);
 /** One's complement sum of `n` bytes added to `sum`, neither folded nor inverted. `bytes` are taken
  *  to begin at an even offset. */
 STRATA_API uint32_t strata_csum_add(const void *bytes, size_t n, uint32_t sum);
+/** The sum in 16 bits. The halves are added both ways round: what the lower half carries is what the upper
+ *  one must have. */
 static inline uint16_t strata_csum_fold(uint32_t sum)
 {
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
+	return (uint16_t)((sum + (sum << 16 | sum >> 16)) >> 16);
 }
 /** Sum of a packet's bytes `offset` … `offset + n` (clipped) added to `sum`, as strata_csum_add(). */
 STRATA_API uint32_t strata_pkt_csum(const struct strata_pkt *pkt, uint32_t offset, uint32_t n,
@@ -288,7 +294,12 @@ static inline uint16_t strata_csum_update16(uint16_t check, uint16_t from, uint1
 }
 /** Completes a STRATA_CSUM_PARTIAL packet in software (a result of 0 is stored as 0xffff, RFC 768) and
  *  makes its state NONE; another state is left alone. */
-STRATA_API void strata_pkt_csum_complete(struct strata_pkt *pkt);
+STRATA_API void strata_pkt_csum_complete_slow(struct strata_pkt *pkt);
+static inline void strata_pkt_csum_complete(struct strata_pkt *pkt)
+{
+	if (pkt->csum == STRATA_CSUM_PARTIAL)
+		strata_pkt_csum_complete_slow(pkt);
+}
 
 /* ---- queues of packets, linked by pkt->next ---- */
 

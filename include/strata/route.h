@@ -38,6 +38,7 @@ struct strata_neigh {
 	uint32_t refs;
 	uint64_t confirmed;		/**< last confirmation of reachability, stack time */
 	uint64_t used;			/**< last packet sent through it */
+	uint64_t settled;		/**< kernel's: until then it can be sent to without a look at it */
 	struct strata_pkt_queue waiting;	/**< at most 16 packets and 64 KiB */
 	struct strata_timer timer;
 };
