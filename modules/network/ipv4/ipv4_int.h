@@ -45,7 +45,7 @@ struct ipv4_header {
 	uint16_t id;
 	bool df, mf;
 	uint16_t offset;		/* of a fragment, in bytes */
-	struct strata_addr src, dst;
+	uint32_t src, dst;
 };
 
 /* What the options of a header ask for. */
@@ -57,17 +57,15 @@ struct ipv4_options {
 
 /* ---- ipv4_wire.c ---- */
 
-/* Checks and reads the header at pkt->data, and sets what the packet tells of it. Returns 0, or -1 with the
- * reason to drop the packet. */
-int ipv4_parse(struct strata_pkt *pkt, struct ipv4_header *out, unsigned int *reason);
+/* Checks and reads the header at pkt->data, and sets what the packet tells of it. Returns -1 when all is well,
+ * or the reason to drop the packet. */
+int ipv4_parse(struct strata_pkt *pkt, struct ipv4_header *out);
 /* Reads the fixed fields at `p`, 20 bytes, without checking any. */
 void ipv4_header_read(const uint8_t *p, struct ipv4_header *h);
 /* Reads the options of a header of `size` bytes. Returns 0, or -1 when one is malformed. */
 int ipv4_options_parse(const uint8_t *header, unsigned int size, struct ipv4_options *out);
-/* Writes a header without options, checksum included. */
+/* Writes a header, checksum included. Options, where `size` tells of any, are there already. */
 void ipv4_emit(const struct ipv4_header *h, uint8_t *p);
-/* Makes the checksum of the header at `p` anew. */
-void ipv4_checksum(uint8_t *p);
 int ipv4_quote_parse(const uint8_t *bytes, size_t length, struct strata_quote *out);
 
 /* ---- ipv4_table.c: a bounded table by destination, its entries in the order they were touched ---- */

@@ -441,7 +441,7 @@ struct strata_pkt *ipv4_reass_input(struct strata_instance *self, struct strata_
 {
 	struct ipv4_reass *r = reass_of(self);
 	struct key key = {
-		.src = strata_inet4_value(&h->src), .dst = strata_inet4_value(&h->dst),
+		.src = h->src, .dst = h->dst,
 		.id = h->id, .number = h->number,
 	};
 	struct datagram *d;

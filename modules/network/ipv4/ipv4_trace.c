@@ -12,18 +12,19 @@ void ipv4_trace(struct strata_instance *self, struct strata_pkt *pkt, const stru
 		const char *verdict)
 {
 	const unsigned int flags = (h->df ? FLAG_DF : 0) | (h->mf ? FLAG_MF : 0);
+	const struct strata_addr src = strata_inet4_make(h->src), dst = strata_inet4_make(h->dst);
 
 	if (h->offset == 0 && !h->mf) {
-		strata_trace_fields(self, pkt, STRATA_FIELDS(STRATA_FIELD_ADDR("src", &h->src),
-				    STRATA_FIELD_ADDR("dst", &h->dst),
+		strata_trace_fields(self, pkt, STRATA_FIELDS(STRATA_FIELD_ADDR("src", &src),
+				    STRATA_FIELD_ADDR("dst", &dst),
 				    STRATA_FIELD_UINT("protocol", h->number),
 				    STRATA_FIELD_SIZE("length", h->total),
 				    STRATA_FIELD_UINT("ttl", h->ttl), STRATA_FIELD_HEX("id", h->id, 4),
 				    STRATA_FIELD_FLAGS("flags", flags, FLAG_NAMES)), "%s", verdict);
 		return;
 	}
-	strata_trace_fields(self, pkt, STRATA_FIELDS(STRATA_FIELD_ADDR("src", &h->src),
-			    STRATA_FIELD_ADDR("dst", &h->dst), STRATA_FIELD_UINT("protocol", h->number),
+	strata_trace_fields(self, pkt, STRATA_FIELDS(STRATA_FIELD_ADDR("src", &src),
+			    STRATA_FIELD_ADDR("dst", &dst), STRATA_FIELD_UINT("protocol", h->number),
 			    STRATA_FIELD_SIZE("length", h->total), STRATA_FIELD_UINT("ttl", h->ttl),
 			    STRATA_FIELD_HEX("id", h->id, 4),
 			    STRATA_FIELD_FLAGS("flags", flags, FLAG_NAMES),

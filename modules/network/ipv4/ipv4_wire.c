@@ -11,7 +11,6 @@
 #define FRAGMENT 6
 #define TTL 8
 #define NUMBER 9
-#define CHECKSUM 10
 #define SRC 12
 #define DST 16
 
@@ -43,8 +42,8 @@ static inline void read_fields(const uint8_t *p, struct ipv4_header *h)
 	h->offset = (uint16_t)((fragment & OFFSET_MASK) * 8);
 	h->ttl = p[TTL];
 	h->number = p[NUMBER];
-	strata_inet4_read(&h->src, p + SRC);
-	strata_inet4_read(&h->dst, p + DST);
+	h->src = strata_get_be32(p + SRC);
+	h->dst = strata_get_be32(p + DST);
 }
 
 void ipv4_header_read(const uint8_t *p, struct ipv4_header *h)
@@ -52,54 +51,57 @@ void ipv4_header_read(const uint8_t *p, struct ipv4_header *h)
 	read_fields(p, h);
 }
 
-/* Sum of a header, whose checksum field is part of it. Nearly all headers are five words. */
-static inline uint16_t header_sum(const uint8_t *p, unsigned int size)
+static inline uint32_t load32(const uint8_t *p)
 {
-	uint32_t words[IPV4_HEADER_SIZE / 4];
-	uint64_t sum = 0;
-	unsigned int i;
+	uint32_t word;
 
-	if (strata_unlikely(size != IPV4_HEADER_SIZE))
-		return strata_csum_fold(strata_csum_add(p, size, 0));
-	memcpy(words, p, sizeof(words));
-	for (i = 0; i < STRATA_COUNT(words); i++)
-		sum += words[i];
-	/* In the machine's byte order, then turned round: RFC 1071 2 (B). */
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	return ntohs(strata_csum_fold((uint32_t)((sum & 0xffffffff) + (sum >> 32))));
+	memcpy(&word, p, sizeof(word));
+	return word;
 }
 
-int ipv4_parse(struct strata_pkt *pkt, struct ipv4_header *out, unsigned int *reason)
+/* A sum of words of 32 bits in 32. */
+static inline uint32_t fold32(uint64_t sum)
+{
+	return (uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32);
+}
+
+/* RFC 791 3.1: with its checksum field a good header sums up to all ones, in whatever byte order the sum is
+ * made (RFC 1071 2 (B)). Nearly all headers are five words. */
+static inline bool is_good(const uint8_t *p, unsigned int size)
+{
+	uint64_t sum;
+
+	if (strata_unlikely(size != IPV4_HEADER_SIZE))
+		return strata_csum_fold(strata_csum_add(p, size, 0)) == 0xffff;
+	sum = (uint64_t)load32(p) + load32(p + 4) + load32(p + 8) + load32(p + 12) + load32(p + 16);
+	return strata_csum_fold(fold32(sum)) == 0xffff;
+}
+
+int ipv4_parse(struct strata_pkt *pkt, struct ipv4_header *out)
 {
 	const uint8_t *p = strata_pkt_header(pkt, IPV4_HEADER_SIZE);
 
-	*reason = IPV4_DROP_TRUNCATED;
 	if (p == NULL)
-		return -1;
+		return IPV4_DROP_TRUNCATED;
 	/* RFC 1122 3.2.1.1 */
-	*reason = IPV4_DROP_VERSION;
 	if (p[VERSION_IHL] >> 4 != 4)
-		return -1;
+		return IPV4_DROP_VERSION;
 	read_fields(p, out);
-	*reason = IPV4_DROP_HEADER_LENGTH;
 	if (out->size < IPV4_HEADER_SIZE || (p = strata_pkt_header(pkt, out->size)) == NULL)
-		return -1;
-	*reason = IPV4_DROP_TOTAL_LENGTH;
+		return IPV4_DROP_HEADER_LENGTH;
 	if (out->total < out->size)
-		return -1;
-	*reason = IPV4_DROP_TOTAL_LENGTH_BEYOND;
+		return IPV4_DROP_TOTAL_LENGTH;
 	if (out->total > strata_pkt_length(pkt))
-		return -1;
+		return IPV4_DROP_TOTAL_LENGTH_BEYOND;
 	/* RFC 1122 3.2.1.2: verified on every datagram. */
-	*reason = IPV4_DROP_CHECKSUM;
-	if (header_sum(p, out->size) != 0xffff)
-		return -1;
+	if (!is_good(p, out->size))
+		return IPV4_DROP_CHECKSUM;
 	strata_inet4_read(&pkt->src, p + SRC);
 	strata_inet4_read(&pkt->dst, p + DST);
 	pkt->number = out->number;
 	pkt->ttl = out->ttl;
 	pkt->tos = out->tos;
-	return 0;
+	return -1;
 }
 
 /* One option with a length byte. `left` counts from its type to the end of the header, and its
@@ -159,25 +161,31 @@ int ipv4_options_parse(const uint8_t *header, unsigned int size, struct ipv4_opt
 	return 0;
 }
 
-void ipv4_checksum(uint8_t *p)
+/* Writes the header, of whose checksum the options make up `sum`. */
+static inline __attribute__((always_inline)) void write_fields(const struct ipv4_header *h, uint8_t *p,
+							       uint32_t sum)
 {
-	strata_put_be16(p + CHECKSUM, 0);
-	strata_put_be16(p + CHECKSUM, (uint16_t)~header_sum(p, (p[VERSION_IHL] & 0x0fu) * 4));
+	const uint32_t length = (4u << 4 | h->size / 4u) << 24 | (uint32_t)h->tos << 16 | h->total;
+	const uint32_t fragment = (uint32_t)h->id << 16 | (h->df ? FLAG_DF : 0u) | (h->mf ? FLAG_MF : 0u) |
+				  h->offset / 8u;
+	const uint32_t life = (uint32_t)h->ttl << 24 | (uint32_t)h->number << 16;
+
+	/* Of what is written, not of what would have to be read again. */
+	sum = fold32((uint64_t)sum + length + fragment + life + h->src + h->dst);
+	strata_put_be32(p + VERSION_IHL, length);
+	strata_put_be32(p + ID, fragment);
+	strata_put_be32(p + TTL, life | (uint16_t)~strata_csum_fold(sum));
+	strata_put_be32(p + SRC, h->src);
+	strata_put_be32(p + DST, h->dst);
 }
 
 void ipv4_emit(const struct ipv4_header *h, uint8_t *p)
 {
-	p[VERSION_IHL] = (uint8_t)(4 << 4 | h->size / 4);
-	p[TOS] = h->tos;
-	strata_put_be16(p + TOTAL, h->total);
-	strata_put_be16(p + ID, h->id);
-	strata_put_be16(p + FRAGMENT, (uint16_t)((h->df ? FLAG_DF : 0) | (h->mf ? FLAG_MF : 0) |
-						 h->offset / 8));
-	p[TTL] = h->ttl;
-	p[NUMBER] = h->number;
-	memcpy(p + SRC, h->src.bytes, STRATA_INET4_LENGTH);
-	memcpy(p + DST, h->dst.bytes, STRATA_INET4_LENGTH);
-	ipv4_checksum(p);
+	if (strata_likely(h->size == IPV4_HEADER_SIZE))
+		write_fields(h, p, 0);
+	else
+		write_fields(h, p, strata_csum_add(p + IPV4_HEADER_SIZE,
+						   (size_t)h->size - IPV4_HEADER_SIZE, 0));
 }
 
 /* The checksum of a quoted header is not looked at: routers on the way change its TTL, and some
@@ -192,8 +200,8 @@ int ipv4_quote_parse(const uint8_t *bytes, size_t length, struct strata_quote *o
 	/* Only the first fragment has a transport header. */
 	if (h.size < IPV4_HEADER_SIZE || h.size > length || h.total < h.size || h.offset != 0)
 		return -EINVAL;
-	out->src = h.src;
-	out->dst = h.dst;
+	out->src = strata_inet4_make(h.src);
+	out->dst = strata_inet4_make(h.dst);
 	out->number = h.number;
 	out->header_size = h.size;
 	return 0;
