@@ -89,21 +89,19 @@ static bool is_tag(uint16_t type)
 	return type == TYPE_CTAG || type == TYPE_STAG || type == TYPE_STAG_OLD;
 }
 
-/* Reads the tags behind the addresses. Apart, since most frames have none. Returns as ethernet_parse(). */
-static __attribute__((noinline)) int parse_tags(struct strata_pkt *pkt, struct ethernet_header *h,
-						unsigned int *reason)
+/* Reads the tags behind the addresses. Apart, since most frames have none. Returns -1, or the reason to drop the
+ * frame. */
+static __attribute__((noinline)) int parse_tags(struct strata_pkt *pkt, struct ethernet_header *h)
 {
 	unsigned int nesting = pkt->nesting;
 	const uint8_t *p;
 
 	while (is_tag(h->type)) {
-		*reason = ETHERNET_DROP_NESTING;
 		if (++nesting > NESTING_MAX)
-			return -1;
-		*reason = ETHERNET_DROP_TAG_TRUNCATED;
+			return ETHERNET_DROP_NESTING;
 		p = strata_pkt_header(pkt, h->size + TAG_SIZE);
 		if (p == NULL)
-			return -1;
+			return ETHERNET_DROP_TAG_TRUNCATED;
 		h->dst = p;
 		h->src = p + ADDRESS_SIZE;
 		if (h->vlan == 0)
@@ -112,56 +110,60 @@ static __attribute__((noinline)) int parse_tags(struct strata_pkt *pkt, struct e
 		h->size += TAG_SIZE;
 		h->tags++;
 	}
-	return 0;
+	return -1;
 }
 
-/* Reads the header and all tags. Returns 0, or -1 with the reason to drop the frame. */
-static int ethernet_parse(struct strata_pkt *pkt, struct ethernet_header *h, unsigned int *reason)
+/* Reads the header and all tags. Returns -1, or the reason to drop the frame. */
+static inline int ethernet_parse(struct strata_pkt *pkt, struct ethernet_header *h)
 {
 	const uint8_t *p = strata_pkt_header(pkt, HEADER_SIZE);
+	struct ethernet_header tagged;
+	int reason;
 
-	*reason = ETHERNET_DROP_TRUNCATED;
 	if (p == NULL)
-		return -1;
+		return ETHERNET_DROP_TRUNCATED;
 	*h = (struct ethernet_header){
 		.dst = p, .src = p + ADDRESS_SIZE, .type = strata_get_be16(p + 2 * ADDRESS_SIZE),
 		.size = HEADER_SIZE,
 	};
-	return strata_unlikely(is_tag(h->type)) ? parse_tags(pkt, h, reason) : 0;
+	if (strata_likely(!is_tag(h->type)))
+		return -1;
+	/* A copy of it, so that the header of a plain frame can stay in registers. */
+	tagged = *h;
+	reason = parse_tags(pkt, &tagged);
+	*h = tagged;
+	return reason;
 }
 
-/* Checks what the header says against the frame. Returns 0, or -1 with the reason to drop it. */
-static int ethernet_check(const struct strata_iface *iface, const struct strata_pkt *pkt,
-			  const struct ethernet_header *h, unsigned int *reason)
+/* Checks an 802.3 length, which no protocol here has. Returns the reason to drop the frame. */
+static __attribute__((noinline)) int check_length(uint16_t length, uint32_t payload)
+{
+	if (length > LENGTH_MAX)
+		return ETHERNET_DROP_TYPE;
+	if (length > payload || (length < payload && payload > PAYLOAD_MIN))
+		return ETHERNET_DROP_LENGTH;
+	return ETHERNET_DROP_LLC;
+}
+
+/* Checks what the header says against the frame. Returns -1, or the reason to drop it. */
+static inline int ethernet_check(const struct strata_iface *iface, const struct strata_pkt *pkt,
+				 const struct ethernet_header *h)
 {
 	uint32_t payload = strata_pkt_length(pkt) - h->size;
 
 	/* IEEE 802.3 3.2.3: the group bit of a source is reserved, no station sends it. */
-	*reason = ETHERNET_DROP_SOURCE_GROUP;
 	if (is_group(h->src))
-		return -1;
-	*reason = ETHERNET_DROP_OTHER_HOST;
+		return ETHERNET_DROP_SOURCE_GROUP;
 	if (!is_group(h->dst) && (iface->lladdr.length != ADDRESS_SIZE ||
 				  memcmp(h->dst, iface->lladdr.bytes, ADDRESS_SIZE) != 0))
-		return -1;
-	*reason = ETHERNET_DROP_TOO_LONG;
+		return ETHERNET_DROP_OTHER_HOST;
 	if (payload > STRATA_PKT_MAX)
-		return -1;
+		return ETHERNET_DROP_TOO_LONG;
 	/* IEEE 802.1Q 6.9: a tag with VID 0 carries a priority only, the frame is as if
 	 * untagged. */
-	*reason = ETHERNET_DROP_VLAN;
 	if (h->vlan != 0)
-		return -1;
-	if (h->type >= TYPE_MIN)
-		return 0;
-	*reason = ETHERNET_DROP_TYPE;
-	if (h->type > LENGTH_MAX)
-		return -1;
-	*reason = ETHERNET_DROP_LENGTH;
-	if (h->type > payload || (h->type < payload && payload > PAYLOAD_MIN))
-		return -1;
-	*reason = ETHERNET_DROP_LLC;
-	return -1;
+		return ETHERNET_DROP_VLAN;
+	return strata_likely(h->type >= TYPE_MIN) ? -1 : check_length(h->type, payload);
 }
 
 /* By value, so that the header of a frame that nobody traces can stay in registers. */
@@ -183,11 +185,11 @@ static enum strata_verdict ethernet_input(struct strata_instance *self, struct s
 					  struct strata_pkt *pkt)
 {
 	struct ethernet_header h;
-	unsigned int reason;
 	unsigned int counter = ETHERNET_IN_UNICAST;
+	int reason = ethernet_parse(pkt, &h);
 
-	if (ethernet_parse(pkt, &h, &reason) != 0)
-		return strata_drop(self, pkt, reason);
+	if (reason >= 0)
+		return strata_drop(self, pkt, (unsigned int)reason);
 	pkt->link_offset = (uint16_t)strata_pkt_headroom(pkt);
 	if (strata_traced(self))
 		trace_header(self, pkt, h);
@@ -195,8 +197,9 @@ static enum strata_verdict ethernet_input(struct strata_instance *self, struct s
 		strata_count(self, ETHERNET_IN_TAGGED, h.tags);
 		pkt->nesting = (uint8_t)(pkt->nesting + h.tags);
 	}
-	if (ethernet_check(iface, pkt, &h, &reason) != 0)
-		return strata_drop(self, pkt, reason);
+	reason = ethernet_check(iface, pkt, &h);
+	if (reason >= 0)
+		return strata_drop(self, pkt, (unsigned int)reason);
 
 	if (strata_unlikely(is_group(h.dst))) {
 		const bool all = is_broadcast(h.dst);
