@@ -55,32 +55,31 @@ static inline uint16_t fold64(uint64_t sum)
 	return strata_csum_fold((uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32));
 }
 
-/* The sum of `n` bytes added to `a`, which is in the machine's byte order, and to `sum`. Carries are gathered in
- * the upper half of a wider one. */
+/* The sum of `n` bytes added to `a`, which is in the machine's byte order, and to `sum`. */
 static inline uint32_t sum_words(const uint8_t *p, size_t n, uint64_t a, uint32_t sum)
 {
 	const uint8_t *end = p + (n & ~(size_t)31);
-	unsigned __int128 wide = a;
 	uint32_t part;
 
 	for (; p != end; p += 32) {
-		wide += load64(p);
-		wide += load64(p + 8);
-		wide += load64(p + 16);
-		wide += load64(p + 24);
+		a = add64(a, load64(p));
+		a = add64(a, load64(p + 8));
+		a = add64(a, load64(p + 16));
+		a = add64(a, load64(p + 24));
 	}
 	if (n & 16) {
-		wide += load64(p);
-		wide += load64(p + 8);
+		a = add64(a, load64(p));
+		a = add64(a, load64(p + 8));
 		p += 16;
 	}
 	if (n & 8) {
-		wide += load64(p);
+		a = add64(a, load64(p));
 		p += 8;
 	}
-	wide += load_rest(p, n);
+	if (n & 7)
+		a = add64(a, load_rest(p, n));
 	/* Summed in the machine's byte order, then swapped once: RFC 1071 2 (B). */
-	part = be16toh(fold64(add64((uint64_t)wide, (uint64_t)(wide >> 64))));
+	part = be16toh(fold64(a));
 	sum += part;
 	return sum + (sum < part);
 }

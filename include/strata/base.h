@@ -68,23 +68,29 @@ static inline uint64_t strata_get_be64(const void *p)
 	return (uint64_t)strata_get_be32(p) << 32 | strata_get_be32((const uint8_t *)p + 4);
 }
 
+/* Written in one piece, which compilers do not always make of single bytes. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define STRATA_BE(bits, v) __builtin_bswap##bits(v)
+#else
+#define STRATA_BE(bits, v) (v)
+#endif
+
 static inline void strata_put_be16(void *p, uint16_t v)
 {
-	uint8_t *b = (uint8_t *)p;
-	b[0] = (uint8_t)(v >> 8);
-	b[1] = (uint8_t)v;
+	v = STRATA_BE(16, v);
+	memcpy(p, &v, sizeof(v));
 }
 
 static inline void strata_put_be32(void *p, uint32_t v)
 {
-	strata_put_be16(p, (uint16_t)(v >> 16));
-	strata_put_be16((uint8_t *)p + 2, (uint16_t)v);
+	v = STRATA_BE(32, v);
+	memcpy(p, &v, sizeof(v));
 }
 
 static inline void strata_put_be64(void *p, uint64_t v)
 {
-	strata_put_be32(p, (uint32_t)(v >> 32));
-	strata_put_be32((uint8_t *)p + 4, (uint32_t)v);
+	v = STRATA_BE(64, v);
+	memcpy(p, &v, sizeof(v));
 }
 
 struct strata_stack;

@@ -89,9 +89,8 @@ static bool is_tag(uint16_t type)
 	return type == TYPE_CTAG || type == TYPE_STAG || type == TYPE_STAG_OLD;
 }
 
-/* Reads the tags behind the addresses. Apart, since most frames have none. Returns -1, or the reason to drop the
- * frame. */
-static __attribute__((noinline)) int parse_tags(struct strata_pkt *pkt, struct ethernet_header *h)
+/* Reads the tags behind the addresses. Returns -1, or the reason to drop the frame. */
+static int parse_tags(struct strata_pkt *pkt, struct ethernet_header *h)
 {
 	unsigned int nesting = pkt->nesting;
 	const uint8_t *p;
@@ -114,11 +113,9 @@ static __attribute__((noinline)) int parse_tags(struct strata_pkt *pkt, struct e
 }
 
 /* Reads the header and all tags. Returns -1, or the reason to drop the frame. */
-static inline int ethernet_parse(struct strata_pkt *pkt, struct ethernet_header *h)
+static int ethernet_parse(struct strata_pkt *pkt, struct ethernet_header *h)
 {
 	const uint8_t *p = strata_pkt_header(pkt, HEADER_SIZE);
-	struct ethernet_header tagged;
-	int reason;
 
 	if (p == NULL)
 		return ETHERNET_DROP_TRUNCATED;
@@ -126,17 +123,11 @@ static inline int ethernet_parse(struct strata_pkt *pkt, struct ethernet_header 
 		.dst = p, .src = p + ADDRESS_SIZE, .type = strata_get_be16(p + 2 * ADDRESS_SIZE),
 		.size = HEADER_SIZE,
 	};
-	if (strata_likely(!is_tag(h->type)))
-		return -1;
-	/* A copy of it, so that the header of a plain frame can stay in registers. */
-	tagged = *h;
-	reason = parse_tags(pkt, &tagged);
-	*h = tagged;
-	return reason;
+	return is_tag(h->type) ? parse_tags(pkt, h) : -1;
 }
 
 /* Checks an 802.3 length, which no protocol here has. Returns the reason to drop the frame. */
-static __attribute__((noinline)) int check_length(uint16_t length, uint32_t payload)
+static int check_length(uint16_t length, uint32_t payload)
 {
 	if (length > LENGTH_MAX)
 		return ETHERNET_DROP_TYPE;
@@ -146,8 +137,8 @@ static __attribute__((noinline)) int check_length(uint16_t length, uint32_t payl
 }
 
 /* Checks what the header says against the frame. Returns -1, or the reason to drop it. */
-static inline int ethernet_check(const struct strata_iface *iface, const struct strata_pkt *pkt,
-				 const struct ethernet_header *h)
+static int ethernet_check(const struct strata_iface *iface, const struct strata_pkt *pkt,
+			  const struct ethernet_header *h)
 {
 	uint32_t payload = strata_pkt_length(pkt) - h->size;
 
@@ -163,26 +154,39 @@ static inline int ethernet_check(const struct strata_iface *iface, const struct 
 	 * untagged. */
 	if (h->vlan != 0)
 		return ETHERNET_DROP_VLAN;
-	return strata_likely(h->type >= TYPE_MIN) ? -1 : check_length(h->type, payload);
+	return h->type >= TYPE_MIN ? -1 : check_length(h->type, payload);
 }
 
-/* By value, so that the header of a frame that nobody traces can stay in registers. */
-static __attribute__((cold, noinline)) void trace_header(struct strata_instance *self,
-							 struct strata_pkt *pkt,
-							 struct ethernet_header h)
+static void trace_header(struct strata_instance *self, struct strata_pkt *pkt, const struct ethernet_header *h)
 {
 	struct strata_lladdr dst = { .length = ADDRESS_SIZE }, src = { .length = ADDRESS_SIZE };
 
-	memcpy(dst.bytes, h.dst, ADDRESS_SIZE);
-	memcpy(src.bytes, h.src, ADDRESS_SIZE);
+	memcpy(dst.bytes, h->dst, ADDRESS_SIZE);
+	memcpy(src.bytes, h->src, ADDRESS_SIZE);
 	strata_trace_fields(self, pkt, STRATA_FIELDS(STRATA_FIELD_LLADDR("src", &src),
-			    STRATA_FIELD_LLADDR("dst", &dst), STRATA_FIELD_HEX("type", h.type, 4),
+			    STRATA_FIELD_LLADDR("dst", &dst), STRATA_FIELD_HEX("type", h->type, 4),
 			    STRATA_FIELD_SIZE("length", strata_pkt_length(pkt)),
-			    STRATA_FIELD_FLAGS("tags", h.tags != 0, "tagged")), "%s", "");
+			    STRATA_FIELD_FLAGS("tags", h->tags != 0, "tagged")), "%s", "");
 }
 
-static enum strata_verdict ethernet_input(struct strata_instance *self, struct strata_iface *iface,
-					  struct strata_pkt *pkt)
+/* Nearly all frames: of a protocol, untagged, from one station to this one. Nothing that ethernet_check() would
+ * look at is wrong with them. */
+static inline bool is_plain(const struct strata_iface *iface, const struct strata_pkt *pkt)
+{
+	const uint8_t *p = pkt->data;
+	uint16_t type;
+
+	if (pkt->len < HEADER_SIZE || strata_pkt_length(pkt) > HEADER_SIZE + STRATA_PKT_MAX)
+		return false;
+	type = strata_get_be16(p + 2 * ADDRESS_SIZE);
+	return type >= TYPE_MIN && !is_tag(type) && !is_group(p + ADDRESS_SIZE) &&
+	       iface->lladdr.length == ADDRESS_SIZE && memcmp(p, iface->lladdr.bytes, ADDRESS_SIZE) == 0;
+}
+
+/* Apart, so that nothing has to be saved for it on the way of a plain frame. */
+static __attribute__((noinline)) enum strata_verdict input_checked(struct strata_instance *self,
+								   struct strata_iface *iface,
+								   struct strata_pkt *pkt)
 {
 	struct ethernet_header h;
 	unsigned int counter = ETHERNET_IN_UNICAST;
@@ -192,8 +196,8 @@ static enum strata_verdict ethernet_input(struct strata_instance *self, struct s
 		return strata_drop(self, pkt, (unsigned int)reason);
 	pkt->link_offset = (uint16_t)strata_pkt_headroom(pkt);
 	if (strata_traced(self))
-		trace_header(self, pkt, h);
-	if (strata_unlikely(h.tags != 0)) {
+		trace_header(self, pkt, &h);
+	if (h.tags != 0) {
 		strata_count(self, ETHERNET_IN_TAGGED, h.tags);
 		pkt->nesting = (uint8_t)(pkt->nesting + h.tags);
 	}
@@ -201,7 +205,7 @@ static enum strata_verdict ethernet_input(struct strata_instance *self, struct s
 	if (reason >= 0)
 		return strata_drop(self, pkt, (unsigned int)reason);
 
-	if (strata_unlikely(is_group(h.dst))) {
+	if (is_group(h.dst)) {
 		const bool all = is_broadcast(h.dst);
 
 		pkt->flags |= all ? STRATA_PKT_LINK_BROADCAST : STRATA_PKT_LINK_MULTICAST;
@@ -210,6 +214,20 @@ static enum strata_verdict ethernet_input(struct strata_instance *self, struct s
 	strata_count(self, counter, 1);
 	strata_pkt_pull(pkt, h.size);
 	return strata_network_input(iface, pkt, h.type);
+}
+
+static enum strata_verdict ethernet_input(struct strata_instance *self, struct strata_iface *iface,
+					  struct strata_pkt *pkt)
+{
+	uint16_t type;
+
+	if (strata_traced(self) || strata_unlikely(!is_plain(iface, pkt)))
+		return input_checked(self, iface, pkt);
+	type = strata_get_be16(pkt->data + 2 * ADDRESS_SIZE);
+	pkt->link_offset = (uint16_t)strata_pkt_headroom(pkt);
+	strata_count(self, ETHERNET_IN_UNICAST, 1);
+	strata_pkt_pull(pkt, HEADER_SIZE);
+	return strata_network_input(iface, pkt, type);
 }
 
 static int ethernet_encapsulate(struct strata_instance *self, struct strata_iface *iface,
