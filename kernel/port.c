@@ -424,12 +424,12 @@ static bool try_ports(struct kernel *k, const uint64_t *map, uint32_t tries, str
 }
 
 /* A port that the destination has no flow from yet. Near the end of the range the algorithm alone would be some ten
- * thousand look-ups: then the bitmap tells one that nobody has. Where all serve some other destination it is a
- * look-up each after all, 28,232 at the most. */
+ * thousand look-ups: then the bitmap tells one that nobody has. Where all serve some other destination, or most are
+ * another shard's, it is a look-up each after all: 28,232 at the most, some milliseconds. */
 static bool flow_port(struct kernel *k, const struct port_space *space, struct strata_flow_key *key)
 {
 	return try_ports(k, space->bound, FLOW_TRIES, key) ||
-	       try_ports(k, space->taken, PORT_EPHEMERAL_COUNT, key) ||
+	       (k->shard == NULL && try_ports(k, space->taken, 1, key)) ||
 	       try_ports(k, space->bound, PORT_EPHEMERAL_COUNT, key);
 }
 
