@@ -1,8 +1,12 @@
-# All tests. A folder's own list is in its fragment.
+# All tests. A folder's own list is in its fragment. They run in this order: the longest first.
+include tests/system/system.mk
+include tests/sweep/sweep.mk
+include tests/kit/kit.mk
 include tests/sim/sim.mk
 include tests/sim/theory.mk
 include tests/lib/lib.mk
 include tests/laws/laws.mk
+include tests/tools/tools.mk
 
 include tests/kernel/modules.mk
 include tests/kernel/core.mk
@@ -33,8 +37,3 @@ include tests/modules/echo/test.mk
 include tests/modules/steady/test.mk
 include tests/modules/shards/test.mk
 include tests/modules/malformed/test.mk
-
-include tests/kit/kit.mk
-include tests/tools/tools.mk
-include tests/sweep/sweep.mk
-include tests/system/system.mk
