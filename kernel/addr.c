@@ -23,6 +23,7 @@ struct addr_table {
 	uint32_t mask;			/* buckets - 1 */
 	uint32_t count;
 	const struct strata_address_ops *families[FAMILIES];	/* emptied when modules change */
+	const struct strata_address_ops *asked;	/* the last that strata_address_ops_af() found; the same */
 };
 
 int addr_init(struct kernel *k)
@@ -103,13 +104,21 @@ const struct strata_address_ops *strata_address_ops(struct strata_stack *stack, 
 
 const struct strata_address_ops *strata_address_ops_af(struct strata_stack *stack, int af)
 {
-	return af == AF_UNSPEC ? NULL : ask_modules(kernel_of(stack), 0, af);
+	struct addr_table *t = kernel_of(stack)->addrs;
+
+	if (af == AF_UNSPEC)
+		return NULL;
+	if (t->asked == NULL || t->asked->af != af)
+		t->asked = ask_modules(kernel_of(stack), 0, af);
+	return t->asked;
 }
 
 void addr_ops_changed(struct kernel *k)
 {
-	if (k->addrs != NULL)
+	if (k->addrs != NULL) {
 		memset(k->addrs->families, 0, sizeof(k->addrs->families));
+		k->addrs->asked = NULL;
+	}
 	strata_generation_bump(&k->pub);
 }
 

@@ -102,6 +102,14 @@ static inline struct kernel *kernel_of(const struct strata_stack *stack)
 	return (struct kernel *)(uintptr_t)stack;
 }
 
+/* Has the transport sockets of that type? */
+static inline bool transport_fits(const struct strata_instance *t, int type)
+{
+	const struct strata_transport_ops *ops = t->module->transport;
+
+	return ops->socket_size > 0 && ops->type == type;
+}
+
 /* Adds the faults of `from`, which becomes empty; `to` NULL: nobody wants them (error.c). */
 void error_move(struct strata_error *to, struct strata_error *from);
 
@@ -252,6 +260,8 @@ struct strata_instance *registry_transport(struct kernel *k, uint8_t number);
  * are bound before the first is started, and each until it is disabled. */
 struct strata_instance *registry_next(struct kernel *k, enum strata_kind kind,
 				      const struct strata_instance *after);
+/* The bound transport that calls itself the default for sockets of `type`, where no protocol is named; NULL: none. */
+struct strata_instance *registry_default_transport(struct kernel *k, int type);
 /* Tells every module's instance whether somebody listens to its steps. */
 void registry_set_traced(struct kernel *k, bool traced);
 

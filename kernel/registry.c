@@ -84,6 +84,40 @@ struct strata_instance *registry_next(struct kernel *k, enum strata_kind kind,
 	return NULL;
 }
 
+static bool provides(const struct strata_module *module, const char *feature)
+{
+	const char *const *p = module->provides;
+	for (; p != NULL && *p != NULL; p++)
+		if (strcmp(*p, feature) == 0)
+			return true;
+	return false;
+}
+
+/* Under its own number first, since the same module may be bound to another one as an experiment. */
+static struct strata_instance *find_default(struct kernel *k, int type)
+{
+	const char *feature = type == SOCK_STREAM ? "default-stream" : "default-datagram";
+	struct strata_instance *t, *found = NULL;
+	for (t = registry_next(k, STRATA_TRANSPORT, NULL); t != NULL;
+	     t = registry_next(k, STRATA_TRANSPORT, t))
+		if (transport_fits(t, type) && provides(t->module, feature) &&
+		    (found == NULL || (t->number == t->module->number &&
+				       found->number != found->module->number)))
+			found = t;
+	return found;
+}
+
+struct strata_instance *registry_default_transport(struct kernel *k, int type)
+{
+	struct registry *r = k->registry;
+	const size_t i = type == SOCK_STREAM ? 0 : 1;
+	if (r->defaults[i].transport == NULL || r->defaults[i].generation != k->pub.generation) {
+		r->defaults[i].transport = find_default(k, type);
+		r->defaults[i].generation = k->pub.generation;
+	}
+	return r->defaults[i].transport;
+}
+
 struct module *registry_find(struct kernel *k, const char *name)
 {
 	struct module *m = k->registry != NULL ? k->registry->modules : NULL;
@@ -202,6 +236,7 @@ void registry_remove(struct kernel *k, struct module *m)
 	registry_reorder(k);
 	if (kind_of(m) == STRATA_CONGESTION)
 		socket_algorithm_gone(k, &m->pub);
+	strata_generation_bump(&k->pub);
 	module_bury(k, m);
 }
 
@@ -280,6 +315,7 @@ int registry_start_one(struct kernel *k, struct module *m, struct strata_error *
 	strata_error_clear(&why);
 	m->pub.running = true;
 	enter_number(k->registry, m);
+	strata_generation_bump(&k->pub);
 	strata_log(&k->pub, NULL, STRATA_LOG_DEBUG,
 		   "module %s: started (%s, number %u, version %s)", m->pub.name, strata_kind_name(kind_of(m)), m->pub.number,
 		   m->pub.module->version);
@@ -292,6 +328,7 @@ void registry_stop_one(struct kernel *k, struct module *m)
 	if (kind_of(m) == STRATA_TRANSPORT)
 		socket_transport_gone(k, &m->pub);
 	m->pub.running = false;
+	strata_generation_bump(&k->pub);
 	if (m->pub.module->stop != NULL)
 		m->pub.module->stop(&m->pub);
 	strata_log(&k->pub, NULL, STRATA_LOG_DEBUG, "module %s: stopped", m->pub.name);

@@ -36,6 +36,10 @@ struct registry {
 	size_t placed;			/* in `order`: fewer than `count` while modules come */
 	struct module *network[NETWORK_BUCKETS];
 	struct module *transport[UINT8_MAX + 1];
+	struct {			/* what registry_default_transport() found */
+		struct strata_instance *transport;	/* NULL: nothing yet */
+		uint32_t generation;		/* of the stack then */
+	} defaults[2];			/* of streams, of datagrams */
 	bool checking;
 	bool loading;			/* holds a loader_begin() */
 	struct module *graves;		/* gone; freed when none of their code can be running */

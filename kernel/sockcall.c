@@ -16,39 +16,6 @@
 
 /* ---- socket(2) ---- */
 
-static bool module_provides(const struct strata_module *module, const char *feature)
-{
-	const char *const *p = module->provides;
-
-	for (; p != NULL && *p != NULL; p++)
-		if (strcmp(*p, feature) == 0)
-			return true;
-	return false;
-}
-
-static bool transport_fits(const struct strata_instance *t, int type)
-{
-	const struct strata_transport_ops *ops = t->module->transport;
-
-	return ops->socket_size > 0 && ops->type == type;
-}
-
-/* Protocol 0 means the transport that calls itself the default of the type: under its own number
- * first, since the same module may be bound to another one as an experiment. */
-static struct strata_instance *default_transport(struct kernel *k, int type)
-{
-	const char *feature = type == SOCK_STREAM ? "default-stream" : "default-datagram";
-	struct strata_instance *t, *found = NULL;
-
-	for (t = registry_next(k, STRATA_TRANSPORT, NULL); t != NULL;
-	     t = registry_next(k, STRATA_TRANSPORT, t))
-		if (transport_fits(t, type) && module_provides(t->module, feature) &&
-		    (found == NULL || (t->number == t->module->number &&
-				       found->number != found->module->number)))
-			found = t;
-	return found;
-}
-
 static int find_modules(struct kernel *k, int domain, int type, int protocol,
 			struct strata_instance **network, struct strata_instance **transport)
 {
@@ -63,7 +30,7 @@ static int find_modules(struct kernel *k, int domain, int type, int protocol,
 		return -ESOCKTNOSUPPORT;
 	if (protocol < 0 || protocol > UINT8_MAX)
 		return -EINVAL;
-	*transport = protocol == 0 ? default_transport(k, type) :
+	*transport = protocol == 0 ? registry_default_transport(k, type) :
 		registry_transport(k, (uint8_t)protocol);
 	if (*transport == NULL || !transport_fits(*transport, type))
 		return -EPROTONOSUPPORT;

@@ -14,7 +14,7 @@ STRATA_BEGIN_DECLS
 /** The part of a stack that modules may read. Never allocated or written by them. */
 struct strata_stack {
 	uint64_t now;		/**< time of the current batch, ns; see strata_now() */
-	/** Grows with every change of interfaces, addresses, routes and path MTUs; whatever was
+	/** Grows with every change of modules, interfaces, addresses, routes and path MTUs; whatever was
 	 *  derived from them under another value must be derived again. */
 	uint32_t generation;
 	bool tracing;		/**< a trace sink is attached: strata_trace() has a listener */

@@ -164,6 +164,27 @@ static void a_module_is_loaded_and_unloaded_without_a_trace(void **state)
 	fx_close(fx);
 }
 
+/* Where no protocol is named: of the one that is there now, whoever was asked before. */
+static void sockets_are_of_the_default_transport_of_the_moment(void **state)
+{
+	struct fixture *fx = fx_open(.modules = "ethernet arp ipv4 icmp udp");
+	struct strata_error error = { 0 };
+
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_true(strata_socket(fx->stack, AF_INET, SOCK_DGRAM, 0) >= 0);
+		must(strata_module_unload(fx->stack, i == 0 ? "udp" : "datagrams", &error), &error);
+		assert_int_equal(strata_socket(fx->stack, AF_INET, SOCK_DGRAM, 0), -EPROTONOSUPPORT);
+		must(strata_module_load(fx->stack, "datagrams", "udp", 0, NULL, &error), &error);
+	}
+	udp_on(5000);
+	must(strata_module_disable(fx->stack, "ipv4", &error), &error);
+	assert_int_equal(strata_socket(fx->stack, AF_INET, SOCK_DGRAM, 0), -EAFNOSUPPORT);
+	must(strata_module_enable(fx->stack, "ipv4", &error), &error);
+	assert_true(strata_socket(fx->stack, AF_INET, SOCK_DGRAM, 0) >= 0);
+	fx_close(fx);
+}
+
 static void what_cannot_be_loaded_leaves_nothing(void **state)
 {
 	struct fixture *fx = fx_open(.modules = "ethernet arp ipv4 icmp udp");
@@ -577,6 +598,7 @@ int main(void)
 		cmocka_unit_test(cycles_of_icmp_lose_no_byte_of_a_transfer_and_no_memory),
 		cmocka_unit_test(cycles_of_arp_lose_no_byte_of_a_transfer_and_no_memory),
 		cmocka_unit_test(a_module_is_loaded_and_unloaded_without_a_trace),
+		cmocka_unit_test(sockets_are_of_the_default_transport_of_the_moment),
 		cmocka_unit_test(what_cannot_be_loaded_leaves_nothing),
 		cmocka_unit_test(a_connection_does_not_notice_what_does_not_concern_it),
 		cmocka_unit_test(the_plan_says_what_ends_and_nothing_else_does),

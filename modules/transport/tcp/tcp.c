@@ -160,12 +160,15 @@ static void tcp_stop(struct strata_instance *self)
 static int tcp_option(struct strata_instance *self, const struct strata_option *option)
 {
 	struct tcp_config *config = self->config;
+	struct tcp_module *m = self->state;
 
-	if (option->offset == offsetof(struct tcp_config, congestion) &&
-	    strata_congestion_find(self->stack, config->congestion) == NULL)
-		return -ENOENT;
+	if (option->offset == offsetof(struct tcp_config, congestion)) {
+		m->algorithm = NULL;
+		if (strata_congestion_find(self->stack, config->congestion) == NULL)
+			return -ENOENT;
+	}
 	if (option->offset == offsetof(struct tcp_config, fastopen_key))
-		return tcp_fastopen_configure(self->state);
+		return tcp_fastopen_configure(m);
 	if (config->rto_min > config->rto_max || config->rto_initial > config->rto_max)
 		return -EINVAL;
 	return 0;

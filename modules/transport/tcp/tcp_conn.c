@@ -110,6 +110,16 @@ int tcp_route_anew(struct tcp_sock *tp)
 
 /* ---- congestion control ---- */
 
+/* What the option names. Looked for once, until modules change or the option does. */
+static struct strata_instance *module_algorithm(struct tcp_module *m)
+{
+	if (m->algorithm == NULL || m->generation != m->stack->generation) {
+		m->algorithm = strata_congestion_find(m->stack, m->config->congestion);
+		m->generation = m->stack->generation;
+	}
+	return m->algorithm;
+}
+
 /* The application's choice, the route's, the module's: the first that runs. */
 static struct strata_instance *choose_algorithm(const struct tcp_sock *tp)
 {
@@ -121,9 +131,7 @@ static struct strata_instance *choose_algorithm(const struct tcp_sock *tp)
 	/* The name is the route's, and goes with it. */
 	if (tp->dst.congestion != NULL && strata_dst_valid(stack, &tp->dst))
 		found = strata_congestion_find(stack, tp->dst.congestion);
-	if (found == NULL)
-		found = strata_congestion_find(stack, tcp_module_of(tp)->config->congestion);
-	return found;
+	return found != NULL ? found : module_algorithm(tcp_module_of(tp));
 }
 
 void tcp_congestion_begin(struct tcp_sock *tp)

@@ -219,6 +219,8 @@ struct tcp_module {
 	struct strata_instance *self;
 	struct strata_stack *stack;
 	struct tcp_config *config;
+	struct strata_instance *algorithm;	/* that the option names, as of `generation`; NULL: not known */
+	uint32_t generation;
 	struct strata_cache *requests, *time_waits, *slices, *ranges, *listeners, *flights;
 	struct strata_hash_key isn_key, stamp_key;
 	struct tcp_cookies cookies;

@@ -3,6 +3,7 @@
  * of it when modules come and go. */
 #include <linux/tcp.h>
 
+#include <strata/live.h>
 #include "fixture.h"
 
 #define ALL "ethernet arp ipv4 newreno cubic bbr tcp"
@@ -180,6 +181,54 @@ static void disabling_and_enabling_a_module_does_not_stop_its_connections(void *
 	}
 }
 
+/* The next connection to port 80, from another port of the peer. */
+static int next_connection(struct fixture *fx, int listener)
+{
+	const uint16_t port = (uint16_t)(fx->conn.peer_port + 1);
+
+	fx_discard(fx);
+	fx->conn = (struct fx_conn){ .peer_port = port, .stack_port = 80, .peer_isn = 5000 };
+	return accept_one(listener, .mss = MSS);
+}
+
+/* Ten segments that time out: what the threshold is then. */
+static uint32_t threshold_of(struct fixture *fx, int s)
+{
+	static const char bytes[10 * MSS];
+
+	assert_int_equal(fx_send(fx, s, bytes, sizeof(bytes)), sizeof(bytes));
+	fx_advance(fx, 3000);
+	return info_of(fx, s).tcpi_snd_ssthresh;
+}
+
+/* Whatever was found for connections before: stopped, started, gone, and another module of that name. */
+static void the_default_is_what_bears_its_name_when_a_connection_begins(void **state)
+{
+	struct fixture *fx = fx_open(.modules = ALL, .options = "tcp.congestion=cubic");
+	struct strata_error error = { 0 };
+	int listener = listen_on(80), s;
+
+	(void)state;
+	s = accept_one(listener, .mss = MSS);
+	assert_in_range(threshold_of(fx, s), 7, 8);
+	assert_int_equal(strata_module_disable(fx->stack, "cubic", &error), 0);
+	s = next_connection(fx, listener);
+	/* Nobody's: the transport halves what is in flight. */
+	assert_int_equal(threshold_of(fx, s), 5);
+	assert_int_equal(strata_module_enable(fx->stack, "cubic", &error), 0);
+	s = next_connection(fx, listener);
+	assert_in_range(threshold_of(fx, s), 7, 8);
+	assert_int_equal(strata_module_unload(fx->stack, "cubic", &error), 0);
+	s = next_connection(fx, listener);
+	assert_int_equal(threshold_of(fx, s), 5);
+	assert_int_equal(strata_module_load(fx->stack, "cubic", "bbr", 0, NULL, &error), 0);
+	s = next_connection(fx, listener);
+	assert_string_equal(algorithm_of(fx, s), "cubic");
+	assert_int_equal(threshold_of(fx, s), 0x7fffffff);
+	fx_discard(fx);
+	fx_close(fx);
+}
+
 /* RFC 5681 4.1: the window of before a pause is cut where sending starts again, whatever came meanwhile. */
 static void a_pause_cuts_the_window_when_something_is_sent(void **state)
 {
@@ -217,6 +266,7 @@ int main(void)
 		cmocka_unit_test(a_route_names_its_own),
 		cmocka_unit_test(a_socket_chooses_before_and_after_it_is_connected),
 		cmocka_unit_test(what_a_listener_chose_its_connections_have),
+		cmocka_unit_test(the_default_is_what_bears_its_name_when_a_connection_begins),
 		cmocka_unit_test(a_pause_cuts_the_window_when_something_is_sent),
 		cmocka_unit_test(disabling_and_enabling_a_module_does_not_stop_its_connections),
 	};
