@@ -24,6 +24,7 @@ _Static_assert(TICK_SHIFT + DIGIT_BITS * LEVELS == 64, "the wheel spans all of t
 
 struct timer_wheel {
 	uint64_t position;			/* tick up to which the wheel has turned */
+	uint64_t begin;				/* no occupied slot begins before that tick */
 	uint64_t occupied[LEVELS];		/* a bit a slot */
 	struct strata_timer *slots[LEVELS][SLOTS];
 	struct strata_timer *due;		/* taken off the wheel, about to fire */
@@ -51,6 +52,9 @@ static void wheel_insert(struct timer_wheel *wheel, struct strata_timer *timer)
 	slot = (unsigned int)(tick >> (level * DIGIT_BITS)) % SLOTS;
 	list_insert(&wheel->slots[level][slot], timer);
 	wheel->occupied[level] |= UINT64_C(1) << slot;
+	tick &= UINT64_MAX << (level * DIGIT_BITS);
+	if (tick < wheel->begin)
+		wheel->begin = tick;
 }
 
 static void wheel_remove(struct timer_wheel *wheel, struct strata_timer *timer)
@@ -146,15 +150,16 @@ static struct strata_timer **wheel_collect(struct timer_wheel *wheel, struct str
 	return end;
 }
 
-void timer_run(struct kernel *k)
+/* Turns the wheel to now: what is due comes off it. */
+static void wheel_turn(struct timer_wheel *wheel, uint64_t now)
 {
-	struct timer_wheel *wheel = k->timers;
-	uint64_t now = k->pub.now, tick = now >> TICK_SHIFT, begin;
-	struct strata_timer *timer, **tail = &wheel->due;
+	uint64_t tick = now >> TICK_SHIFT, begin;
+	struct strata_timer **tail = &wheel->due;
 	unsigned int level, slot;
 
 	while (*tail != NULL)
 		tail = &(*tail)->next;
+	wheel->begin = UINT64_MAX;
 	while (wheel_first(wheel, &level, &slot, &begin) && begin <= tick) {
 		struct strata_timer *list = wheel_take_slot(wheel, level, slot);
 
@@ -167,8 +172,25 @@ void timer_run(struct kernel *k)
 		if (begin == tick)
 			break;
 	}
+	if (wheel_first(wheel, &level, &slot, &begin))
+		wheel->begin = begin;
 	if (wheel->position < tick)
 		wheel->position = tick;
+}
+
+void timer_run(struct kernel *k)
+{
+	struct timer_wheel *wheel = k->timers;
+	uint64_t tick = k->pub.now >> TICK_SHIFT;
+	struct strata_timer *timer;
+
+	/* As in most batches: nothing is due, and nothing has to come down. */
+	if (tick < wheel->begin) {
+		if (wheel->position < tick)
+			wheel->position = tick;
+	} else {
+		wheel_turn(wheel, k->pub.now);
+	}
 	/* Only now, off the wheel: a timer restarted for a time already past waits for the next run. */
 	while ((timer = wheel->due) != NULL) {
 		wheel_remove(wheel, timer);
