@@ -154,6 +154,9 @@ static void entry_update(struct kernel *k, uint8_t number, uint16_t port)
 	bool bound = node != NULL && node->count > node->flows;
 	bool claimed = node != NULL ? node->count > 0 : *entry != NULL, told = claimed;
 
+	/* A server's port, which one more or less of its connections holds. */
+	if (claimed && node != NULL && node->told && !is_ephemeral(port))
+		return;
 	if (is_ephemeral(port)) {
 		uint32_t i = (uint32_t)port - PORT_EPHEMERAL_MIN;
 
@@ -479,6 +482,34 @@ void strata_port_share(struct strata_stack *stack, const struct strata_port *fro
 	claim_enter(k, claim, from->port);
 }
 
+void port_moved(struct strata_port *claim)
+{
+	if (claim->link == NULL)
+		return;
+	*claim->link = claim;
+	if (claim->next != NULL)
+		claim->next->link = &claim->next;
+}
+
+/* It stands nowhere any more. */
+static void claim_clear(struct strata_port *claim)
+{
+	claim->next = NULL;
+	claim->link = NULL;
+	claim->reuse &= (uint8_t)~(STRATA_PORT_LISTENS | STRATA_PORT_FLOW);
+	claim->port = 0;
+}
+
+void strata_port_replace(struct strata_stack *stack, struct strata_port *from, struct strata_port *claim)
+{
+	(void)stack;
+	if (from->link == NULL || claim->link != NULL)
+		return;
+	*claim = *from;
+	port_moved(claim);
+	claim_clear(from);
+}
+
 /* Moves the claim to the list its new bits put it on. */
 static void claim_set_bits(struct kernel *k, struct strata_port *claim, uint8_t reuse)
 {
@@ -528,15 +559,6 @@ void port_set_reuse(struct kernel *k, struct strata_port *claim, uint8_t reuse)
 		claim->reuse = reuse;
 }
 
-void port_moved(struct strata_port *claim)
-{
-	if (claim->link == NULL)
-		return;
-	*claim->link = claim;
-	if (claim->next != NULL)
-		claim->next->link = &claim->next;
-}
-
 bool port_serves_flows(struct kernel *k, uint8_t number, uint16_t port)
 {
 	struct strata_port **entry = entry_find(k->ports, number, port);
@@ -553,8 +575,7 @@ void strata_port_release(struct strata_stack *stack, struct strata_port *claim)
 		return;
 	claim_unlink(entry_find(k->ports, claim->number, claim->port), claim);
 	entry_update(k, claim->number, claim->port);
-	claim->reuse &= (uint8_t)~(STRATA_PORT_LISTENS | STRATA_PORT_FLOW);
-	claim->port = 0;
+	claim_clear(claim);
 }
 
 /* ---- life ---- */

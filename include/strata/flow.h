@@ -102,6 +102,10 @@ STRATA_API int strata_port_claim_flow(struct strata_stack *stack, struct strata_
  *  port and sharing, not listening; claim->local is taken from `from` when unset. Never fails. */
 STRATA_API void strata_port_share(struct strata_stack *stack, const struct strata_port *from,
 				  struct strata_port *claim);
+/** `claim`, which claims nothing, takes the place of `from`, which claims nothing then: what holds the port
+ *  changes, nothing else does. Where `from` claims nothing, nothing happens. */
+STRATA_API void strata_port_replace(struct strata_stack *stack, struct strata_port *from,
+				    struct strata_port *claim);
 /** May a stream listener be put on the claimed port now? Sets STRATA_PORT_LISTENS. Returns 0 or
  *  -EADDRINUSE. */
 STRATA_API int strata_port_listen(struct strata_stack *stack, struct strata_port *claim);

@@ -239,6 +239,71 @@ static void a_shared_port_is_held_by_its_last_owner(void **state)
 	table_close(&t);
 }
 
+struct outgoing {
+	struct strata_port port;
+	struct strata_flow flow;
+};
+
+static int connect_to(struct table *t, struct outgoing *o, uint32_t remote, uint16_t remote_port)
+{
+	int err;
+
+	memset(o, 0, sizeof(*o));
+	o->flow.key = (struct strata_flow_key){
+		.local = address(LOCAL), .remote = address(remote), .remote_port = remote_port,
+		.number = NUMBER,
+	};
+	err = strata_port_claim_flow(t->stack, &o->port, &o->flow.key);
+	if (err == 0)
+		assert_int_equal(strata_flow_add(t->stack, &o->flow), 0);
+	return err;
+}
+
+static void disconnect(struct table *t, struct outgoing *o)
+{
+	strata_flow_remove(t->stack, &o->flow);
+	strata_port_release(t->stack, &o->port);
+}
+
+static void a_claim_gives_its_place_to_another(void **state)
+{
+	struct strata_port bound = claim_of(address(0), 7, STRATA_PORT_REUSE_ADDRESS);
+	struct strata_port again = claim_of(address(0), 7, 0), heir = { 0 }, none = { 0 };
+	struct outgoing o;
+	struct table t;
+	uint16_t port;
+
+	(void)state;
+	table_open(&t, 1);
+	assert_int_equal(strata_port_claim(t.stack, &bound), 0);
+	strata_port_replace(t.stack, &bound, &heir);
+	assert_int_equal(heir.port, 7);
+	assert_int_equal(heir.number, NUMBER);
+	assert_int_equal(heir.reuse, STRATA_PORT_REUSE_ADDRESS);
+	assert_int_equal(bound.port, 0);
+	/* What claims nothing gives nothing, and who has a place keeps it. */
+	strata_port_release(t.stack, &bound);
+	strata_port_replace(t.stack, &bound, &none);
+	assert_null(none.link);
+	strata_port_replace(t.stack, &none, &heir);
+	assert_int_equal(strata_port_claim(t.stack, &again), -EADDRINUSE);
+	strata_port_release(t.stack, &heir);
+	assert_int_equal(strata_port_claim(t.stack, &again), 0);
+	strata_port_release(t.stack, &again);
+	/* A client's port, which has no node. */
+	assert_int_equal(connect_to(&t, &o, REMOTE, 80), 0);
+	port = o.port.port;
+	strata_port_replace(t.stack, &o.port, &heir);
+	again = claim_of(address(0), port, 0);
+	assert_int_equal(strata_port_claim(t.stack, &again), -EADDRINUSE);
+	disconnect(&t, &o);
+	assert_int_equal(strata_port_claim(t.stack, &again), -EADDRINUSE);
+	strata_port_release(t.stack, &heir);
+	assert_int_equal(strata_port_claim(t.stack, &again), 0);
+	strata_port_release(t.stack, &again);
+	table_close(&t);
+}
+
 static void a_server_with_reuseaddr_restarts_beside_100000_connections_at_once(void **state)
 {
 	enum { COUNT = 100000 };
@@ -337,32 +402,6 @@ static void ephemeral_ports_are_uniform_and_unlike_for_another_secret(void **sta
 }
 
 /* ---- outgoing flows: RFC 6056 ---- */
-
-struct outgoing {
-	struct strata_port port;
-	struct strata_flow flow;
-};
-
-static int connect_to(struct table *t, struct outgoing *o, uint32_t remote, uint16_t remote_port)
-{
-	int err;
-
-	memset(o, 0, sizeof(*o));
-	o->flow.key = (struct strata_flow_key){
-		.local = address(LOCAL), .remote = address(remote), .remote_port = remote_port,
-		.number = NUMBER,
-	};
-	err = strata_port_claim_flow(t->stack, &o->port, &o->flow.key);
-	if (err == 0)
-		assert_int_equal(strata_flow_add(t->stack, &o->flow), 0);
-	return err;
-}
-
-static void disconnect(struct table *t, struct outgoing *o)
-{
-	strata_flow_remove(t->stack, &o->flow);
-	strata_port_release(t->stack, &o->port);
-}
 
 static void flows_to_one_destination_get_consecutive_ports(void **state)
 {
@@ -536,6 +575,7 @@ int main(void)
 		cmocka_unit_test(one_of_two_bound_with_reuseaddr_may_listen),
 		cmocka_unit_test(an_option_set_later_counts),
 		cmocka_unit_test(a_shared_port_is_held_by_its_last_owner),
+		cmocka_unit_test(a_claim_gives_its_place_to_another),
 		cmocka_unit_test(a_server_with_reuseaddr_restarts_beside_100000_connections_at_once),
 		cmocka_unit_test(ephemeral_ports_are_all_given_and_then_none_in_no_time),
 		cmocka_unit_test(ephemeral_ports_are_uniform_and_unlike_for_another_secret),

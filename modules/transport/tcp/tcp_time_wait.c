@@ -72,7 +72,11 @@ static void take_over(struct tcp_time_wait *tw, struct tcp_sock *tp)
 	tw->rcv_wscale = tp->rcv_wscale;
 	tw->tos = tp->sock.tos;
 	tw->ttl = tp->sock.ttl;
-	strata_port_share(stack, &tp->sock.port, &tw->port);
+	/* A socket that its owner has bound keeps its port, whatever becomes of the connection. */
+	if (tcp_ownerless(tp) || tp->auto_port)
+		strata_port_replace(stack, &tp->sock.port, &tw->port);
+	else
+		strata_port_share(stack, &tp->sock.port, &tw->port);
 }
 
 void tcp_time_wait_enter(struct tcp_sock *tp)

@@ -41,6 +41,79 @@ static void the_closer_ends_in_time_wait(void **state)
 	fx_close(fx);
 }
 
+/* A bind() to the port, of the stack's 5000. */
+static int bind_again(struct fixture *fx)
+{
+	const struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(5000) };
+	int s = fx_socket(fx, SOCK_STREAM, 0);
+	int result = strata_bind(fx->stack, s, (const struct sockaddr *)&addr, sizeof(addr));
+
+	fx_close_socket(fx, s);
+	return result;
+}
+
+/* From port 5000 to the peer's 80, closed on both sides: TIME-WAIT, while the socket is still the owner's. */
+static int bound_to_time_wait(struct fixture *fx)
+{
+	int s = fx_socket(fx, SOCK_STREAM, 0);
+
+	fx_bind(fx, s, 0, 5000);
+	fx->conn = (struct fx_conn){ .peer_port = 80, .peer_isn = 7000 };
+	assert_int_equal(fx_connect(fx, s, PEER_IP, 80), -EINPROGRESS);
+	expect_tx(SYN);
+	rx(SYN | ACK, .seq = 0, .ack = 1, .mss = 1460);
+	expect_tx(ACK);
+	assert_int_equal(strata_shutdown(fx->stack, s, SHUT_WR), 0);
+	expect_tx(FIN | ACK, .seq = 1, .ack = 1);
+	rx(FIN | ACK, .ack = 2);
+	expect_tx(ACK, .seq = 2, .ack = 2);
+	assert_int_equal(fx_counter(fx, "tcp", "time_wait"), 1);
+	return s;
+}
+
+static void a_bound_port_is_its_sockets_and_time_waits_as_long_as_either_is(void **state)
+{
+	struct fixture *fx = fx_open();
+	int s = bound_to_time_wait(fx);
+
+	(void)state;
+	assert_int_equal(bind_again(fx), -EADDRINUSE);
+	fx_advance(fx, 61000);
+	assert_int_equal(fx_counter(fx, "tcp", "time_wait"), 0);
+	assert_int_equal(bind_again(fx), -EADDRINUSE);
+	fx_close_socket(fx, s);
+	assert_int_equal(bind_again(fx), 0);
+	s = bound_to_time_wait(fx);
+	fx_close_socket(fx, s);
+	assert_int_equal(bind_again(fx), -EADDRINUSE);
+	fx_advance(fx, 61000);
+	assert_int_equal(bind_again(fx), 0);
+	fx_close(fx);
+}
+
+/* Whose owner has gone leaves its port to TIME-WAIT. */
+static void time_wait_holds_the_port_of_a_closed_socket(void **state)
+{
+	struct fixture *fx = fx_open();
+	int s = fx_socket(fx, SOCK_STREAM, 0);
+
+	(void)state;
+	fx_bind(fx, s, 0, 5000);
+	fx->conn = (struct fx_conn){ .peer_port = 80, .peer_isn = 7000 };
+	assert_int_equal(fx_connect(fx, s, PEER_IP, 80), -EINPROGRESS);
+	expect_tx(SYN);
+	rx(SYN | ACK, .seq = 0, .ack = 1, .mss = 1460);
+	expect_tx(ACK);
+	fx_close_socket(fx, s);
+	expect_tx(FIN | ACK, .seq = 1, .ack = 1);
+	rx(FIN | ACK, .ack = 2);
+	expect_tx(ACK, .seq = 2, .ack = 2);
+	assert_int_equal(bind_again(fx), -EADDRINUSE);
+	fx_advance(fx, 61000);
+	assert_int_equal(bind_again(fx), 0);
+	fx_close(fx);
+}
+
 static void the_peer_closes_first(void **state)
 {
 	struct fixture *fx = fx_open();
@@ -481,6 +554,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_closer_ends_in_time_wait),
+		cmocka_unit_test(a_bound_port_is_its_sockets_and_time_waits_as_long_as_either_is),
+		cmocka_unit_test(time_wait_holds_the_port_of_a_closed_socket),
 		cmocka_unit_test(the_peer_closes_first),
 		cmocka_unit_test(both_close_at_once),
 		cmocka_unit_test(a_fin_with_the_ack_of_ours_goes_straight_to_time_wait),
