@@ -41,6 +41,10 @@ struct flow_table {
 	struct flow_hash exact, listeners, destinations;
 	struct flow_cursor *cursors;
 	struct strata_cache *destination_cache;
+	/* The key that was looked for last without being there, and its hash: it may be added next. */
+	struct strata_flow_key missed;
+	uint32_t missed_hash;
+	struct flow_destination *destination;	/* the last one used, of which there may be more; NULL: none */
 };
 
 static inline uint64_t rotate(uint64_t v, unsigned int bits)
@@ -260,17 +264,28 @@ uint64_t flow_destination_hash(const struct strata_hash_key *secret,
 	return key_hash(secret, key, 0);
 }
 
+/* All but the local port is the same. */
+static bool same_destination(const struct strata_flow_key *a, const struct strata_flow_key *b)
+{
+	return a->remote_port == b->remote_port && a->number == b->number &&
+	       strata_addr_equal(&a->remote, &b->remote) && strata_addr_equal(&a->local, &b->local);
+}
+
 static struct flow_destination *destination_find(struct flow_table *t,
 						 const struct strata_flow_key *key)
 {
-	struct strata_flow_key wanted = *key;
-	uint32_t hash = (uint32_t)key_hash(&t->key, key, 0);
 	struct strata_flow *flow;
+	uint32_t hash;
 
-	wanted.local_port = 0;
-	for (flow = *hash_bucket(&t->destinations, hash); flow != NULL; flow = flow->next)
-		if (flow->hash == hash && key_equal(&flow->key, &wanted))
-			return strata_container_of(flow, struct flow_destination, flow);
+	if (t->destination != NULL && same_destination(&t->destination->flow.key, key))
+		return t->destination;
+	hash = (uint32_t)key_hash(&t->key, key, 0);
+	for (flow = *hash_bucket(&t->destinations, hash); flow != NULL; flow = flow->next) {
+		if (flow->hash != hash || !same_destination(&flow->key, key))
+			continue;
+		t->destination = strata_container_of(flow, struct flow_destination, flow);
+		return t->destination;
+	}
 	return NULL;
 }
 
@@ -288,6 +303,7 @@ static void destination_count(struct kernel *k, struct strata_flow *flow)
 		d->flow.key.local_port = 0;
 		d->flow.hash = (uint32_t)key_hash(&t->key, &flow->key, 0);
 		hash_add(k, &t->destinations, &d->flow);
+		t->destination = d;
 	}
 	d->count++;
 	flow->flags |= FLOW_COUNTED;
@@ -302,6 +318,7 @@ static void destination_uncount(struct kernel *k, struct strata_flow *flow)
 	if (d == NULL || --d->count > 0)
 		return;
 	hash_remove(k, &t->destinations, &d->flow);
+	t->destination = NULL;
 	strata_cache_free(t->destination_cache, d);
 }
 
@@ -314,13 +331,26 @@ uint32_t flow_destination_count(struct kernel *k, const struct strata_flow_key *
 
 /* ---- entering and leaving ---- */
 
+/* There is no such flow; as a rule its maker has just looked, too. */
+static void missed(struct flow_table *t, const struct strata_flow_key *key, uint32_t hash)
+{
+	t->missed = *key;
+	t->missed_hash = hash;
+}
+
+static uint32_t hash_of_new(const struct flow_table *t, const struct strata_flow_key *key)
+{
+	return key_equal(&t->missed, key) ? t->missed_hash :
+					    (uint32_t)key_hash(&t->key, key, key->local_port);
+}
+
 int strata_flow_add(struct strata_stack *stack, struct strata_flow *flow)
 {
 	struct kernel *k = kernel_of(stack);
 	struct flow_table *t = k->flows;
 	uint16_t port = flow->key.local_port;
 	const struct strata_flow *other;
-	uint32_t hash = (uint32_t)key_hash(&t->key, &flow->key, port);
+	uint32_t hash = hash_of_new(t, &flow->key);
 
 	for (other = *hash_bucket(&t->exact, hash); other != NULL; other = other->next)
 		if (other->hash == hash && other->iface == flow->iface &&
@@ -510,7 +540,7 @@ struct strata_flow *strata_flow_listener(struct strata_stack *stack,
 struct strata_flow *strata_flow_find(const struct strata_pkt *pkt, uint16_t local_port,
 				     uint16_t remote_port)
 {
-	const struct flow_table *t = kernel_of(pkt->stack)->flows;
+	struct flow_table *t = kernel_of(pkt->stack)->flows;
 	struct strata_flow_key key;
 	struct strata_flow *flow;
 	uint32_t hash;
@@ -518,18 +548,22 @@ struct strata_flow *strata_flow_find(const struct strata_pkt *pkt, uint16_t loca
 	key_of_pkt(pkt, local_port, remote_port, &key);
 	hash = (uint32_t)key_hash(&t->key, &key, local_port);
 	flow = exact_find(t, &key, hash, pkt->iface);
-	return flow != NULL ? flow : listener_find(t, &key, hash, pkt->iface);
+	if (flow != NULL)
+		return flow;
+	missed(t, &key, hash);
+	return listener_find(t, &key, hash, pkt->iface);
 }
 
 bool flow_taken(struct kernel *k, const struct strata_flow_key *key)
 {
-	const struct flow_table *t = k->flows;
+	struct flow_table *t = k->flows;
 	uint32_t hash = (uint32_t)key_hash(&t->key, key, key->local_port);
 	const struct strata_flow *flow;
 
 	for (flow = *hash_bucket(&t->exact, hash); flow != NULL; flow = flow->next)
 		if (flow->hash == hash && key_equal(&flow->key, key))
 			return true;
+	missed(t, key, hash);
 	return false;
 }
 
@@ -628,6 +662,7 @@ int flow_init(struct kernel *k)
 		return -ENOMEM;
 	k->flows = t;
 	random_key(k, &t->key);
+	t->missed_hash = (uint32_t)key_hash(&t->key, &t->missed, 0);
 	err = hash_init(k, &t->exact);
 	if (err == 0)
 		err = hash_init(k, &t->listeners);

@@ -156,6 +156,37 @@ static void a_key_is_taken_once_for_each_interface(void **state)
 	table_close(&t);
 }
 
+/* Whatever was looked for last, and whether it is added next. */
+static void a_flow_that_was_looked_for_in_vain_is_found_once_it_is_there(void **state)
+{
+	struct strata_flow first = { .key = key_of(LOCAL, 7, REMOTE, 4000) };
+	struct strata_flow second = { .key = key_of(LOCAL, 7, REMOTE, 4001) };
+	struct strata_flow third = { .key = key_of(LOCAL, 8, REMOTE, 4001) }, blank = { 0 };
+	struct table t;
+
+	(void)state;
+	table_open(&t);
+	assert_int_equal(strata_flow_add(t.stack, &blank), 0);
+	assert_ptr_equal(strata_flow_exact(t.stack, &blank.key, NULL), &blank);
+	assert_null(find(&t, &first.key, NULL));
+	assert_int_equal(strata_flow_add(t.stack, &first), 0);
+	assert_int_equal(strata_flow_add(t.stack, &second), 0);
+	assert_false(flow_taken(&t.rig.k, &third.key));
+	assert_int_equal(strata_flow_add(t.stack, &third), 0);
+	assert_ptr_equal(find(&t, &first.key, NULL), &first);
+	assert_ptr_equal(find(&t, &second.key, NULL), &second);
+	assert_ptr_equal(find(&t, &third.key, NULL), &third);
+	strata_flow_remove(t.stack, &third);
+	assert_null(find(&t, &third.key, NULL));
+	assert_int_equal(strata_flow_add(t.stack, &third), 0);
+	assert_true(flow_taken(&t.rig.k, &third.key));
+	strata_flow_remove(t.stack, &first);
+	strata_flow_remove(t.stack, &second);
+	strata_flow_remove(t.stack, &third);
+	strata_flow_remove(t.stack, &blank);
+	table_close(&t);
+}
+
 static void a_flow_wins_over_a_listener(void **state)
 {
 	struct table t;
@@ -589,6 +620,7 @@ int main(void)
 		cmocka_unit_test(a_flow_is_found_by_exactly_its_ends),
 		cmocka_unit_test(long_addresses_differ_in_each_byte),
 		cmocka_unit_test(a_key_is_taken_once_for_each_interface),
+		cmocka_unit_test(a_flow_that_was_looked_for_in_vain_is_found_once_it_is_there),
 		cmocka_unit_test(a_flow_wins_over_a_listener),
 		cmocka_unit_test(the_listener_that_fits_best_is_found),
 		cmocka_unit_test(of_another_family_only_the_unset_listener_fits),
