@@ -246,22 +246,18 @@ void tcp_work_init(struct tcp_sock *tp)
 
 /* ---- beginning ---- */
 
-void tcp_init_tcb(struct tcp_sock *tp)
+/* What a connection before has left. */
+static void forget_connection(struct tcp_sock *tp)
 {
-	struct tcp_module *m = tcp_module_of(tp);
-
-	tp->sock.flow.kind = TCP_FLOW_SOCKET;
-	tcp_work_init(tp);
 	tp->sock.shutdown = 0;
-	tp->peer_mss = TCP_MSS_DEFAULT_V4;
-	tp->rcv_mss = TCP_MSS_DEFAULT_V4;
-	tp->rcv_ratio = TCP_RATIO_DEFAULT;
 	tp->rcv_rtt_us = 0;
-	tp->cc.mss = TCP_MSS_DEFAULT_V4;
-	tp->cc.ssthresh = UINT32_MAX;
 	tp->cc.cwnd = 0;
+	tp->cc.srtt = 0;
+	tp->rttvar = 0;
+	tp->backoff = 0;
+	tp->syn_sent = 0;
 	tp->ts_ok = tp->sack_ok = tp->wscale_ok = false;
-	tp->snd_wscale = tp->rcv_wscale = 0;
+	tp->snd_wscale = 0;
 	tp->max_snd_wnd = tp->snd_wnd = 0;
 	tp->ts_recent = 0;
 	tp->retransmits = tp->probes = tp->quick = 0;
@@ -279,8 +275,22 @@ void tcp_init_tcb(struct tcp_sock *tp)
 	tp->ecn_ok = tp->ecn_seen = tp->ece_due = tp->cwr_due = false;
 	tp->delivered_ce = 0;
 	tp->challenge_next = 0;
+}
+
+void tcp_init_tcb(struct tcp_sock *tp)
+{
+	/* A new structure is zero. */
+	if (tp->peer_mss != 0)
+		forget_connection(tp);
+	tp->sock.flow.kind = TCP_FLOW_SOCKET;
+	tcp_work_init(tp);
+	tp->peer_mss = TCP_MSS_DEFAULT_V4;
+	tp->rcv_mss = TCP_MSS_DEFAULT_V4;
+	tp->rcv_ratio = TCP_RATIO_DEFAULT;
+	tp->cc.mss = TCP_MSS_DEFAULT_V4;
+	tp->cc.ssthresh = UINT32_MAX;
 	tcp_rtt_init(tp);
-	tp->rcv_wscale = tcp_choose_wscale(m, &tp->sock);
+	tp->rcv_wscale = tcp_choose_wscale(tcp_module_of(tp), &tp->sock);
 }
 
 static void curr_estab(struct tcp_sock *tp, bool counts)

@@ -338,7 +338,6 @@ static enum tcp_step establish(struct tcp_sock *tp, struct tcp_segment *seg)
 	tp->snd_wl1 = seg->h.seq;
 	tp->snd_wl2 = seg->h.ack;
 	tcp_set_state(tp, TCP_ESTABLISHED);
-	tcp_schedule(tp);
 	return STEP_NEXT;
 }
 
@@ -402,7 +401,7 @@ static enum tcp_step check_ack(struct tcp_sock *tp, struct tcp_segment *seg)
 	/* Data that acknowledges nothing new says so with its text alone. */
 	if (strata_tracing(tp->sock.stack) && (tp->snd_una != una || seg->length == 0))
 		tcp_trace_ack(tp, seg, una);
-	tcp_schedule(tp);
+	tcp_schedule_output(tp);
 	return fin_acked(tp);
 }
 

@@ -290,6 +290,8 @@ void tcp_learn_mtu(struct tcp_sock *tp);
 
 /* Sends whatever may be sent now: what is lost, then what is new, then the FIN. */
 void tcp_output(struct tcp_sock *tp);
+/* An ACK was taken in: schedules the above, unless there is nothing left to send, to repair or to wait for. */
+void tcp_schedule_output(struct tcp_sock *tp);
 /* Whether the device takes no more: then the work runs once it does. */
 bool tcp_held_up(struct tcp_sock *tp);
 /* One segment (or super-packet) of [seq, seq + length) and `flags`; a length past the queue's end

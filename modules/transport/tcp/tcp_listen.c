@@ -591,6 +591,7 @@ static bool answer_at_once(struct tcp_sock *listener, struct tcp_segment *seg, u
 	tcp_syn_data(tp, seg);
 	tcp_send_syn(tp);
 	tcp_accept_enqueue(tp);
+	tcp_events(tp, 0);
 	return true;
 }
 
@@ -668,8 +669,8 @@ int tcp_accept(struct strata_socket *sock, struct strata_socket **out)
 	tp = accept_pop(listener->listener);
 	if (tp == NULL)
 		return -EAGAIN;
-	tcp_events(listener, 0);
-	tcp_events(tp, 0);
+	if (listener->listener->accept_count == 0)
+		tcp_events(listener, 0);
 	*out = &tp->sock;
 	return 0;
 }

@@ -578,6 +578,23 @@ static void ensure_retransmission(struct tcp_sock *tp)
 		tcp_timer_retransmit(tp);
 }
 
+/* Nothing holds anything back. */
+static void nothing_held(struct tcp_sock *tp)
+{
+	tp->cwnd_limited = tp->window_limited = tp->uncork = false;
+	tcp_timer_clear(tp, TCP_TIMER_CORK);
+}
+
+void tcp_schedule_output(struct tcp_sock *tp)
+{
+	if (tp->ack_pending || tp->snd_una != tp->snd_nxt || !all_sent(tp)) {
+		tcp_schedule(tp);
+		return;
+	}
+	nothing_held(tp);
+	tcp_flight_release(tp);
+}
+
 void tcp_output(struct tcp_sock *tp)
 {
 	uint32_t before = tp->snd_nxt;
@@ -586,8 +603,7 @@ void tcp_output(struct tcp_sock *tp)
 	if (!tcp_in(tp, TCP_SENDS) && !tcp_fastopen_early(tp))
 		return;
 	if (all_sent(tp)) {
-		tp->cwnd_limited = tp->window_limited = tp->uncork = false;
-		tcp_timer_clear(tp, TCP_TIMER_CORK);
+		nothing_held(tp);
 		ensure_retransmission(tp);
 		return;
 	}

@@ -7,12 +7,8 @@
 
 void tcp_rtt_init(struct tcp_sock *tp)
 {
-	tp->cc.srtt = 0;
 	tp->cc.min_rtt = STRATA_NEVER;
-	tp->rttvar = 0;
 	tp->rto = tcp_module_of(tp)->config->rto_initial;
-	tp->backoff = 0;
-	tp->syn_sent = 0;
 	tp->min_rtt_recent = STRATA_NEVER;
 	tp->min_rtt_ms = tcp_ms(tcp_now(tp));
 }
