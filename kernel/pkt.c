@@ -100,18 +100,22 @@ static __attribute__((noinline)) struct strata_pkt *pkt_fresh(struct strata_stac
 	return pkt != NULL ? pkt_begin(pkt, stack, headroom, class) : NULL;
 }
 
+/* In place for either class, which is a constant there. */
+static inline __attribute__((always_inline)) struct strata_pkt *pkt_of(struct strata_stack *stack,
+								      uint32_t headroom, uint8_t class)
+{
+	struct strata_pkt *pkt = cache_pop_used(kernel_of(stack)->pkts.packets[class]);
+
+	return strata_likely(pkt != NULL) ? pkt_begin(pkt, stack, headroom, class) :
+					    pkt_fresh(stack, headroom, class);
+}
+
 struct strata_pkt *strata_pkt_alloc(struct strata_stack *stack, uint32_t headroom, uint32_t linear)
 {
-	struct strata_pkt *pkt;
-	uint8_t class;
-
 	if (strata_unlikely(headroom > STRATA_PKT_LARGE || linear > STRATA_PKT_LARGE - headroom))
 		return NULL;
-	class = headroom + linear <= STRATA_PKT_SMALL ? POOL_SMALL : POOL_LARGE;
-	pkt = cache_pop_used(kernel_of(stack)->pkts.packets[class]);
-	if (strata_unlikely(pkt == NULL))
-		return pkt_fresh(stack, headroom, class);
-	return pkt_begin(pkt, stack, headroom, class);
+	return headroom + linear <= STRATA_PKT_SMALL ? pkt_of(stack, headroom, POOL_SMALL) :
+						       pkt_of(stack, headroom, POOL_LARGE);
 }
 
 static struct strata_chunk *outside_chunk(const struct strata_pkt *pkt)

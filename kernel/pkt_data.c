@@ -236,18 +236,24 @@ static int append(struct strata_pkt *pkt, struct cursor *c, uint32_t n)
 	return 0;
 }
 
-int strata_pkt_append(struct strata_pkt *pkt, const void *bytes, uint32_t n)
+/* Apart, since most often there is tailroom. */
+static __attribute__((noinline)) int append_bytes(struct strata_pkt *pkt, const void *bytes, uint32_t n)
 {
 	const struct iovec iov = { (void *)(uintptr_t)bytes, n };
 	struct cursor c = { .iov = &iov, .count = 1 };
 
+	return append(pkt, &c, n);
+}
+
+int strata_pkt_append(struct strata_pkt *pkt, const void *bytes, uint32_t n)
+{
 	assert(pkt->refs == 1);
 	if (strata_likely(n <= strata_pkt_tailroom(pkt))) {
 		copy(pkt->data + pkt->len, bytes, n);
 		pkt->len += n;
 		return 0;
 	}
-	return append(pkt, &c, n);
+	return append_bytes(pkt, bytes, n);
 }
 
 int strata_pkt_append_iov(struct strata_pkt *pkt, const struct iovec *iov, size_t count, size_t skip,

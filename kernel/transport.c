@@ -210,6 +210,9 @@ void strata_socket_control(struct strata_socket *sock, const struct strata_pkt *
 	size_t room = msg->msg_controllen;
 
 	msg->msg_controllen = 0;
+	/* Most ask for nothing. */
+	if (strata_likely((sock->options & STRATA_SO_CONTROL) == 0 && sock->extra == NULL))
+		return;
 	strata_control_received(sock, pkt->time, msg, room);
 	if (net->control_put != NULL)
 		net->control_put(sock->network, sock, pkt, msg, room);

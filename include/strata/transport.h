@@ -37,6 +37,10 @@ enum strata_socket_option {
 	STRATA_SO_SNDBUF_LOCKED = 1 << 14,	/**< set by hand: not autotuned */
 	STRATA_SO_RCVBUF_LOCKED = 1 << 15,
 	STRATA_SO_ZEROCOPY = 1 << 16,
+	/** Those that ask for a control message with what is received; control_put of a network module is called
+	 *  where one of them is set, or time stamps are asked for. */
+	STRATA_SO_CONTROL = STRATA_SO_TIMESTAMP | STRATA_SO_TIMESTAMPNS | STRATA_SO_PKTINFO |
+			    STRATA_SO_RECVTTL | STRATA_SO_RECVTOS,
 };
 
 /** What of its local end the application chose; the rest was chosen for it. port.local keeps the address

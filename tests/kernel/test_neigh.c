@@ -271,6 +271,46 @@ static void stale_use_delays_five_seconds_then_probes_by_unicast(void **state)
 	check_state("192.0.2.9", STRATA_NEIGH_FAILED);
 }
 
+/* Nobody looks at it but by sending, ten times a second. */
+static void a_neighbour_sent_to_all_the_time_ages_all_the_same(void **state)
+{
+	const uint64_t began = net.stack->now;
+	struct strata_neigh *neigh;
+
+	(void)state;
+	heard("192.0.2.9", 9, true, true, true);
+	neigh = get("192.0.2.9");
+	while (neigh->state == STRATA_NEIGH_REACHABLE && net.stack->now - began < 60 * STRATA_SEC) {
+		assert_int_equal(strata_neigh_output(neigh, net_packet(&net, "192.0.2.9", 1), FOUR), 0);
+		assert_int_equal(neigh->used, net.stack->now);
+		check_sent_to(9);
+		net_run(&net, STRATA_SEC / 10);
+	}
+	assert_int_equal(neigh->state, STRATA_NEIGH_DELAY);
+	assert_in_range((net.stack->now - began) / STRATA_MS, 15000, 45200);
+	put(neigh);
+}
+
+static void a_neighbour_confirmed_all_the_time_stays_reachable(void **state)
+{
+	struct strata_neigh *neigh;
+	unsigned int i;
+
+	(void)state;
+	heard("192.0.2.9", 9, true, true, true);
+	neigh = get("192.0.2.9");
+	/* Longer than one time of reachability is kept. */
+	for (i = 0; i < 9000; i++) {
+		assert_int_equal(strata_neigh_output(neigh, net_packet(&net, "192.0.2.9", 1), FOUR), 0);
+		check_sent_to(9);
+		assert_int_equal(neigh->state, STRATA_NEIGH_REACHABLE);
+		strata_neigh_confirm(net.stack, neigh);
+		net_run(&net, STRATA_SEC);
+	}
+	assert_int_equal(net.asked, 0);
+	put(neigh);
+}
+
 static void probe_that_failed_is_resolved_anew_at_once(void **state)
 {
 	(void)state;
@@ -422,6 +462,56 @@ static void holder_of_a_removed_entry_sends_through_the_new_one(void **state)
 	heard("192.0.2.9", 77, true, true, true);
 	assert_int_equal(strata_neigh_output(neigh, net_packet(&net, "192.0.2.9", 1), FOUR), 0);
 	check_sent_to(77);
+	put(neigh);
+}
+
+/* Gives 192.0.2.9 an entry that was sent to, REACHABLE or PERMANENT. */
+static struct strata_neigh *in_use(bool permanent)
+{
+	const struct strata_addr a = addr(&net, "192.0.2.9");
+	const struct strata_lladdr lladdr = mac(9);
+	struct strata_neigh *neigh;
+
+	if (permanent)
+		assert_int_equal(strata_neigh_set(net.one, &a, &lladdr), 0);
+	else
+		heard("192.0.2.9", 9, true, true, true);
+	neigh = get("192.0.2.9");
+	assert_int_equal(strata_neigh_output(neigh, net_packet(&net, "192.0.2.9", 1), FOUR), 0);
+	check_sent_to(9);
+	return neigh;
+}
+
+static void what_becomes_of_an_entry_in_use_holds_for_the_next_packet(void **state)
+{
+	const struct strata_addr a = addr(&net, "192.0.2.9");
+	const struct strata_lladdr other = mac(5);
+	struct strata_neigh *neigh;
+	int permanent;
+
+	(void)state;
+	for (permanent = 0; permanent < 2; permanent++) {
+		neigh = in_use(permanent != 0);
+		assert_int_equal(strata_neigh_remove(net.one, &a), 0);
+		heard("192.0.2.9", 77, true, true, true);
+		assert_int_equal(strata_neigh_output(neigh, net_packet(&net, "192.0.2.9", 1), FOUR), 0);
+		check_sent_to(77);
+		put(neigh);
+		assert_int_equal(strata_neigh_remove(net.one, &a), 0);
+	}
+	neigh = in_use(false);
+	/* RFC 4861 7.2.5: another address that may replace the one known, unasked for. */
+	heard("192.0.2.9", 78, false, true, false);
+	assert_int_equal(strata_neigh_output(neigh, net_packet(&net, "192.0.2.9", 1), FOUR), 0);
+	check_sent_to(78);
+	assert_int_equal(neigh->state, STRATA_NEIGH_DELAY);
+	assert_int_equal(strata_neigh_set(net.one, &a, &other), 0);
+	assert_int_equal(strata_neigh_output(neigh, net_packet(&net, "192.0.2.9", 1), FOUR), 0);
+	check_sent_to(5);
+	strata_iface_set_running(net.one, false);
+	assert_int_equal(strata_neigh_output(neigh, net_packet(&net, "192.0.2.9", 1), FOUR), -ENETDOWN);
+	iface_destroy(net.one);
+	assert_int_equal(strata_neigh_output(neigh, net_packet(&net, "192.0.2.9", 1), FOUR), -ENETDOWN);
 	put(neigh);
 }
 
@@ -644,6 +734,8 @@ int main(void)
 		T(a_family_that_resolves_itself_needs_no_other),
 		T(reachable_ages_to_stale_without_a_timer),
 		T(stale_use_delays_five_seconds_then_probes_by_unicast),
+		T(a_neighbour_sent_to_all_the_time_ages_all_the_same),
+		T(a_neighbour_confirmed_all_the_time_stays_reachable),
 		T(probe_that_failed_is_resolved_anew_at_once),
 		T(solicited_answer_to_a_probe_is_reachable),
 		T(confirmation_from_above_spares_the_probe),
@@ -652,6 +744,7 @@ int main(void)
 		T(permanent_neighbour_is_not_changed_by_what_is_heard),
 		T(look_up_alone_leaves_nothing_behind),
 		T(holder_of_a_removed_entry_sends_through_the_new_one),
+		T(what_becomes_of_an_entry_in_use_holds_for_the_next_packet),
 		T(holder_outlives_the_interface),
 		T(interface_that_goes_down_forgets_and_drops_what_waits),
 		T(family_whose_resolver_goes_is_forgotten),

@@ -55,23 +55,22 @@ struct tap {
 	bool told_offload;		/* a missing offload has been logged */
 	bool told_steering;		/* so has a program that was refused */
 	int last_error;			/* of reopening: each is logged once */
+
+	/* What each frame needs stands together, with the above. */
+	uint8_t *flat;			/* a frame in one piece behind its virtio header: TAP_FLAT bytes */
+	unsigned int small_wanted;	/* small frames until they are read into `flat`; 0: they are */
+	unsigned int frames;		/* of the last batch */
+	unsigned int lone;		/* batches of one frame in succession */
+	struct strata_pkt_queue tx;	/* frames the device would not take yet */
+	struct strata_pkt *rx_pkt;	/* what a large frame is read into; never NULL while open */
+	struct strata_chunk *rx_chunks[TAP_CHUNKS];
+
 	struct strata_watch watch;
 
 	struct strata_hostlink host;	/* news of the device */
 
-	struct strata_timer reopen;
+	struct strata_timer reopen, resend;
 	uint64_t backoff;		/* of reopening, ns */
-
-	uint8_t *flat;			/* a frame in one piece behind its virtio header: TAP_FLAT bytes */
-	unsigned int small_wanted;	/* small frames until they are read into `flat`; 0: they are */
-	struct strata_pkt *rx_pkt;	/* what a large frame is read into; never NULL while open */
-	struct strata_chunk *rx_chunks[TAP_CHUNKS];
-
-	unsigned int frames;		/* of the last batch */
-	unsigned int lone;		/* batches of one frame in succession */
-
-	struct strata_pkt_queue tx;	/* frames the device would not take yet */
-	struct strata_timer resend;
 };
 
 enum tap_counter {

@@ -2,9 +2,10 @@
 /*
  * Frames between the device's descriptor and the stack. A system call of several parts costs more than the
  * copy of a small frame: while frames are small, each is read in one piece into one buffer, of which only
- * the first lines are touched, and moves to a packet of its size; a small frame leaves in one piece out of
- * the same buffer. Once frames are large they are read into a packet and into chunks that the packet then
- * owns, so that payload is never copied here, and leave with one writev(2).
+ * the first lines are touched, and moves to a packet of its size. Once frames are large they are read into a
+ * packet and into chunks that the packet then owns, so that payload is never copied here. A frame that is in
+ * one piece leaves from where it is, a small one in several pieces out of the same buffer, a large one with
+ * one writev(2).
  */
 #include <errno.h>
 #include <sys/epoll.h>
@@ -24,8 +25,8 @@
 #define TAP_SMALL_RUN 32
 /* Local choice: a last piece up to this moves to a chunk of its size; the large one is kept. */
 #define TAP_TAIL_COPY 1024
-/* Local choice: a frame up to this is put together in one piece to be sent; a larger one costs more to copy
- * than it costs to have several parts. */
+/* Local choice: a frame of several pieces up to this is put together in one to be sent; a larger one costs more
+ * to copy than it costs to have several parts. */
 #define TAP_TX_COPY 2048
 /* Local choice: pause after the host's kernel had no memory for a frame. */
 #define TAP_RESEND_PAUSE (10 * STRATA_MS)
@@ -306,14 +307,26 @@ int tap_io_receive(struct tap *tap)
 
 /* ---- send ---- */
 
-/* Writes the frame behind its virtio header, which is in the buffer where the device wants one: a small frame
- * put together in one piece. Returns the bytes written, or -1 with errno. */
-static ssize_t tap_write_frame(struct tap *tap, const struct strata_pkt *pkt)
+/* Where what is written of the frame begins: in front of a frame that is in one piece and nobody else's, with room
+ * for the virtio header where the device wants one; else in the buffer. */
+static uint8_t *tap_tx_begin(const struct tap *tap, const struct strata_pkt *pkt)
+{
+	const uint32_t header = tap->vnet ? TAP_VNET_SIZE : 0;
+
+	return pkt->frag_count == 0 && pkt->refs == 1 && strata_pkt_headroom(pkt) >= header ?
+		pkt->data - header : tap->flat;
+}
+
+/* Writes the frame behind its virtio header, which is at `begin` where the device wants one: one that is in the
+ * buffer and small put together in one piece. Returns the bytes written, or -1 with errno. */
+static ssize_t tap_write_frame(struct tap *tap, const struct strata_pkt *pkt, const uint8_t *begin)
 {
 	const uint32_t length = strata_pkt_length(pkt), header = tap->vnet ? TAP_VNET_SIZE : 0;
 	struct iovec iov[2 + STRATA_PKT_FRAGS];
 	int parts = 0;
 
+	if (begin != tap->flat)
+		return write(tap->fd, begin, header + length);
 	if (length <= TAP_TX_COPY) {
 		strata_pkt_read(pkt, 0, tap->flat + header, length);
 		return write(tap->fd, tap->flat, header + length);
@@ -330,11 +343,12 @@ static int tap_write(struct tap *tap, struct strata_pkt *pkt, enum tap_drop *rea
 {
 	const struct tap_config *config = tap->iface->config;
 	size_t length = strata_pkt_length(pkt);
+	uint8_t *begin = tap_tx_begin(tap, pkt);
 	ssize_t n;
 	int result;
 
 	if (tap->vnet) {
-		result = tap_vnet_emit(pkt, tap->uso, config->checksum == TAP_CHECKSUM_STACK, tap->flat);
+		result = tap_vnet_emit(pkt, tap->uso, config->checksum == TAP_CHECKSUM_STACK, begin);
 		if (result < 0) {
 			*reason = (enum tap_drop)tap_vnet_reason(result);
 			return -EPROTO;
@@ -344,7 +358,7 @@ static int tap_write(struct tap *tap, struct strata_pkt *pkt, enum tap_drop *rea
 		strata_pkt_csum_complete(pkt);
 	}
 	do
-		n = tap_write_frame(tap, pkt);
+		n = tap_write_frame(tap, pkt, begin);
 	while (n < 0 && errno == EINTR);
 	if (n >= 0 && (size_t)n == length)
 		return 0;

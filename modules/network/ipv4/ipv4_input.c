@@ -3,7 +3,7 @@
  * Datagrams from below: validation, locality, delivery. Read RFC 791 3.2, RFC 1122 3.2.1 and
  * 3.3, and RFC 1812 5.3.7 (martian addresses) before editing.
  */
-#include "ipv4_int.h"
+#include "ipv4_wire.h"
 
 static bool is_directed_broadcast(const struct strata_iface *iface, const struct strata_addr *addr)
 {
@@ -91,14 +91,15 @@ static int check_destination(struct strata_iface *iface, struct strata_pkt *pkt)
 /* Both checks. Only what went to this host alone is remembered in `*pair`. Apart, since most have been seen
  * before. */
 static __attribute__((noinline)) int check_anew(struct strata_iface *iface, struct strata_pkt *pkt,
-						const struct ipv4_header *h, struct ipv4_pair *pair)
+						struct ipv4_pair *pair)
 {
 	int reason = check_source(iface, pkt);
 
 	if (reason < 0)
 		reason = check_destination(iface, pkt);
 	if (reason < 0 && (pkt->flags & SPECIAL) == 0)
-		*pair = (struct ipv4_pair){ iface, h->src, h->dst, iface->stack->generation };
+		*pair = (struct ipv4_pair){ iface, strata_inet4_value(&pkt->src),
+					    strata_inet4_value(&pkt->dst), iface->stack->generation };
 	return reason;
 }
 
@@ -114,7 +115,7 @@ static int check_addresses(struct strata_instance *self, struct strata_iface *if
 	if (strata_likely(pair->src == h->src && pair->dst == h->dst && pair->iface == iface &&
 			  pair->generation == self->stack->generation && (pkt->flags & SPECIAL) == 0))
 		return -1;
-	return check_anew(iface, pkt, h, pair);
+	return check_anew(iface, pkt, pair);
 }
 
 /* Returns -1, or the reason to drop the packet. */
@@ -145,15 +146,14 @@ static void count_many(struct strata_instance *self, const struct strata_pkt *pk
 		strata_count(self, IPV4_IN_MULTICAST, 1);
 }
 
-static enum strata_verdict deliver(struct strata_instance *self, struct strata_pkt *pkt,
-				   const struct ipv4_header *h)
+static enum strata_verdict deliver(struct strata_instance *self, struct strata_pkt *pkt, unsigned int size)
 {
-	const uint8_t number = h->number;
+	const uint8_t number = pkt->number;
 	enum strata_verdict verdict;
 
 	if (strata_unlikely((pkt->flags & (STRATA_PKT_NET_BROADCAST | STRATA_PKT_NET_MULTICAST)) != 0))
 		count_many(self, pkt);
-	strata_pkt_pull(pkt, h->size);
+	strata_pkt_pull(pkt, size);
 	verdict = strata_transport_input(pkt);
 	/* What nobody is there for has not been delivered. */
 	if (strata_likely(verdict == STRATA_ACCEPTED) || strata_transport_bound(self->stack, number))
@@ -184,10 +184,31 @@ static uint64_t datagram_value(const struct ipv4_header *h)
 	       ((uint64_t)h->id << 16 | h->number) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
+/* Apart, since most datagrams are whole. Consumes. */
+static __attribute__((noinline)) enum strata_verdict input_fragment(struct strata_instance *self,
+								    struct strata_iface *iface,
+								    struct strata_pkt *pkt,
+								    struct ipv4_header h)
+{
+	enum strata_verdict verdict;
+
+	/* Fragments of one datagram may come in at several queues. */
+	if ((pkt->flags & STRATA_PKT_MANY) == 0 && strata_shard_gather(iface, pkt, datagram_value(&h)))
+		return STRATA_ACCEPTED;
+	pkt = ipv4_reass_input(self, pkt, &h, &verdict);
+	return pkt != NULL ? deliver(self, pkt, h.size) : verdict;
+}
+
+/* By value, so that the header of a datagram that nobody traces can stay in registers. */
+static __attribute__((cold, noinline)) void trace_input(struct strata_instance *self, struct strata_pkt *pkt,
+							struct ipv4_header h, bool wanted)
+{
+	ipv4_trace_input(self, pkt, &h, wanted);
+}
+
 enum strata_verdict ipv4_input(struct strata_instance *self, struct strata_iface *iface,
 			       struct strata_pkt *pkt)
 {
-	enum strata_verdict verdict;
 	struct ipv4_header h;
 	int reason;
 
@@ -206,19 +227,12 @@ enum strata_verdict ipv4_input(struct strata_instance *self, struct strata_iface
 	/* The TTL is not looked at: RFC 1122 3.2.1.7 forbids to discard for it what has arrived. */
 	reason = check_addresses(self, iface, pkt, &h);
 	if (strata_traced(self))
-		ipv4_trace_input(self, pkt, &h, reason < 0);
+		trace_input(self, pkt, h, reason < 0);
 	if (reason < 0 && strata_unlikely(h.size > IPV4_HEADER_SIZE))
 		reason = check_options(self, pkt, h.size);
 	if (reason >= 0)
 		return strata_drop(self, pkt, (unsigned int)reason);
-	if (h.mf || h.offset != 0) {
-		/* Fragments of one datagram may come in at several queues. */
-		if ((pkt->flags & STRATA_PKT_MANY) == 0 &&
-		    strata_shard_gather(iface, pkt, datagram_value(&h)))
-			return STRATA_ACCEPTED;
-		pkt = ipv4_reass_input(self, pkt, &h, &verdict);
-		if (pkt == NULL)
-			return verdict;
-	}
-	return deliver(self, pkt, &h);
+	if (strata_unlikely(h.mf || h.offset != 0))
+		return input_fragment(self, iface, pkt, h);
+	return deliver(self, pkt, h.size);
 }

@@ -57,11 +57,6 @@ struct ipv4_options {
 
 /* ---- ipv4_wire.c ---- */
 
-/* Checks and reads the header at pkt->data, and sets what the packet tells of it. Returns -1 when all is well,
- * or the reason to drop the packet. */
-int ipv4_parse(struct strata_pkt *pkt, struct ipv4_header *out);
-/* Reads the fixed fields at `p`, 20 bytes, without checking any. */
-void ipv4_header_read(const uint8_t *p, struct ipv4_header *h);
 /* Reads the options of a header of `size` bytes. Returns 0, or -1 when one is malformed. */
 int ipv4_options_parse(const uint8_t *header, unsigned int size, struct ipv4_options *out);
 /* Writes a header, checksum included. Options, where `size` tells of any, are there already. */

@@ -4,7 +4,7 @@
  * RFC 6864 before editing.
  */
 #include <errno.h>
-#include "ipv4_int.h"
+#include "ipv4_wire.h"
 
 /* RFC 1112 6.1: TTL of multicast datagrams whose sender does not say. */
 #define MULTICAST_TTL 1
@@ -71,6 +71,13 @@ static void count_many(struct strata_instance *self, const struct strata_dst *ds
 		strata_count(self, IPV4_OUT_MULTICAST, 1);
 }
 
+/* By value, so that the header of a datagram that nobody traces can stay in registers. */
+static __attribute__((cold, noinline)) void trace_output(struct strata_instance *self, struct strata_pkt *pkt,
+							 struct ipv4_header h)
+{
+	ipv4_trace(self, pkt, &h, "");
+}
+
 /* Writes the header in front of the packet and sends it. Consumes. Called from two places, of which one is on
  * every packet's way. */
 static inline __attribute__((always_inline)) int send_one(struct strata_instance *self,
@@ -83,11 +90,11 @@ static inline __attribute__((always_inline)) int send_one(struct strata_instance
 	if (p == NULL)
 		return strata_drop_errno(self, pkt, IPV4_DROP_OUT_NO_MEMORY, -ENOBUFS);
 	h->total = (uint16_t)strata_pkt_length(pkt);
-	ipv4_emit(h, p);
+	ipv4_header_write(h, p, 0);
 	pkt->network_offset = (uint16_t)strata_pkt_headroom(pkt);
 	pkt->iface = dst->iface;
 	if (strata_traced(self))
-		ipv4_trace(self, pkt, h, "");
+		trace_output(self, pkt, *h);
 	if (strata_unlikely(dst->kind != STRATA_DST_UNICAST))
 		count_many(self, dst);
 	return strata_dst_output(dst, pkt, to, (uint16_t)self->number);
@@ -96,7 +103,7 @@ static inline __attribute__((always_inline)) int send_one(struct strata_instance
 /* RFC 791 3.2, RFC 815: pieces that fit `mtu`, all but the last a multiple of 8 bytes. Consumes. Apart, since
  * most datagrams fit. */
 static __attribute__((noinline)) int send_fragments(struct strata_instance *self, const struct strata_dst *dst,
-						    struct strata_pkt *pkt, struct ipv4_header *h,
+						    struct strata_pkt *pkt, struct ipv4_header h,
 						    const struct strata_addr *to, uint32_t mtu)
 {
 	const uint32_t length = strata_pkt_length(pkt);
@@ -106,8 +113,8 @@ static __attribute__((noinline)) int send_fragments(struct strata_instance *self
 
 	strata_trace(self, pkt, "%u bytes, the path takes %u → fragments", length + IPV4_HEADER_SIZE, mtu);
 	strata_pkt_csum_complete(pkt);
-	h->df = false;
-	h->id = next_ids(self, h->dst, 1);
+	h.df = false;
+	h.id = next_ids(self, h.dst, 1);
 	for (at = 0; at < length && result == 0; at += n) {
 		struct strata_pkt *piece;
 		n = length - at < most ? length - at : most;
@@ -116,10 +123,10 @@ static __attribute__((noinline)) int send_fragments(struct strata_instance *self
 			return strata_drop_errno(self, pkt, IPV4_DROP_OUT_NO_MEMORY, -ENOBUFS);
 		/* Only the first has a transport header. */
 		piece->transport_offset = at == 0 ? (uint16_t)strata_pkt_headroom(piece) : 0;
-		h->offset = (uint16_t)at;
-		h->mf = at + n < length;
+		h.offset = (uint16_t)at;
+		h.mf = at + n < length;
 		strata_count(self, IPV4_FRAG_CREATES, 1);
-		result = send_one(self, dst, piece, h, to);
+		result = send_one(self, dst, piece, &h, to);
 	}
 	strata_count(self, IPV4_FRAG_OKS, result == 0);
 	strata_pkt_free(pkt);
@@ -196,7 +203,7 @@ int ipv4_output(struct strata_instance *self, const struct strata_dst *dst, stru
 	} else if (total > mtu) {
 		if (must_not || mtu < IPV4_MTU_MIN)
 			return strata_drop_errno(self, pkt, IPV4_DROP_OUT_DF, -EMSGSIZE);
-		return send_fragments(self, dst, pkt, &h, &tx->dst, mtu);
+		return send_fragments(self, dst, pkt, h, &tx->dst, mtu);
 	}
 	/* RFC 6864 4.1: the identification of a datagram that cannot be fragmented means
 	 * nothing. */

@@ -1,25 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The IPv4 header and its options on the wire: RFC 791 3.1, RFC 1122 3.2.1. */
+/* The options of the IPv4 header, and headers that are not on every datagram's way: RFC 791 3.1, RFC 1122
+ * 3.2.1. */
 #include <errno.h>
-#include "ipv4_int.h"
-
-/* Offsets of the fields. */
-#define VERSION_IHL 0
-#define TOS 1
-#define TOTAL 2
-#define ID 4
-#define FRAGMENT 6
-#define TTL 8
-#define NUMBER 9
-#define SRC 12
-#define DST 16
+#include "ipv4_wire.h"
 
 /* Version 4, five words: no options. */
 #define VERSION_IHL_PLAIN 0x45
-
-#define FLAG_DF 0x4000
-#define FLAG_MF 0x2000
-#define OFFSET_MASK 0x1fff
 
 /* RFC 791 3.1, "Options". */
 #define OPTION_END 0
@@ -28,81 +14,6 @@
 #define OPTION_TIMESTAMP 68
 #define OPTION_LSRR 131
 #define OPTION_SSRR 137
-
-static inline void read_fields(const uint8_t *p, struct ipv4_header *h)
-{
-	uint16_t fragment = strata_get_be16(p + FRAGMENT);
-
-	h->size = (uint8_t)((p[VERSION_IHL] & 0x0f) * 4);
-	h->tos = p[TOS];
-	h->total = strata_get_be16(p + TOTAL);
-	h->id = strata_get_be16(p + ID);
-	h->df = (fragment & FLAG_DF) != 0;
-	h->mf = (fragment & FLAG_MF) != 0;
-	h->offset = (uint16_t)((fragment & OFFSET_MASK) * 8);
-	h->ttl = p[TTL];
-	h->number = p[NUMBER];
-	h->src = strata_get_be32(p + SRC);
-	h->dst = strata_get_be32(p + DST);
-}
-
-void ipv4_header_read(const uint8_t *p, struct ipv4_header *h)
-{
-	read_fields(p, h);
-}
-
-static inline uint32_t load32(const uint8_t *p)
-{
-	uint32_t word;
-
-	memcpy(&word, p, sizeof(word));
-	return word;
-}
-
-/* A sum of words of 32 bits in 32. */
-static inline uint32_t fold32(uint64_t sum)
-{
-	return (uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32);
-}
-
-/* RFC 791 3.1: with its checksum field a good header sums up to all ones, in whatever byte order the sum is
- * made (RFC 1071 2 (B)). Nearly all headers are five words. */
-static inline bool is_good(const uint8_t *p, unsigned int size)
-{
-	uint64_t sum;
-
-	if (strata_unlikely(size != IPV4_HEADER_SIZE))
-		return strata_csum_fold(strata_csum_add(p, size, 0)) == 0xffff;
-	sum = (uint64_t)load32(p) + load32(p + 4) + load32(p + 8) + load32(p + 12) + load32(p + 16);
-	return strata_csum_fold(fold32(sum)) == 0xffff;
-}
-
-int ipv4_parse(struct strata_pkt *pkt, struct ipv4_header *out)
-{
-	const uint8_t *p = strata_pkt_header(pkt, IPV4_HEADER_SIZE);
-
-	if (p == NULL)
-		return IPV4_DROP_TRUNCATED;
-	/* RFC 1122 3.2.1.1 */
-	if (p[VERSION_IHL] >> 4 != 4)
-		return IPV4_DROP_VERSION;
-	read_fields(p, out);
-	if (out->size < IPV4_HEADER_SIZE || (p = strata_pkt_header(pkt, out->size)) == NULL)
-		return IPV4_DROP_HEADER_LENGTH;
-	if (out->total < out->size)
-		return IPV4_DROP_TOTAL_LENGTH;
-	if (out->total > strata_pkt_length(pkt))
-		return IPV4_DROP_TOTAL_LENGTH_BEYOND;
-	/* RFC 1122 3.2.1.2: verified on every datagram. */
-	if (!is_good(p, out->size))
-		return IPV4_DROP_CHECKSUM;
-	strata_inet4_read(&pkt->src, p + SRC);
-	strata_inet4_read(&pkt->dst, p + DST);
-	pkt->number = out->number;
-	pkt->ttl = out->ttl;
-	pkt->tos = out->tos;
-	return -1;
-}
 
 /* One option with a length byte. `left` counts from its type to the end of the header, and its
  * length is known to fit. Returns the offset in it of the byte at fault, or -1. */
@@ -161,31 +72,9 @@ int ipv4_options_parse(const uint8_t *header, unsigned int size, struct ipv4_opt
 	return 0;
 }
 
-/* Writes the header, of whose checksum the options make up `sum`. */
-static inline __attribute__((always_inline)) void write_fields(const struct ipv4_header *h, uint8_t *p,
-							       uint32_t sum)
-{
-	const uint32_t length = (4u << 4 | h->size / 4u) << 24 | (uint32_t)h->tos << 16 | h->total;
-	const uint32_t fragment = (uint32_t)h->id << 16 | (h->df ? FLAG_DF : 0u) | (h->mf ? FLAG_MF : 0u) |
-				  h->offset / 8u;
-	const uint32_t life = (uint32_t)h->ttl << 24 | (uint32_t)h->number << 16;
-
-	/* Of what is written, not of what would have to be read again. */
-	sum = fold32((uint64_t)sum + length + fragment + life + h->src + h->dst);
-	strata_put_be32(p + VERSION_IHL, length);
-	strata_put_be32(p + ID, fragment);
-	strata_put_be32(p + TTL, life | (uint16_t)~strata_csum_fold(sum));
-	strata_put_be32(p + SRC, h->src);
-	strata_put_be32(p + DST, h->dst);
-}
-
 void ipv4_emit(const struct ipv4_header *h, uint8_t *p)
 {
-	if (strata_likely(h->size == IPV4_HEADER_SIZE))
-		write_fields(h, p, 0);
-	else
-		write_fields(h, p, strata_csum_add(p + IPV4_HEADER_SIZE,
-						   (size_t)h->size - IPV4_HEADER_SIZE, 0));
+	ipv4_header_write(h, p, strata_csum_add(p + IPV4_HEADER_SIZE, (size_t)h->size - IPV4_HEADER_SIZE, 0));
 }
 
 /* The checksum of a quoted header is not looked at: routers on the way change its TTL, and some
@@ -194,7 +83,7 @@ int ipv4_quote_parse(const uint8_t *bytes, size_t length, struct strata_quote *o
 {
 	struct ipv4_header h;
 
-	if (length < IPV4_HEADER_SIZE || bytes[VERSION_IHL] >> 4 != 4)
+	if (length < IPV4_HEADER_SIZE || bytes[IPV4_AT_VERSION] >> 4 != 4)
 		return -EINVAL;
 	ipv4_header_read(bytes, &h);
 	/* Only the first fragment has a transport header. */
@@ -211,17 +100,17 @@ enum strata_alike ipv4_coalesce(struct strata_instance *self, const struct strat
 				const struct strata_pkt *pkt, uint32_t count)
 {
 	const uint8_t *a = whole->buf + whole->network_offset, *b = pkt->buf + pkt->network_offset;
-	const uint16_t ids = (uint16_t)(strata_get_be16(b + ID) - strata_get_be16(a + ID));
-	const uint16_t fragment = strata_get_be16(a + FRAGMENT);
+	const uint16_t ids = (uint16_t)(strata_get_be16(b + IPV4_AT_ID) - strata_get_be16(a + IPV4_AT_ID));
+	const uint16_t fragment = strata_get_be16(a + IPV4_AT_FRAGMENT);
 
 	(void)self;
 	/* As Linux: no options, and all alike but for length, checksum and identification. */
-	if (a[VERSION_IHL] != VERSION_IHL_PLAIN || b[VERSION_IHL] != VERSION_IHL_PLAIN ||
-	    a[TOS] != b[TOS] || a[TTL] != b[TTL] || fragment != strata_get_be16(b + FRAGMENT) ||
-	    (fragment & ~FLAG_DF) != 0)
+	if (a[IPV4_AT_VERSION] != VERSION_IHL_PLAIN || b[IPV4_AT_VERSION] != VERSION_IHL_PLAIN ||
+	    a[IPV4_AT_TOS] != b[IPV4_AT_TOS] || a[IPV4_AT_TTL] != b[IPV4_AT_TTL] || fragment != strata_get_be16(b + IPV4_AT_FRAGMENT) ||
+	    (fragment & ~IPV4_FLAG_DF) != 0)
 		return STRATA_ALIKE_NOT;
 	if (ids == (uint16_t)count)
 		return STRATA_ALIKE_COUNTED;
 	/* RFC 6864 4.1: what must not be fragmented may have one identification for ever. */
-	return ids == 0 && fragment == FLAG_DF ? STRATA_ALIKE : STRATA_ALIKE_NOT;
+	return ids == 0 && fragment == IPV4_FLAG_DF ? STRATA_ALIKE : STRATA_ALIKE_NOT;
 }

@@ -11,6 +11,7 @@ modules_ipv4_la_SOURCES = \
 	modules/network/ipv4/ipv4_trace.c \
 	modules/network/ipv4/ipv4_wire.c \
 	modules/network/ipv4/ipv4_int.h \
+	modules/network/ipv4/ipv4_wire.h \
 	modules/network/ipv4/ipv4_counters.def \
 	modules/network/ipv4/ipv4_drops.def
 modules_ipv4_la_LDFLAGS = $(module_ldflags)

@@ -103,7 +103,7 @@ static int address(struct udp_socket *us, const struct msghdr *msg, const struct
 	if (!us->from_bound && (!strata_addr_is_set(&sock->flow.key.remote) ||
 				!strata_addr_is_any(&sock->port.local)))
 		memset(&d->tx.src, 0, sizeof(d->tx.src));
-	d->bound = udp_bound_iface(us, &d->tx.dst);
+	d->bound = strata_likely(sock->mcast_iface == 0) ? sock->flow.iface : udp_bound_iface(us, &d->tx.dst);
 	if (msg->msg_controllen == 0 || network->module->network->control_get == NULL)
 		return 0;
 	return network->module->network->control_get(network, sock, msg, &d->tx, &d->bound);
@@ -127,7 +127,7 @@ static int route(struct udp_socket *us, struct udp_datagram *d)
 	if (d->length > STRATA_PKT_MAX - headers)
 		return -EMSGSIZE;
 	d->tx.src = us->way.src;
-	return udp_segment_fits(&us->way.dst, d->segment);
+	return strata_likely(d->segment == 0) ? 0 : udp_segment_fits(&us->way.dst, d->segment);
 }
 
 /* May the sum be left to the device, or does the datagram never leave this machine? Not where it will

@@ -504,6 +504,47 @@ static void what_is_sent_stays_as_it_was(void **state)
 	fx_close(fx);
 }
 
+/* With and without a virtio header, and room for it in front. */
+static void a_frame_in_one_piece_leaves_from_where_it_is(void **state)
+{
+	static const uint32_t headrooms[] = { STRATA_HEADROOM, TAP_VNET_SIZE, TAP_VNET_SIZE - 1, 1 };
+	struct fixture *fx = fx_open(.modules = MODULES);
+	struct rig *rig = rig_open(fx);
+	static uint8_t untouched[TAP_FLAT];
+	uint8_t bytes[200], frame[2048];
+	struct virtio_net_hdr vnet;
+	unsigned int i;
+
+	(void)state;
+	fx_pattern_fill(bytes, sizeof(bytes), 0);
+	fx_build_eth(bytes, PEER_MAC, STACK_MAC, 0x88b5);
+	memset(untouched, 0xa5, sizeof(untouched));
+	for (i = 0; i < 2 * STRATA_COUNT(headrooms); i++) {
+		const uint32_t headroom = headrooms[i / 2];
+		struct strata_pkt *pkt = strata_pkt_alloc(fx->stack, headroom, sizeof(bytes));
+		bool in_place;
+
+		rig->tap.vnet = i % 2 == 0;
+		in_place = !rig->tap.vnet || headroom >= TAP_VNET_SIZE;
+		memcpy(rig->tap.flat, untouched, TAP_FLAT);
+		assert_int_equal(strata_pkt_append(pkt, bytes, sizeof(bytes)), 0);
+		pkt->iface = fx->iface;
+		assert_int_equal(tap_io_send(&rig->tap, pkt), 0);
+		assert_int_equal(memcmp(rig->tap.flat, untouched, TAP_FLAT) == 0, in_place);
+		if (rig->tap.vnet) {
+			assert_int_equal(fx_device_reads(&rig->device, &vnet, frame, sizeof(frame)),
+					 sizeof(bytes));
+			assert_int_equal(vnet.flags, 0);
+			assert_int_equal(vnet.gso_type, VIRTIO_NET_HDR_GSO_NONE);
+		} else {
+			assert_int_equal(read(rig->device.host, frame, sizeof(frame)), sizeof(bytes));
+		}
+		assert_memory_equal(frame, bytes, sizeof(bytes));
+	}
+	rig_close(rig);
+	fx_close(fx);
+}
+
 static void what_the_device_does_not_take_waits_in_order(void **state)
 {
 	struct fixture *fx = fx_open(.modules = MODULES);
@@ -595,6 +636,7 @@ int main(void)
 		cmocka_unit_test(a_device_is_polled_while_it_is_there),
 		cmocka_unit_test(without_memory_a_frame_is_dropped_and_the_next_is_read),
 		cmocka_unit_test(what_is_sent_stays_as_it_was),
+		cmocka_unit_test(a_frame_in_one_piece_leaves_from_where_it_is),
 		cmocka_unit_test(what_the_device_does_not_take_waits_in_order),
 		cmocka_unit_test(what_waits_is_dropped_when_the_device_goes),
 		cmocka_unit_test(a_descriptor_gone_bad_is_told),
