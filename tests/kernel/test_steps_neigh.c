@@ -129,7 +129,7 @@ static void where_none_may_go_a_bounded_number_is_looked_at(void **state)
 		hear(LIMIT + i, &refused);
 	assert_int_equal(net.k->self.counters[KERNEL_COUNT_NEIGHBOURS_REFUSED], SAMPLE);
 	/* 64 of each of three places, those of two of them once more. */
-	costs_no_more_than("a refusal", refused.most * 100, UINT64_C(5) * 64 * 20 * 100);
+	costs_no_more_than("a refusal", refused.most * 100, UINT64_C(5) * 64 * steps_mean(&come));
 	for (i = 0; i < LIMIT; i++)
 		strata_neigh_put(held[i]);
 }
