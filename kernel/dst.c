@@ -284,28 +284,91 @@ static __attribute__((cold, noinline)) void trace_way(const struct way *way,
 			    STRATA_FIELD_ADDR("source", src), STRATA_FIELD_UINT("mtu", dst->mtu)), "%s", "");
 }
 
-int strata_route_output(struct strata_stack *stack, const struct strata_addr *to,
-			const struct strata_addr *from, struct strata_iface *bound,
-			struct strata_dst *dst, struct strata_addr *src)
+/* ---- what is known ---- */
+
+static struct way_known *known_place(struct kernel *k, const struct strata_addr *to)
 {
-	struct way way = { .k = kernel_of(stack), .to = to, .bound = bound };
+	return &k->ways[addr_hash(to) % WAYS_KNOWN];
+}
+
+/* The result of the same look-up before, where it still holds; NULL: unknown. */
+static const struct way_known *known(struct kernel *k, const struct strata_addr *to,
+				     const struct strata_addr *from, const struct strata_iface *bound)
+{
+	const struct way_known *w = known_place(k, to);
+
+	return strata_dst_valid(&k->pub, &w->dst) && w->neighs_gone == k->neighs_gone &&
+	       w->bound == bound && strata_addr_equal(&w->to, to) &&
+	       strata_addr_equal(&w->from, from) ? w : NULL;
+}
+
+static void remember(struct kernel *k, const struct strata_addr *to, const struct strata_addr *from,
+		     struct strata_iface *bound, const struct strata_dst *dst, const struct strata_addr *src)
+{
+	*known_place(k, to) = (struct way_known){
+		.to = *to, .from = *from, .src = *src, .bound = bound, .dst = *dst,
+		.neighs_gone = k->neighs_gone,
+	};
+}
+
+static void use_known(const struct way_known *w, struct strata_dst *dst)
+{
+	const struct strata_dst found = w->dst;
+
+	/* Before the old result goes, which may be the last to hold it. */
+	if (found.neigh != NULL)
+		found.neigh->refs++;
+	strata_dst_release(dst);
+	*dst = found;
+}
+
+static int look_up(struct kernel *k, const struct strata_addr *to, const struct strata_addr *from,
+		   struct strata_iface *bound, struct strata_dst *dst, struct strata_addr *src)
+{
+	struct way way = { .k = k, .to = to, .bound = bound };
 	int result = begin(&way, from);
 
 	if (result == 0)
 		result = find(&way);
 	if (result == 0)
 		result = fill(&way, dst);
-	if (strata_tracing(stack))
+	if (strata_tracing(&k->pub))
 		trace_way(&way, result == 0 ? dst : NULL, result);
 	if (result < 0) {
 		strata_dst_release(dst);
 		return result;
 	}
-	if (way.from == NULL && src != NULL) {
-		*src = way.src;
-		/* "Any" of the family, not "unset". */
-		src->family = to->family;
-		src->length = to->length;
+	*src = way.src;
+	/* "Any" of the family, not "unset". */
+	src->family = to->family;
+	src->length = to->length;
+	remember(k, to, from, bound, dst, src);
+	return 0;
+}
+
+int strata_route_output(struct strata_stack *stack, const struct strata_addr *to,
+			const struct strata_addr *from, struct strata_iface *bound,
+			struct strata_dst *dst, struct strata_addr *src)
+{
+	const struct strata_addr unset = { 0 };
+	struct kernel *k = kernel_of(stack);
+	const struct way_known *w;
+	struct strata_addr chosen;
+	int result;
+
+	if (from == NULL)
+		from = &unset;
+	/* A trace shows how a way is found. */
+	w = strata_unlikely(strata_tracing(stack)) ? NULL : known(k, to, from, bound);
+	if (w != NULL) {
+		chosen = w->src;
+		use_known(w, dst);
+	} else {
+		result = look_up(k, to, from, bound, dst, &chosen);
+		if (result < 0)
+			return result;
 	}
+	if (src != NULL && (!strata_addr_is_set(from) || strata_addr_is_any(from)))
+		*src = chosen;
 	return 0;
 }

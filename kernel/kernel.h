@@ -16,6 +16,8 @@
 
 /* Local choice: flows whose packets wait at once; beyond, the oldest goes on as it is. */
 #define GRO_HELD 8
+/* Local choice: ways of which the result is remembered, so that who connects again costs no look-up. */
+#define WAYS_KNOWN 16
 
 /* Local choice: chunks have 256 bytes and more, each size twice the one before. */
 #define CHUNK_CLASSES 7
@@ -80,6 +82,14 @@ struct kernel {
 		pthread_mutex_t lock;
 		struct common *first;
 	} commons;
+
+	uint32_t neighs_gone;		/* neigh.c: entries that have left the table */
+	struct way_known {		/* dst.c: good while neither the generation nor that count changes */
+		struct strata_addr to, from, src;	/* as asked for; as chosen */
+		struct strata_iface *bound;
+		struct strata_dst dst;	/* its neighbour is the table's; network NULL: nothing is known */
+		uint32_t neighs_gone;
+	} ways[WAYS_KNOWN];
 
 	uint64_t made;			/* when, by the stack's clock */
 	struct origin *origin;		/* origin.c */

@@ -189,6 +189,7 @@ static void forget(struct neigh *n, enum kernel_drop reason)
 	hash_remove(&n->pub);
 	n->pub.settled = 0;
 	k->neighs->count--;
+	k->neighs_gone++;
 	leave_place(n);
 	iface_of(n->pub.iface)->neigh_count--;
 	while ((pkt = strata_pkt_dequeue(&n->pub.waiting)) != NULL)

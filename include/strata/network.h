@@ -126,7 +126,8 @@ struct strata_network_ops {
 
 	/** How well `candidate`, an address of this stack, serves as the source of what goes to `to` out of
 	 *  `iface`: the highest wins, of equals the first; negative: not at all. NULL: the order of RFC 1122
-	 *  3.3.4.3 (on `iface` and its prefix has the next hop, on `iface`, any). */
+	 *  3.3.4.3 (on `iface` and its prefix has the next hop, on `iface`, any). What it says holds until the
+	 *  stack's generation changes. */
 	int (*source_rank)(struct strata_instance *self, const struct strata_ifaddr *candidate,
 			   const struct strata_iface *iface, const struct strata_addr *to);
 

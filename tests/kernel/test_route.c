@@ -332,7 +332,9 @@ static void network_module_may_rank_sources(void **state)
 	net_addr(&net, net.two, "20010db8000000020000000000000003/64");
 	assert_int_equal(way("20010db8000000000000000000000077"), 0);
 	check_src("20010db8000000000000000000000001");
+	/* It ranks otherwise now, and says so. */
 	net.ranked = true;
+	strata_generation_bump(net.stack);
 	assert_int_equal(way("20010db8000000000000000000000077"), 0);
 	check_src("20010db8000000000000000000000009");
 }
@@ -458,6 +460,63 @@ static void bound_interface_restricts_the_routes(void **state)
 	assert_int_equal(way_from("203.0.113.1", NULL, net.two), -ENETDOWN);
 }
 
+/* What was found before holds for the same question alone, and until something changes. */
+static void a_way_that_was_found_is_found_again(void **state)
+{
+	const struct strata_addr to = addr(&net, "192.0.2.9");
+	const struct strata_neigh *neigh;
+	uint32_t generation;
+
+	(void)state;
+	assert_int_equal(way("192.0.2.9"), 0);
+	neigh = dst.neigh;
+	assert_int_equal(way("192.0.2.9"), 0);
+	assert_ptr_equal(dst.neigh, neigh);
+	/* The table's reference and ours. */
+	assert_int_equal(neigh->refs, 2);
+	check_src("192.0.2.1");
+	assert_int_equal(way_from("192.0.2.9", "198.51.100.1", NULL), 0);
+	assert_false(strata_addr_is_set(&src));
+	assert_int_equal(way_from("192.0.2.9", "10.0.0.1", NULL), -EINVAL);
+	assert_int_equal(way_from("192.0.2.9", NULL, net.two), -ENETUNREACH);
+	assert_int_equal(way_from("192.0.2.9", "198.51.100.1", NULL), 0);
+	assert_int_equal(way_from("192.0.2.9", "198.51.100.1", net.one), 0);
+	assert_int_equal(way("192.0.2.9"), 0);
+	check_src("192.0.2.1");
+	/* A neighbour that went, held and not held. */
+	assert_int_equal(strata_neigh_remove(net.one, &to), 0);
+	assert_int_equal(way("192.0.2.9"), 0);
+	assert_non_null(dst.neigh->link);
+	strata_dst_release(&dst);
+	assert_null(strata_neigh_find(net.one, &to));
+	generation = net.stack->generation;
+	assert_int_equal(way("192.0.2.9"), 0);
+	assert_ptr_equal(dst.neigh, strata_neigh_find(net.one, &to));
+	assert_int_equal(dst.neigh->refs, 2);
+	assert_int_equal(net.stack->generation, generation);
+	/* A better route. */
+	net_route(&net, "192.0.2.9/32", "198.51.100.9", NULL, 0);
+	assert_int_equal(way("192.0.2.9"), 0);
+	assert_ptr_equal(dst.iface, net.two);
+	check_src("198.51.100.1");
+}
+
+static void many_ways_are_not_mistaken_for_each_other(void **state)
+{
+	char text[32];
+
+	(void)state;
+	for (unsigned int round = 0; round < 2; round++) {
+		for (unsigned int i = 2; i < 250; i++) {
+			snprintf(text, sizeof(text), "%s.%u", i % 3 == 0 ? "198.51.100" : "192.0.2", i);
+			assert_int_equal(way(text), 0);
+			assert_ptr_equal(dst.iface, i % 3 == 0 ? net.two : net.one);
+			assert_string_equal(strata_addr_text(net.stack, &dst.neigh->addr), text);
+			check_src(i % 3 == 0 ? "198.51.100.1" : "192.0.2.1");
+		}
+	}
+}
+
 static void route_gives_mtu_and_congestion_control(void **state)
 {
 	struct strata_route route = { .iface = net.one, .mtu = 1280 };
@@ -530,6 +589,8 @@ int main(void)
 		T(broadcast_limited_and_directed),
 		T(multicast_by_binding_route_or_first_interface),
 		T(bound_interface_restricts_the_routes),
+		T(a_way_that_was_found_is_found_again),
+		T(many_ways_are_not_mistaken_for_each_other),
 		T(route_gives_mtu_and_congestion_control),
 		T(family_without_a_carrier_is_not_supported),
 		T(short_memory_adds_no_route),
