@@ -127,6 +127,13 @@ static void wire_xmit_peer(struct wire *wire, struct strata_pkt *pkt)
 	strata_work_add(iface->stack, &wire->deliver);
 }
 
+/* Apart, so that nothing has to be saved for it where nobody listens. */
+static __attribute__((cold, noinline)) void wire_trace_out(struct strata_iface *iface, struct strata_pkt *pkt)
+{
+	strata_trace_fields(iface->driver, pkt, STRATA_FIELDS(
+			    STRATA_FIELD_SIZE("length", strata_pkt_length(pkt))), "→ embedder");
+}
+
 static void wire_xmit(struct strata_iface *iface, struct strata_pkt *pkt)
 {
 	const struct wire_config *config = iface->config;
@@ -135,8 +142,8 @@ static void wire_xmit(struct strata_iface *iface, struct strata_pkt *pkt)
 		wire_xmit_peer(iface->state, pkt);
 		return;
 	}
-	strata_trace_fields(iface->driver, pkt, STRATA_FIELDS(
-			    STRATA_FIELD_SIZE("length", strata_pkt_length(pkt))), "→ embedder");
+	if (strata_traced(iface->driver))
+		wire_trace_out(iface, pkt);
 	strata_iface_deliver_out(iface, pkt);
 }
 

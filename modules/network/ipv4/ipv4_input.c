@@ -184,14 +184,16 @@ static uint64_t datagram_value(const struct ipv4_header *h)
 	       ((uint64_t)h->id << 16 | h->number) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
-/* Apart, since most datagrams are whole. Consumes. */
+/* Apart, since most datagrams are whole; with a header of its own, so that of those only what is needed is kept.
+ * Consumes. */
 static __attribute__((noinline)) enum strata_verdict input_fragment(struct strata_instance *self,
 								    struct strata_iface *iface,
-								    struct strata_pkt *pkt,
-								    struct ipv4_header h)
+								    struct strata_pkt *pkt)
 {
 	enum strata_verdict verdict;
+	struct ipv4_header h;
 
+	ipv4_header_read(pkt->data, &h);
 	/* Fragments of one datagram may come in at several queues. */
 	if ((pkt->flags & STRATA_PKT_MANY) == 0 && strata_shard_gather(iface, pkt, datagram_value(&h)))
 		return STRATA_ACCEPTED;
@@ -199,10 +201,13 @@ static __attribute__((noinline)) enum strata_verdict input_fragment(struct strat
 	return pkt != NULL ? deliver(self, pkt, h.size) : verdict;
 }
 
-/* By value, so that the header of a datagram that nobody traces can stay in registers. */
+/* As input_fragment(). */
 static __attribute__((cold, noinline)) void trace_input(struct strata_instance *self, struct strata_pkt *pkt,
-							struct ipv4_header h, bool wanted)
+							bool wanted)
 {
+	struct ipv4_header h;
+
+	ipv4_header_read(pkt->data, &h);
 	ipv4_trace_input(self, pkt, &h, wanted);
 }
 
@@ -227,12 +232,12 @@ enum strata_verdict ipv4_input(struct strata_instance *self, struct strata_iface
 	/* The TTL is not looked at: RFC 1122 3.2.1.7 forbids to discard for it what has arrived. */
 	reason = check_addresses(self, iface, pkt, &h);
 	if (strata_traced(self))
-		trace_input(self, pkt, h, reason < 0);
+		trace_input(self, pkt, reason < 0);
 	if (reason < 0 && strata_unlikely(h.size > IPV4_HEADER_SIZE))
 		reason = check_options(self, pkt, h.size);
 	if (reason >= 0)
 		return strata_drop(self, pkt, (unsigned int)reason);
 	if (strata_unlikely(h.mf || h.offset != 0))
-		return input_fragment(self, iface, pkt, h);
+		return input_fragment(self, iface, pkt);
 	return deliver(self, pkt, h.size);
 }

@@ -71,10 +71,12 @@ static void count_many(struct strata_instance *self, const struct strata_dst *ds
 		strata_count(self, IPV4_OUT_MULTICAST, 1);
 }
 
-/* By value, so that the header of a datagram that nobody traces can stay in registers. */
-static __attribute__((cold, noinline)) void trace_output(struct strata_instance *self, struct strata_pkt *pkt,
-							 struct ipv4_header h)
+/* Reads the header again, so that of a datagram that nobody traces none has to be kept. */
+static __attribute__((cold, noinline)) void trace_output(struct strata_instance *self, struct strata_pkt *pkt)
 {
+	struct ipv4_header h;
+
+	ipv4_header_read(pkt->data, &h);
 	ipv4_trace(self, pkt, &h, "");
 }
 
@@ -94,7 +96,7 @@ static inline __attribute__((always_inline)) int send_one(struct strata_instance
 	pkt->network_offset = (uint16_t)strata_pkt_headroom(pkt);
 	pkt->iface = dst->iface;
 	if (strata_traced(self))
-		trace_output(self, pkt, *h);
+		trace_output(self, pkt);
 	if (strata_unlikely(dst->kind != STRATA_DST_UNICAST))
 		count_many(self, dst);
 	return strata_dst_output(dst, pkt, to, (uint16_t)self->number);
