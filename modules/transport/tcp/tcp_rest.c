@@ -28,7 +28,7 @@ static bool may_rest(const struct tcp_sock *tp)
 	bool sends = tp->snd_una != tp->snd_end || tp->snd_nxt != tp->snd_end ||
 		     tp->sndq.head != NULL || tp->flight != NULL || tp->phase != TCP_PHASE_OPEN;
 	bool receives = tp->rcvq.head != NULL || tp->ooo != NULL || tp->ack_pending ||
-			tp->dsack_start != tp->dsack_end;
+			tp->dsack_start != tp->dsack_end || (tp->rcv_fin_known && !tp->fin_received);
 	bool waits = tp->probes != 0 || tp->window_probes != 0 || tp->backoff != 0 ||
 		     tp->mtu_heard != 0 || tp->abort_pending != 0 || tp->work.link != NULL;
 	bool told = tp->extra != NULL && (tp->extra->marks != NULL || tp->extra->fastopen != NULL);

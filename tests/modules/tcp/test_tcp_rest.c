@@ -341,11 +341,30 @@ static void what_a_socket_gets_meanwhile_does_not_keep_it_asleep(void **state)
 	fx_close(fx);
 }
 
+/* RFC 9293 3.10.7.4: the FIN stands behind bytes that are still missing, and a sender's pause may be long. */
+static void a_fin_heard_early_survives_a_pause(void **state)
+{
+	struct fixture *fx = fx_open();
+	int s = connected(fx);
+	uint8_t bytes[MSS];
+
+	(void)state;
+	rx(FIN | ACK, .seq = 101);
+	fx_discard(fx);
+	fx_advance(fx, 3000);
+	fx_discard(fx);
+	rx(ACK | PSH, .seq = 1, .len = 100);
+	assert_int_equal(fx_recv(fx, s, bytes, sizeof(bytes)), 100);
+	assert_int_equal(fx_recv(fx, s, bytes, sizeof(bytes)), 0);
+	fx_close(fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(after_a_second_it_gives_memory_back_and_wakes_for_data),
 		cmocka_unit_test(the_owner_sees_no_difference),
+		cmocka_unit_test(a_fin_heard_early_survives_a_pause),
 		cmocka_unit_test(keepalive_goes_on),
 		cmocka_unit_test(what_is_unread_or_unsent_keeps_it_awake),
 		cmocka_unit_test(it_is_closed_by_either_end),
