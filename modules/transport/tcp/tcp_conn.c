@@ -82,10 +82,11 @@ void tcp_update_mss(struct tcp_sock *tp)
 {
 	const struct tcp_config *config = tcp_module_of(tp)->config;
 	uint32_t mss = tcp_min32(tcp_advertised_mss(&tp->dst, tp->user_mss), tp->peer_mss);
+	uint32_t link = tp->dst.iface->mtu, headers = headers_of(&tp->dst);
 
 	mss = tcp_mtu_probe_limit(tp, mss);
-	/* CVE-2019-11479: a floor below which nobody makes us cut. */
-	mss = tcp_max32(mss, (uint32_t)config->mss_min);
+	/* CVE-2019-11479: a floor below which no peer makes us cut; the link may. */
+	mss = tcp_max32(mss, tcp_min32((uint32_t)config->mss_min, link > headers ? link - headers : 1));
 	tp->mss = (uint16_t)mss;
 	tp->cc.mss = mss - (tp->ts_ok ? TCP_TIMESTAMP_SIZE : 0);
 	if (tp->cc.cwnd != 0)

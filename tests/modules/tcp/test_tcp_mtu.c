@@ -69,6 +69,20 @@ static void an_mtu_that_is_told_is_believed_down_to_a_floor(void **state)
 	}
 }
 
+/* The floor is there against peers; a link of the smallest MTU (RFC 791 3.2) takes no more than it takes. */
+static void a_link_below_the_floor_has_segments_that_fit(void **state)
+{
+	struct fixture *fx = fx_open(.mtu = 68);
+	int s = accept_one(listen_on(80), .mss = MSS);
+
+	(void)state;
+	assert_int_equal(mss_of(fx, s), 28);
+	send_zeros(fx, s, 50);
+	expect_tx(ACK, .seq = 1, .len = 28, .any_data = true);
+	expect_tx(ACK | PSH, .seq = 29, .len = 22, .any_data = true);
+	fx_close(fx);
+}
+
 static void an_error_about_what_is_not_in_flight_changes_nothing(void **state)
 {
 	static const struct {
@@ -384,6 +398,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_mtu_that_is_told_is_believed_down_to_a_floor),
+		cmocka_unit_test(a_link_below_the_floor_has_segments_that_fit),
 		cmocka_unit_test(an_error_about_what_is_not_in_flight_changes_nothing),
 		cmocka_unit_test(each_unreachable_fails_a_connect_with_its_errno),
 		cmocka_unit_test(a_black_hole_in_mid_flow_is_got_around),
