@@ -177,11 +177,11 @@ static struct strata_pkt *own(struct strata_instance *self, struct strata_pkt *p
 	return copy;
 }
 
-/* RFC 791 3.2: what identifies a datagram, in one number. */
+/* Where the fragments of a datagram meet. Not of the identification too (RFC 791 3.2): datagrams of one flow, each
+ * in fragments, stay in order. */
 static uint64_t datagram_value(const struct ipv4_header *h)
 {
-	return ((uint64_t)h->src << 32 | h->dst) ^
-	       ((uint64_t)h->id << 16 | h->number) * UINT64_C(0x9e3779b97f4a7c15);
+	return ((uint64_t)h->src << 32 | h->dst) ^ h->number * UINT64_C(0x9e3779b97f4a7c15);
 }
 
 /* Apart, since most datagrams are whole; with a header of its own, so that of those only what is needed is kept.

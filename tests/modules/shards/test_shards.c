@@ -520,6 +520,46 @@ static void fragments_that_come_in_at_several_queues_become_one_datagram(void **
 	world_close(&world);
 }
 
+static void datagrams_in_fragments_keep_their_order(void **state)
+{
+	static char big[4000];
+	struct sockaddr_in to = fx_sockaddr(WORLD_HOST, 53);
+	struct world world;
+	char buf[8192];
+	int server, c;
+
+	(void)state;
+	world_open(&world, WORLD_SHARDS, "", "");
+	world.queue = world_fixed;
+	server = world_socket(world_shard(&world, 1), SOCK_DGRAM, 0);
+	world_bind(world_shard(&world, 1), server, 0, 53);
+	c = world_socket(world.peer, SOCK_DGRAM, 0);
+	/* What is unresolved keeps few packets. */
+	world_sendto(world.peer, c, "first", WORLD_HOST, 53);
+	world_run(&world, 100);
+	assert_int_equal(strata_recv(world_shard(&world, 1), server, buf, sizeof(buf), 0), strlen("first"));
+	for (int round = 0; round < 8; round++) {
+		for (char n = 0; n < 8; n++) {
+			big[0] = n;
+			assert_int_equal(strata_sendto(world.peer, c, big, sizeof(big), 0,
+						       (struct sockaddr *)&to, sizeof(to)), sizeof(big));
+		}
+		/* The shards are busy until all have come. */
+		strata_run(world.peer, world.now);
+		while (world_deliver(&world))
+			;
+		for (unsigned int i = 0; i < WORLD_SHARDS; i++)
+			strata_run(world_shard(&world, i), world.now);
+		world_run(&world, 10);
+		for (char n = 0; n < 8; n++) {
+			assert_int_equal(strata_recv(world_shard(&world, 1), server, buf, sizeof(buf), 0),
+					 sizeof(big));
+			assert_int_equal(buf[0], n);
+		}
+	}
+	world_close(&world);
+}
+
 static void what_finds_no_room_on_its_way_is_discarded_and_counted(void **state)
 {
 	struct sockaddr_in to = fx_sockaddr(WORLD_HOST, 53);
@@ -588,6 +628,7 @@ int main(void)
 		cmocka_unit_test(an_echo_reply_comes_back_to_the_shard_that_asked),
 		cmocka_unit_test(an_error_reaches_the_shard_whose_packet_it_is_about),
 		cmocka_unit_test(fragments_that_come_in_at_several_queues_become_one_datagram),
+		cmocka_unit_test(datagrams_in_fragments_keep_their_order),
 		cmocka_unit_test(what_finds_no_room_on_its_way_is_discarded_and_counted),
 		cmocka_unit_test(all_shards_have_one_link_address),
 	};
