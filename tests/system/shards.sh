@@ -116,6 +116,25 @@ else
 	begin three.yaml
 fi
 
+# ---- another on the same device ----
+
+mkdir second
+timeout 20 "$stratad" -c three.yaml --run-dir "$work/second" >second.log 2>&1
+check 'a second daemon is refused' test $? -eq 1
+check 'since the first has the device' grep -q 'TAP device strata0: .*another process, or another interface, has it open' second.log
+check 'and leaves the first as it was' all_up
+if ! grep -q 'takes no program' stratad.log; then
+	check 'with the program of the first' test "$(handed_over)" -eq 0
+fi
+{ cat three.yaml; sed '1,/^interfaces:/d; s/st0/st1/; s/00:02$/00:03/; s,192.0.2.2/24,198.51.100.2/24,' three.yaml; } >twice.yaml
+cp three.yaml once.yaml
+cp twice.yaml three.yaml
+strata reload >out 2>&1
+check 'so is a second interface' grep -q 'another process, or another interface, has it open' out
+cp once.yaml three.yaml
+strata reload
+check 'and the first goes on' eventually 10 echoes still
+
 # ---- looking ----
 
 check 'sockets tell their shard' sh -c "'$strata' --run-dir '$work/run' show sockets | grep -q '^SHARD *TRANSPORT'"
@@ -168,6 +187,24 @@ check 'so is a faulty manifest' grep -q 'unknown key "nonsense"' out
 cp next.yaml three.yaml
 wait $transfer
 check 'a connection does not notice reloads' cmp sent got
+
+# Each shard opens its queue again while those of the others are still there.
+for offload in false true; do
+	sed "s/device: strata0/&\n      offload: $offload/" next.yaml >three.yaml
+	strata reload
+	check "a reload with offload: $offload leaves all shards in touch" ping -q -c 20 -i 0.01 -W 1 $card
+	failed=0
+	for i in 1 2 3 4 5 6 7 8; do echoes "line $i" || failed=$((failed + 1)); done
+	check 'for connections too' test $failed -eq 0
+	check 'and nothing is discarded as malformed' test "$(of drops '[.[] | select(.reason | startswith("vnet_")) | .count] | add')" -eq 0
+	before=$(total rx_super_packets)
+	head -c 1000000 sent | timeout 20 nc -N $card 7 >got
+	check 'a transfer comes back as it was' cmp -n 1000000 sent got
+	check 'in packets larger than the MTU where they are wanted' \
+		test "$([ "$(total rx_super_packets)" -gt "$before" ] && echo true || echo false)" = $offload
+done
+cp next.yaml three.yaml
+strata reload
 
 # ---- a device that goes ----
 

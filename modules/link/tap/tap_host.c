@@ -19,8 +19,9 @@
 #define TAP_CONTROL_DEVICE "/dev/net/tun"
 /* Newer than the headers of older distributions: Linux 6.2. Both or neither. */
 #define TAP_F_USO (0x20 | 0x40)
-/* Room for a request that sets a link or an address up. */
+/* Room for a request that sets a link or an address up, and for all that is told of a link. */
 #define TAP_REQUEST_SIZE 256
+#define TAP_ANSWER_SIZE 8192
 
 /** The host's address, parsed. */
 struct tap_host_address {
@@ -103,6 +104,109 @@ int tap_host_validate(const struct strata_iface *iface, struct strata_error *err
 	return result;
 }
 
+/* ---- asking the kernel ---- */
+
+/* Asks by the device's name, for which no privileges are needed. Returns 0 or -errno. */
+static int tap_ask(const struct tap *tap, unsigned long what, struct ifreq *answer)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), result;
+
+	if (fd < 0)
+		return -errno;
+	memset(answer, 0, sizeof(*answer));
+	memcpy(answer->ifr_name, tap->device, strlen(tap->device));
+	result = ioctl(fd, what, answer) < 0 ? -errno : 0;
+	close(fd);
+	return result;
+}
+
+/* Sends a request over rtnetlink and reads the kernel's answer, which comes at once; what it tells goes to `told`
+ * with `data`. Returns 0 or -errno. */
+static int tap_request(struct nlmsghdr *request, mnl_cb_t told, void *data)
+{
+	char buf[TAP_ANSWER_SIZE];
+	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	int more = MNL_CB_OK, result = 0;
+
+	if (nl == NULL)
+		return -errno;
+	request->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+	request->nlmsg_seq = 1;
+	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ||
+	    mnl_socket_sendto(nl, request, request->nlmsg_len) < 0) {
+		result = -errno;
+		goto out_close;
+	}
+	while (more > MNL_CB_STOP) {
+		ssize_t n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+
+		if (n >= 0)
+			more = mnl_cb_run(buf, (size_t)n, 1, mnl_socket_get_portid(nl), told, data);
+		else if (errno != EINTR)
+			more = MNL_CB_ERROR;
+	}
+	if (more < 0)
+		result = -errno;
+out_close:
+	mnl_socket_close(nl);
+	return result;
+}
+
+/* Begins a request about the device's link in the TAP_REQUEST_SIZE bytes of `buf`; `flags` are to be set. */
+static struct nlmsghdr *tap_link_request(const struct tap *tap, char *buf, uint16_t type, unsigned int flags)
+{
+	struct nlmsghdr *request;
+	struct ifinfomsg *info;
+
+	memset(buf, 0, TAP_REQUEST_SIZE);
+	request = mnl_nlmsg_put_header(buf);
+	request->nlmsg_type = type;
+	info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
+	info->ifi_family = AF_UNSPEC;
+	info->ifi_index = (int)tap->ifindex;
+	info->ifi_flags = flags;
+	info->ifi_change = flags;
+	return request;
+}
+
+/* Queues that are set aside count: they may come back. */
+static int tap_told_tun(const struct nlattr *attr, void *queues)
+{
+	const uint16_t type = mnl_attr_get_type(attr);
+
+	if (type == IFLA_TUN_NUM_QUEUES || type == IFLA_TUN_NUM_DISABLED_QUEUES)
+		*(unsigned int *)queues += mnl_attr_get_u32(attr);
+	return MNL_CB_OK;
+}
+
+static int tap_told_kind(const struct nlattr *attr, void *queues)
+{
+	return mnl_attr_get_type(attr) != IFLA_INFO_DATA ? MNL_CB_OK :
+		mnl_attr_parse_nested(attr, tap_told_tun, queues);
+}
+
+static int tap_told_attribute(const struct nlattr *attr, void *queues)
+{
+	return mnl_attr_get_type(attr) != IFLA_LINKINFO ? MNL_CB_OK :
+		mnl_attr_parse_nested(attr, tap_told_kind, queues);
+}
+
+static int tap_told_link(const struct nlmsghdr *answer, void *queues)
+{
+	return mnl_attr_parse(answer, sizeof(struct ifinfomsg), tap_told_attribute, queues);
+}
+
+/* How many queues the device has, whoever opened them. 0: the host does not tell. */
+static unsigned int tap_present(const struct tap *tap)
+{
+	char buf[TAP_REQUEST_SIZE];
+	struct nlmsghdr *request = tap_link_request(tap, buf, RTM_GETLINK, 0);
+	unsigned int queues = 0;
+
+	mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	return tap_request(request, tap_told_link, &queues) < 0 ? 0 : queues;
+}
+
 /* ---- the device ---- */
 
 static const char *tap_attach_remedy(const struct tap *tap, int error)
@@ -118,7 +222,7 @@ static const char *tap_attach_remedy(const struct tap *tap, int error)
 		return "needs CAP_NET_ADMIN, or a device made for this user with "
 		       "`ip tuntap add dev NAME mode tap user USER`";
 	case EBUSY:
-		return "another process has it open";
+		return "another process, or another interface, has it open";
 	case EINVAL:
 		return "a device of that name exists and is not a TAP device, or one with several queues";
 	default:
@@ -143,33 +247,78 @@ static bool tap_has_vnet(const struct tap *tap)
 	return ioctl(tap->fd, TUNGETFEATURES, &features) < 0 || (features & IFF_VNET_HDR) != 0;
 }
 
-static int tap_attach(struct tap *tap, struct strata_error *error)
+static bool tap_wants_offload(const struct tap *tap)
 {
 	const struct tap_config *config = tap->iface->config;
+
+	/* Who carries another interface hands it packets as they are on the wire. */
+	return config->offload && !(tap->iface->flags & STRATA_IFACE_CARRIES);
+}
+
+/* Learns which device the descriptor is of, and what its frames are like: both are the device's to say. The name leads
+ * to the index, so it must still be the device's after that. Returns 0 or -errno with a sentence. */
+static int tap_identify(struct tap *tap, struct strata_error *error)
+{
+	struct ifreq request;
+	int result = tap_ask(tap, SIOCGIFINDEX, &request);
+
+	if (result == 0) {
+		tap->ifindex = (unsigned int)request.ifr_ifindex;
+		memset(&request, 0, sizeof(request));
+		if (ioctl(tap->fd, TUNGETIFF, &request) < 0)
+			result = -errno;
+		else if (strncmp(request.ifr_name, tap->device, IFNAMSIZ) != 0)
+			result = -ENODEV;
+	}
+	if (result < 0)
+		strata_error_add(error, "interface %s: TAP device %s: %s: it was renamed or deleted while it was "
+				 "being opened", tap->iface->name, tap->device, strerror(-result));
+	else
+		tap->vnet = (request.ifr_flags & IFF_VNET_HDR) != 0;
+	return result;
+}
+
+/* Makes the descriptor a queue of the device; the lock is held. Returns 0 or -errno with a sentence. */
+static int tap_attach_queue(struct tap *tap, struct strata_error *error)
+{
 	struct ifreq request;
 	int result;
 
 	memset(&request, 0, sizeof(request));
 	memcpy(request.ifr_name, tap->device, strlen(tap->device));
-	/* Who carries another interface hands it packets as they are on the wire. */
-	tap->vnet = config->offload && !(tap->iface->flags & STRATA_IFACE_CARRIES);
-	if (tap->vnet && !tap_has_vnet(tap)) {
-		tap->vnet = false;
-		tap_tell_offload(tap, "checksum and segmentation");
-	}
-	tap->queues = strata_shard_count(tap->iface->stack);
+	/* A device has the header or not from its first queue to its last. One of several queues has it, so that a
+	 * reload, for which they are opened again one by one, can turn the offloads on and off. */
+	tap->vnet = (tap->queues > 1 || tap_wants_offload(tap)) && tap_has_vnet(tap);
 	request.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | (tap->vnet ? IFF_VNET_HDR : 0) |
 				    (tap->queues > 1 ? IFF_MULTI_QUEUE : 0));
-	tap_steer_lock(tap);
 	result = ioctl(tap->fd, TUNSETIFF, &request) < 0 ? -errno : 0;
 	if (result == 0) {
-		tap->ifindex = if_nametoindex(tap->device);
-		tap_steer_attached(tap);
+		result = tap_identify(tap, error);
+		if (result < 0)
+			return result;
+		if (tap->queues > 1)
+			result = tap_steer_attached(tap, tap_present(tap));
 	}
-	tap_steer_unlock(tap);
 	if (result < 0)
 		strata_error_add(error, "interface %s: TAP device %s: %s: %s", tap->iface->name,
 				 tap->device, strerror(-result), tap_attach_remedy(tap, -result));
+	return result;
+}
+
+static int tap_attach(struct tap *tap, struct strata_error *error)
+{
+	int result;
+
+	tap->queues = strata_shard_count(tap->iface->stack);
+	tap_steer_lock(tap);
+	result = tap_attach_queue(tap, error);
+	if (result < 0) {
+		close(tap->fd);
+		tap->fd = -1;
+	}
+	tap_steer_unlock(tap);
+	if (result == 0 && tap_wants_offload(tap) && !tap->vnet)
+		tap_tell_offload(tap, "checksum and segmentation");
 	return result;
 }
 
@@ -191,18 +340,18 @@ static int tap_offload(struct tap *tap, struct strata_error *error)
 
 	iface->caps = STRATA_CAP_TX_CSUM | STRATA_CAP_FRAGS;
 	tap->uso = false;
-	if (!tap->vnet) {
-		/* A persistent device may have them on from its last user. */
-		ioctl(tap->fd, TUNSETOFFLOAD, 0UL);
-		return 0;
-	}
-	if (ioctl(tap->fd, TUNSETVNETHDRSZ, &size) < 0) {
+	if (tap->vnet && ioctl(tap->fd, TUNSETVNETHDRSZ, &size) < 0) {
 		int result = -errno;
 
-		strata_error_add(error, "interface %s: TAP device %s: offload header of %d bytes: %s; "
-				 "try `offload: false`", iface->name, tap->device, size,
-				 strerror(-result));
+		strata_error_add(error, "interface %s: TAP device %s: offload header of %d bytes: %s%s",
+				 iface->name, tap->device, size, strerror(-result),
+				 tap->queues == 1 ? "; try `offload: false`" : "");
 		return result;
+	}
+	if (!tap->vnet || !tap_wants_offload(tap)) {
+		/* It may have them on from its last user, or from before a reload. */
+		ioctl(tap->fd, TUNSETOFFLOAD, 0UL);
+		return 0;
 	}
 	for (i = 0; i < STRATA_COUNT(choices); i++)
 		if (ioctl(tap->fd, TUNSETOFFLOAD, choices[i].flags) == 0)
@@ -217,59 +366,24 @@ static int tap_offload(struct tap *tap, struct strata_error *error)
 	return 0;
 }
 
-/* ---- rtnetlink ---- */
+/* ---- the link ---- */
 
-/* Sends a request and waits for the kernel's answer, which comes at once. Returns 0 or -errno. */
-static int tap_request(struct nlmsghdr *request)
-{
-	char buf[1024];
-	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	ssize_t n;
-	int result = 0;
-
-	if (nl == NULL)
-		return -errno;
-	request->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
-	request->nlmsg_seq = 1;
-	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ||
-	    mnl_socket_sendto(nl, request, request->nlmsg_len) < 0) {
-		result = -errno;
-		goto out_close;
-	}
-	do
-		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
-	while (n < 0 && errno == EINTR);
-	if (n < 0 || mnl_cb_run(buf, (size_t)n, 1, mnl_socket_get_portid(nl), NULL, NULL) < 0)
-		result = -errno;
-out_close:
-	mnl_socket_close(nl);
-	return result;
-}
-
-/* The state of the host's end, which the kernel tells without privileges. */
+/* The state of the host's end. */
 static int tap_query(const struct tap *tap, int *mtu, bool *up, uint8_t mac[6])
 {
-	struct ifreq request;
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), result = 0;
+	struct ifreq answer;
+	int result = tap_ask(tap, SIOCGIFMTU, &answer);
 
-	if (fd < 0)
-		return -errno;
-	memset(&request, 0, sizeof(request));
-	memcpy(request.ifr_name, tap->device, strlen(tap->device));
-	if (ioctl(fd, SIOCGIFMTU, &request) < 0)
-		goto out_errno;
-	*mtu = request.ifr_mtu;
-	if (ioctl(fd, SIOCGIFFLAGS, &request) < 0)
-		goto out_errno;
-	*up = (request.ifr_flags & IFF_UP) != 0;
-	if (ioctl(fd, SIOCGIFHWADDR, &request) < 0)
-		goto out_errno;
-	memcpy(mac, request.ifr_hwaddr.sa_data, 6);
-	goto out_close;
-out_errno:
-	result = -errno;
-out_close:
-	close(fd);
+	if (result < 0)
+		return result;
+	*mtu = answer.ifr_mtu;
+	result = tap_ask(tap, SIOCGIFFLAGS, &answer);
+	if (result < 0)
+		return result;
+	*up = (answer.ifr_flags & IFF_UP) != 0;
+	result = tap_ask(tap, SIOCGIFHWADDR, &answer);
+	if (result == 0)
+		memcpy(mac, answer.ifr_hwaddr.sa_data, 6);
 	return result;
 }
 
@@ -286,21 +400,12 @@ static int tap_set_link(const struct tap *tap)
 {
 	const struct tap_config *config = tap->iface->config;
 	char buf[TAP_REQUEST_SIZE];
-	struct nlmsghdr *request;
-	struct ifinfomsg *info;
+	struct nlmsghdr *request = tap_link_request(tap, buf, RTM_NEWLINK, IFF_UP);
 
-	memset(buf, 0, sizeof(buf));
-	request = mnl_nlmsg_put_header(buf);
-	request->nlmsg_type = RTM_NEWLINK;
-	info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
-	info->ifi_family = AF_UNSPEC;
-	info->ifi_index = (int)tap->ifindex;
-	info->ifi_flags = IFF_UP;
-	info->ifi_change = IFF_UP;
 	mnl_attr_put_u32(request, IFLA_MTU, tap->iface->mtu);
 	if (config->queue_length != 0)
 		mnl_attr_put_u32(request, IFLA_TXQLEN, (uint32_t)config->queue_length);
-	return tap_request(request);
+	return tap_request(request, NULL, NULL);
 }
 
 /* True when the device has the address already: then nothing needs to be asked of the kernel. */
@@ -348,7 +453,7 @@ static int tap_set_address(const struct tap *tap, const struct tap_host_address 
 		strata_put_be32(broadcast, strata_get_be32(host->bytes) | (UINT32_MAX >> host->bits));
 		mnl_attr_put(request, IFA_BROADCAST, sizeof(broadcast), broadcast);
 	}
-	return tap_request(request);
+	return tap_request(request, NULL, NULL);
 }
 
 static int tap_fail(const struct tap *tap, struct strata_error *error, const char *what, int result)
@@ -414,8 +519,9 @@ int tap_host_open(struct tap *tap, struct strata_error *error)
 		return result;
 	}
 	result = tap_attach(tap, error);
-	if (result == 0)
-		result = tap_offload(tap, error);
+	if (result < 0)
+		return result;
+	result = tap_offload(tap, error);
 	if (result == 0)
 		result = tap_configure(tap, error);
 	if (result < 0)
@@ -426,18 +532,11 @@ int tap_host_open(struct tap *tap, struct strata_error *error)
 int tap_host_set_mtu(struct tap *tap, struct strata_error *error)
 {
 	char buf[TAP_REQUEST_SIZE];
-	struct nlmsghdr *request;
-	struct ifinfomsg *info;
+	struct nlmsghdr *request = tap_link_request(tap, buf, RTM_NEWLINK, 0);
 	int result;
 
-	memset(buf, 0, sizeof(buf));
-	request = mnl_nlmsg_put_header(buf);
-	request->nlmsg_type = RTM_NEWLINK;
-	info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
-	info->ifi_family = AF_UNSPEC;
-	info->ifi_index = (int)tap->ifindex;
 	mnl_attr_put_u32(request, IFLA_MTU, tap->iface->mtu);
-	result = tap_request(request);
+	result = tap_request(request, NULL, NULL);
 	return result < 0 ? tap_fail(tap, error, "its MTU cannot be changed", result) : 0;
 }
 

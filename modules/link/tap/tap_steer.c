@@ -212,7 +212,7 @@ static int tap_steer_update(struct tap *tap)
 	return program_set(&program, tap->fd);
 }
 
-/* FNV-1a. Devices whose names had one key would share a record: more of their packets were handed over. */
+/* FNV-1a. Devices whose names had one key would share a record, and be refused. */
 static uint64_t tap_steer_key(const char *device)
 {
 	uint64_t key = UINT64_C(0xcbf29ce484222325);
@@ -248,38 +248,46 @@ void tap_steer_unlock(struct tap *tap)
 		strata_common_unlock(tap->common);
 }
 
-void tap_steer_attached(struct tap *tap)
+/* The place of the stack's queue among the first `count`; `count`: it has none. */
+static unsigned int tap_steer_place(const struct tap *tap, unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		if (tap->common->shard[i] == strata_shard(tap->iface->stack))
+			break;
+	return i;
+}
+
+int tap_steer_attached(struct tap *tap, unsigned int present)
 {
 	const struct tap_config *config = tap->iface->config;
 	struct tap_queues *queues = tap->common;
+	/* What is recorded of a device that is gone says nothing of this one. */
+	const unsigned int own = queues->ifindex == tap->ifindex && present != 1 ? queues->count : 0;
 	int result;
 
-	if (queues == NULL)
-		return;
-	if (queues->ifindex != tap->ifindex) {
-		queues->ifindex = tap->ifindex;
-		queues->count = 0;
-	}
-	if (queues->count == STRATA_SHARDS_MAX)
-		return;
+	if (present > own + 1 || tap_steer_place(tap, own) < own)
+		return -EBUSY;
+	queues->ifindex = tap->ifindex;
+	queues->count = own;
 	queues->shard[queues->count++] = (uint8_t)strata_shard(tap->iface->stack);
 	result = tap_steer_update(tap);
 	if (result < 0 && config->steering)
 		tap_steer_tell(tap, -result);
+	return 0;
 }
 
 void tap_steer_detaching(struct tap *tap)
 {
 	struct tap_queues *queues = tap->common;
-	unsigned int i;
+	unsigned int place;
 
 	if (queues == NULL || queues->ifindex != tap->ifindex)
 		return;
-	for (i = 0; i < queues->count; i++)
-		if (queues->shard[i] == strata_shard(tap->iface->stack))
-			break;
-	if (i == queues->count)
+	place = tap_steer_place(tap, queues->count);
+	if (place == queues->count)
 		return;
-	queues->shard[i] = queues->shard[--queues->count];
+	queues->shard[place] = queues->shard[--queues->count];
 	tap_steer_update(tap);	/* of a device that is gone it fails */
 }

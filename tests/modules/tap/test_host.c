@@ -25,6 +25,9 @@ static struct host {
 	int offload_error, header_error;	/* what it and TUNSETVNETHDRSZ say to the rest */
 	int fd;
 	bool vnet;			/* asked for */
+	bool other_vnet;		/* the device has what was not asked for */
+	const char *name;		/* of the device when it is asked */
+	int index_error, name_error;	/* what it says to being asked who it is */
 	int header;			/* its size */
 	unsigned long set;		/* offloads that are on */
 	unsigned int closed;
@@ -63,6 +66,15 @@ static int device_made(const struct ifreq *request)
 	return host.vnet && !(host.features & IFF_VNET_HDR) && host.features != 0 ? refuse(EINVAL) : 0;
 }
 
+static int device_told(struct ifreq *answer)
+{
+	if (host.name_error != 0)
+		return refuse(host.name_error);
+	strcpy(answer->ifr_name, host.name);
+	answer->ifr_flags = (short)(IFF_TAP | IFF_NO_PI | (host.vnet != host.other_vnet ? IFF_VNET_HDR : 0));
+	return 0;
+}
+
 static int offloads_set(unsigned long wanted)
 {
 	if ((wanted & ~host.offloads) != 0)
@@ -88,11 +100,17 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 		return 0;
 	case TUNSETIFF:
 		return device_made(argument);
+	case TUNGETIFF:
+		return device_told(argument);
 	case TUNSETVNETHDRSZ:
 		host.header = *(int *)argument;
 		return host.header_error != 0 ? refuse(host.header_error) : 0;
 	case TUNSETOFFLOAD:
 		return offloads_set((unsigned long)(uintptr_t)argument);
+	case SIOCGIFINDEX:
+		assert_string_equal(((struct ifreq *)argument)->ifr_name, "tap7");
+		((struct ifreq *)argument)->ifr_ifindex = 7;
+		return host.index_error != 0 ? refuse(host.index_error) : 0;
 	case SIOCGIFMTU:
 		((struct ifreq *)argument)->ifr_mtu = 1500;
 		return 0;
@@ -135,7 +153,7 @@ static void rig_open(struct rig *rig)
 	rig->tap.device = tap_host_device(iface);
 	host = (struct host){
 		.features = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE,
-		.offloads = SEGMENTATION | USO, .offload_error = EINVAL,
+		.offloads = SEGMENTATION | USO, .offload_error = EINVAL, .name = "tap7",
 	};
 }
 
@@ -179,6 +197,7 @@ static void what_the_host_offers_is_taken_without_a_word(void **state)
 	(void)state;
 	rig_open(&rig);
 	device_opens(&rig);
+	assert_int_equal(rig.tap.ifindex, 7);
 	assert_true(host.vnet);
 	assert_int_equal(host.header, TAP_VNET_SIZE);
 	assert_int_equal(host.set, SEGMENTATION | USO);
@@ -324,6 +343,62 @@ static void without_offloads_none_is_left_on(void **state)
 	}
 }
 
+/* A device keeps its header, or its lack of one, while another queue of it is open: frames are what it says. */
+static void frames_are_what_the_device_says_not_what_was_asked_for(void **state)
+{
+	unsigned int wanted;
+
+	(void)state;
+	for (wanted = 0; wanted < 2; wanted++) {
+		struct rig rig;
+
+		rig_open(&rig);
+		rig.config.offload = wanted;
+		host.other_vnet = true;
+		host.set = SEGMENTATION;
+		device_opens(&rig);
+		assert_int_equal(host.vnet, wanted);
+		assert_int_equal(rig.tap.vnet, !wanted);
+		assert_int_equal(host.header, wanted ? 0 : TAP_VNET_SIZE);
+		assert_int_equal(host.set, 0);
+		assert_false(rig.tap.uso);
+		assert_int_equal(rig.tap.iface->caps, PLAIN);
+		assert_int_equal(told(&rig), wanted);
+		rig_close(&rig);
+	}
+}
+
+static void a_device_that_goes_while_it_is_opened_is_an_error(void **state)
+{
+	static const struct {
+		const char *name;
+		int index_error, name_error, result;
+	} cases[] = {
+		{ "tap7", ENODEV, 0, -ENODEV },		/* deleted, or renamed */
+		{ "tap7", 0, EBADFD, -EBADFD },		/* deleted, and another made */
+		{ "tap70", 0, 0, -ENODEV },		/* renamed, and another made */
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < STRATA_COUNT(cases); i++) {
+		struct strata_error error = { 0 };
+		struct rig rig;
+
+		rig_open(&rig);
+		host.name = cases[i].name;
+		host.index_error = cases[i].index_error;
+		host.name_error = cases[i].name_error;
+		assert_int_equal(tap_host_open(&rig.tap, &error), cases[i].result);
+		assert_non_null(strstr(strata_error_text(&error), "TAP device tap7: "));
+		assert_non_null(strstr(strata_error_text(&error), "renamed or deleted while it was being opened"));
+		assert_int_equal(rig.tap.fd, -1);
+		assert_int_equal(host.closed, 1);
+		strata_error_clear(&error);
+		rig_close(&rig);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -334,6 +409,8 @@ int main(void)
 		cmocka_unit_test(a_host_that_does_not_tell_its_features_is_asked_for_all),
 		cmocka_unit_test(a_header_of_another_size_is_an_error_with_its_remedy),
 		cmocka_unit_test(without_offloads_none_is_left_on),
+		cmocka_unit_test(frames_are_what_the_device_says_not_what_was_asked_for),
+		cmocka_unit_test(a_device_that_goes_while_it_is_opened_is_an_error),
 	};
 
 	return fx_main(tests);
