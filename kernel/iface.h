@@ -55,6 +55,7 @@ struct iface {
 struct iface_table {
 	struct iface **slots;		/* by index - 1; NULL: gone. An index is never used again */
 	uint32_t room, used;
+	bool waited;			/* somebody may be among those that wait for a device */
 	uint8_t *flat;			/* for frames in pieces, as the embedder sees them; made at the first */
 };
 

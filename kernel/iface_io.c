@@ -126,6 +126,7 @@ bool strata_iface_wait_slow(struct strata_iface *iface, struct strata_work *work
 	if (work->next != NULL)
 		work->next->link = &work->next;
 	inner->waiting = work;
+	kernel_of(iface->stack)->ifaces->waited = true;
 	return true;
 }
 
@@ -156,6 +157,18 @@ void strata_iface_wake(struct strata_iface *iface)
 		iface->flags &= ~(uint32_t)STRATA_IFACE_STOPPED;
 		wake_all(iface_of(iface));
 	}
+}
+
+void iface_wake_waiting(struct kernel *k)
+{
+	struct iface_table *table = k->ifaces;
+
+	if (strata_likely(table == NULL || !table->waited))
+		return;
+	table->waited = false;
+	for (uint32_t i = 0; i < table->used; i++)
+		if (table->slots[i] != NULL)
+			wake_all(table->slots[i]);
 }
 
 /* ---- input ---- */

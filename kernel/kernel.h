@@ -215,6 +215,8 @@ void iface_close(struct strata_iface *iface);
 void iface_destroy(struct strata_iface *iface);
 /* Flushes drivers that were given packets in this batch. Returns whether there were any. */
 bool iface_flush(struct kernel *k);
+/* Queues all work that waits for a device: a way may have changed. */
+void iface_wake_waiting(struct kernel *k);
 /* Polls the drivers that can be. Returns frames taken. */
 unsigned int iface_poll(struct kernel *k);
 

@@ -199,7 +199,9 @@ static void forget(struct neigh *n, enum kernel_drop reason)
 		return;
 	}
 	TAILQ_INSERT_TAIL(&k->neighs->orphans, n, entry);
-	strata_generation_bump(&k->pub);
+	/* No way leads elsewhere for it: who waits for a device sleeps on, or those whom a full table has no room for
+	 * would push each other out and wake each other for ever. */
+	k->pub.generation++;
 }
 
 /* RFC 4861 7.3.3: REACHABLE ends by itself. Found out when somebody looks, without a timer. */

@@ -80,7 +80,11 @@ void route_fini(struct kernel *k)
 
 void strata_generation_bump(struct strata_stack *stack)
 {
-	kernel_of(stack)->pub.generation++;
+	struct kernel *k = kernel_of(stack);
+
+	k->pub.generation++;
+	/* The way may lead past the device that takes no more. */
+	iface_wake_waiting(k);
 }
 
 /* ---- tables ---- */

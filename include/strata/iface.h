@@ -168,7 +168,8 @@ STRATA_API void strata_iface_wake(struct strata_iface *iface);
 /* ---- for transports ---- */
 
 /** Whether what leaves by `iface` is held up by a device that takes no more. If so `work`, which may be queued,
- *  is run once it does, and not before; strata_work_cancel() ends the wait. */
+ *  is run once it does, or when a route or address has changed, since the way may be another then; and not before.
+ *  strata_work_cancel() ends the wait. */
 STRATA_API bool strata_iface_wait_slow(struct strata_iface *iface, struct strata_work *work);
 static inline bool strata_iface_wait(struct strata_iface *iface, struct strata_work *work)
 {

@@ -127,7 +127,8 @@ static inline bool strata_dst_valid(const struct strata_stack *stack, const stru
 /** Releases the references and empties it; an empty one is left alone. */
 STRATA_API void strata_dst_release(struct strata_dst *dst);
 
-/** A path or its MTU changed: whatever was cached from a look-up becomes invalid. */
+/** A path or its MTU changed: whatever was cached from a look-up becomes invalid, and who waits for a device that
+ *  takes no more looks whether its way still leads there. */
 STRATA_API void strata_generation_bump(struct strata_stack *stack);
 
 STRATA_END_DECLS

@@ -465,6 +465,38 @@ static void holder_of_a_removed_entry_sends_through_the_new_one(void **state)
 	put(neigh);
 }
 
+struct waiter {
+	struct strata_work work;
+	unsigned int runs;
+};
+
+static void count_run(struct strata_stack *stack, struct strata_work *work)
+{
+	(void)stack;
+	strata_container_of(work, struct waiter, work)->runs++;
+}
+
+/* Two whom a full table has no room for would else wake each other without end, as each pushes the other out. */
+static void who_waits_for_a_device_sleeps_on_when_a_neighbour_goes(void **state)
+{
+	const struct strata_addr a = addr(&net, "192.0.2.9");
+	static struct waiter waiter = { .work.run = count_run };
+	struct strata_neigh *neigh;
+
+	(void)state;
+	make_stale();
+	neigh = get("192.0.2.9");
+	strata_iface_stop(net.two);
+	assert_true(strata_iface_wait(net.two, &waiter.work));
+	assert_int_equal(strata_neigh_remove(net.one, &a), 0);
+	net_run(&net, 1);
+	assert_int_equal(waiter.runs, 0);
+	strata_generation_bump(net.stack);
+	net_run(&net, 1);
+	assert_int_equal(waiter.runs, 1);
+	put(neigh);
+}
+
 /* Gives 192.0.2.9 an entry that was sent to, REACHABLE or PERMANENT. */
 static struct strata_neigh *in_use(bool permanent)
 {
@@ -744,6 +776,7 @@ int main(void)
 		T(permanent_neighbour_is_not_changed_by_what_is_heard),
 		T(look_up_alone_leaves_nothing_behind),
 		T(holder_of_a_removed_entry_sends_through_the_new_one),
+		T(who_waits_for_a_device_sleeps_on_when_a_neighbour_goes),
 		T(what_becomes_of_an_entry_in_use_holds_for_the_next_packet),
 		T(holder_outlives_the_interface),
 		T(interface_that_goes_down_forgets_and_drops_what_waits),

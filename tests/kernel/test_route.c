@@ -564,6 +564,56 @@ static void short_memory_adds_no_route(void **state)
 	assert_true(i > 0 && i < 6);
 }
 
+/* ---- who waits for a device ---- */
+
+struct waiter {
+	struct strata_work work;
+	unsigned int runs;
+};
+
+static void count_run(struct strata_stack *stack, struct strata_work *work)
+{
+	(void)stack;
+	strata_container_of(work, struct waiter, work)->runs++;
+}
+
+/* A stuck device keeps nobody whose way leads elsewhere. */
+static void who_waits_for_a_device_looks_again_when_a_way_changes(void **state)
+{
+	const struct strata_addr own = addr(&net, "198.51.100.1");
+	static struct waiter waiter = { .work.run = count_run };
+	unsigned int runs = 0, change;
+
+	(void)state;
+	strata_iface_stop(net.one);
+	for (change = 0; change < 4; change++) {
+		assert_true(strata_iface_wait(net.one, &waiter.work));
+		net_run(&net, STRATA_SEC);
+		assert_int_equal(waiter.runs, runs);
+		switch (change) {
+		case 0:
+			assert_int_equal(net_route(&net, "192.0.2.9/32", NULL, net.two, 0), 0);
+			break;
+		case 1:
+			assert_int_equal(remove_route("192.0.2.9/32", NULL, net.two, 0), 0);
+			break;
+		case 2:
+			assert_int_equal(strata_ifaddr_remove(net.two, &own), 0);
+			break;
+		case 3:
+			strata_iface_set_running(net.two, false);
+			break;
+		}
+		net_run(&net, 1);
+		assert_int_equal(waiter.runs, ++runs);
+		assert_true(net.one->flags & STRATA_IFACE_STOPPED);
+	}
+	/* Who does not wait any more is not run. */
+	assert_int_equal(net_route(&net, "192.0.2.9/32", NULL, net.two, 0), 0);
+	net_run(&net, 1);
+	assert_int_equal(waiter.runs, runs);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -594,6 +644,7 @@ int main(void)
 		T(route_gives_mtu_and_congestion_control),
 		T(family_without_a_carrier_is_not_supported),
 		T(short_memory_adds_no_route),
+		T(who_waits_for_a_device_looks_again_when_a_way_changes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

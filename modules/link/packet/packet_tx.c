@@ -19,6 +19,7 @@ void packet_tx_purge(struct packet *packet)
 	struct strata_pkt *pkt;
 
 	strata_timer_stop(packet->iface->stack, &packet->resend);
+	strata_iface_wake(packet->iface);
 	while ((pkt = strata_pkt_dequeue(&packet->tx)) != NULL) {
 		packet->iface->counters.tx_dropped++;
 		strata_drop(packet->iface->driver, pkt, PACKET_DROP_LINK_DOWN);
@@ -92,6 +93,7 @@ static void packet_tx_wait(struct packet *packet, int error)
 	struct strata_stack *stack = packet->iface->stack;
 
 	strata_count(packet->iface->driver, PACKET_COUNTER_BACK_PRESSURE, 1);
+	strata_iface_stop(packet->iface);
 	if (error == -EAGAIN && strata_watch_set(stack, &packet->watch, EPOLLIN | EPOLLOUT) == 0)
 		return;
 	strata_timer_start(stack, &packet->resend, strata_now(stack) + PACKET_RESEND_PAUSE);
@@ -171,5 +173,6 @@ int packet_tx_resend(struct packet *packet)
 		}
 	}
 	strata_watch_set(packet->iface->stack, &packet->watch, EPOLLIN);
+	strata_iface_wake(packet->iface);
 	return 0;
 }

@@ -232,6 +232,7 @@ static int xdp_open(struct strata_iface *iface, struct strata_error *error)
 	iface->caps = STRATA_CAP_TX_CSUM | STRATA_CAP_FRAGS;
 	iface->flags |= STRATA_IFACE_BROADCAST | STRATA_IFACE_MULTICAST;
 	strata_hostlink_open(iface->stack, &xdp->host);
+	xdp_host_warn(xdp);
 	if (xdp_host_state(xdp) > 0)
 		iface->flags |= STRATA_IFACE_RUNNING;
 	else

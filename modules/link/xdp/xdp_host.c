@@ -4,6 +4,7 @@
 #include <linux/ethtool.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -59,6 +60,27 @@ int xdp_host_queues(const char *name, struct xdp_queues *out)
 	out->send = channels.tx_count + channels.combined_count;
 	out->combined = channels.max_combined != 0;
 	return result == 0 && (out->receive == 0 || out->send == 0) ? -EOPNOTSUPP : result;
+}
+
+void xdp_host_warn(const struct xdp *xdp)
+{
+	const struct strata_iface *iface = xdp->iface;
+	const unsigned int first = (unsigned int)xdp_config(xdp)->queue, shards = strata_shard_count(iface->stack);
+	struct xdp_queues queues;
+	char channels[48];
+
+	/* One tells for all shards. */
+	if (strata_shard(iface->stack) != 0 || xdp_host_queues(xdp->device, &queues) < 0 || queues.receive <= shards)
+		return;
+	if (queues.combined)
+		snprintf(channels, sizeof(channels), "combined %u", shards);
+	else
+		snprintf(channels, sizeof(channels), "rx %u tx %u", shards, shards);
+	strata_log(iface->stack, iface->driver, STRATA_LOG_WARNING,
+		   "%s: device %s receives on %u queues, of which the interface has %u, from %u on; frames of the others "
+		   "go to the host's kernel: `ethtool -L %s %s`%s leaves no others, `ethtool -N` has flows come to these",
+		   iface->name, xdp->device, queues.receive, shards, first, xdp->device, channels,
+		   first != 0 ? " with `queue: 0`" : "");
 }
 
 int xdp_host_state(const struct xdp *xdp)

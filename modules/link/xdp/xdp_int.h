@@ -135,6 +135,8 @@ struct xdp_queues {
 
 /** Asks for the queues. Returns 0, or -errno where its driver does not tell. */
 int xdp_host_queues(const char *name, struct xdp_queues *out);
+/** Says in the log what becomes of frames of the device that come in on no queue of the interface's. */
+void xdp_host_warn(const struct xdp *xdp);
 /** Whether the device is up, and still is the one that was opened. Returns 1, 0, or -ENODEV: gone. */
 int xdp_host_state(const struct xdp *xdp);
 /** Reads link events. Returns whether any was of this device, or may have been. */

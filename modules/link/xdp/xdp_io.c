@@ -141,6 +141,7 @@ void xdp_io_purge(struct xdp *xdp)
 	struct strata_pkt *pkt;
 
 	strata_timer_stop(xdp->iface->stack, &xdp->resend);
+	strata_iface_wake(xdp->iface);
 	while ((pkt = strata_pkt_dequeue(&xdp->waiting)) != NULL) {
 		xdp->iface->counters.tx_dropped++;
 		strata_drop(xdp->iface->driver, pkt, XDP_DROP_LINK_DOWN);
@@ -216,6 +217,7 @@ void xdp_io_send(struct xdp *xdp, struct strata_pkt *pkt)
 		strata_pkt_free(pkt);
 		return;
 	}
+	strata_iface_stop(xdp->iface);
 	if (xdp->waiting.count >= xdp_config(xdp)->backlog) {
 		xdp->iface->counters.tx_dropped++;
 		strata_drop(xdp->iface->driver, pkt, XDP_DROP_QUEUE_FULL);
@@ -224,9 +226,19 @@ void xdp_io_send(struct xdp *xdp, struct strata_pkt *pkt)
 	strata_pkt_enqueue(&xdp->waiting, pkt);
 }
 
-int xdp_io_flush(struct xdp *xdp)
+/* Offers again what the host has not taken: it does not say when it can. */
+static void xdp_resend_later(struct xdp *xdp)
 {
 	struct strata_stack *stack = xdp->iface->stack;
+
+	if (strata_timer_pending(&xdp->resend))
+		return;
+	strata_count(xdp->iface->driver, XDP_COUNTER_BACK_PRESSURE, 1);
+	strata_timer_start(stack, &xdp->resend, strata_now(stack) + XDP_RESEND_PAUSE);
+}
+
+int xdp_io_flush(struct xdp *xdp)
+{
 	int result = 0;
 
 	do {
@@ -252,13 +264,16 @@ int xdp_io_flush(struct xdp *xdp)
 	case -ENOMEM:
 		break;
 	case -ENETDOWN:
+		/* Of a device that is up again when it is looked at nobody else would tell. */
+		if (xdp->waiting.count != 0 && (xdp->iface->flags & STRATA_IFACE_RUNNING) != 0)
+			xdp_resend_later(xdp);
 		return -EIO;
 	default:
 		return result;
 	}
-	if ((result != 0 || xdp->waiting.count != 0) && !strata_timer_pending(&xdp->resend)) {
-		strata_count(xdp->iface->driver, XDP_COUNTER_BACK_PRESSURE, 1);
-		strata_timer_start(stack, &xdp->resend, strata_now(stack) + XDP_RESEND_PAUSE);
-	}
+	if (xdp->waiting.count == 0)
+		strata_iface_wake(xdp->iface);
+	if (result != 0 || xdp->waiting.count != 0)
+		xdp_resend_later(xdp);
 	return 0;
 }

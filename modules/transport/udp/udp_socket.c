@@ -23,7 +23,7 @@ void udp_update_events(struct udp_socket *us, uint32_t edge)
 	strata_socket_set_events(&us->sock, events, edge);
 }
 
-/* The device takes more again. */
+/* The device takes more again, or the way may be another. */
 static void tell_writable(struct strata_stack *stack, struct strata_work *work)
 {
 	struct udp_socket *us = strata_container_of(work, struct udp_socket, writable);

@@ -382,10 +382,13 @@ static void what_the_device_does_not_take_waits_in_order(void **state)
 	}
 	assert_int_equal(fx_counter(fx, "packet", "back_pressure"), 1);
 	assert_true(rig->packet.watch.events & EPOLLOUT);
+	/* Transports hold back; what comes all the same has a queue that ends. */
+	assert_true(fx->iface->flags & STRATA_IFACE_STOPPED);
 	packet_tx_send(&rig->packet, fx_numbered(fx, 9999));
 	assert_int_equal(fx_drops(fx, "packet", "queue_full"), 1);
 	assert_int_equal(packet_tx_resend(&rig->packet), 0);	/* still full */
 	assert_int_equal(rig->packet.tx.count, rig->config.backlog);
+	assert_true(fx->iface->flags & STRATA_IFACE_STOPPED);
 	while (got < sent) {
 		if (fx_device_reads(&rig->device, &vnet, frame, sizeof(frame)) == 0) {
 			assert_int_equal(packet_tx_resend(&rig->packet), 0);
@@ -395,6 +398,7 @@ static void what_the_device_does_not_take_waits_in_order(void **state)
 	}
 	assert_int_equal(packet_tx_resend(&rig->packet), 0);
 	assert_int_equal(rig->packet.watch.events, EPOLLIN);
+	assert_false(fx->iface->flags & STRATA_IFACE_STOPPED);
 	assert_int_equal(fx_device_reads(&rig->device, &vnet, frame, sizeof(frame)), 0);
 	rig_close(rig);
 	fx_close(fx);
@@ -413,7 +417,35 @@ static void what_waits_is_dropped_when_the_device_goes(void **state)
 		packet_tx_send(&rig->packet, fx_numbered(fx, sent++));
 	packet_tx_purge(&rig->packet);
 	assert_int_equal(fx_drops(fx, "packet", "link_down"), 5);
+	assert_false(fx->iface->flags & STRATA_IFACE_STOPPED);
 	assert_int_equal(rig->packet.tx.count, 0);
+	rig_close(rig);
+	fx_close(fx);
+}
+
+static void an_application_feels_a_full_device_and_goes_on_after_it(void **state)
+{
+	struct fixture *fx = fx_open(.modules = MODULES " udp");
+	struct rig *rig = rig_open(fx);
+	int fd = rig->packet.fd, s = fx_socket(fx, SOCK_DGRAM, 0);
+	struct virtio_net_hdr vnet;
+	uint8_t frame[2048];
+
+	(void)state;
+	rig->packet.fd = -ENOBUFS;
+	assert_int_equal(packet_tx_send(&rig->packet, fx_numbered(fx, 0)), 0);
+	assert_int_equal(fx_sendto(fx, s, "later", 5, PEER_IP, 7), -EAGAIN);
+	assert_int_equal(strata_events(fx->stack, s) & EPOLLOUT, 0);
+	rig->packet.fd = fd;
+	strata_timer_stop(fx->stack, &rig->packet.resend);
+	assert_int_equal(packet_tx_resend(&rig->packet), 0);
+	fx_run(fx);
+	assert_int_equal(strata_events(fx->stack, s) & EPOLLOUT, EPOLLOUT);
+	assert_int_equal(fx_sendto(fx, s, "later", 5, PEER_IP, 7), 5);
+	fx_run(fx);
+	assert_int_equal(fx_device_reads(&rig->device, &vnet, frame, sizeof(frame)), 1000);
+	assert_int_equal(fx_device_reads(&rig->device, &vnet, frame, sizeof(frame)), 14 + 20 + 8 + 5);
+	assert_int_equal(fx_drops(fx, "packet", "queue_full"), 0);
 	rig_close(rig);
 	fx_close(fx);
 }
@@ -437,8 +469,10 @@ static void what_waits_is_offered_again_after_a_device_was_down(void **state)
 	assert_int_equal(packet_tx_resend(&rig->packet), -EIO);
 	assert_int_equal(rig->packet.tx.count, 2);
 	assert_true(strata_timer_pending(&rig->packet.resend));
+	assert_true(fx->iface->flags & STRATA_IFACE_STOPPED);
 	rig->packet.fd = fd;
 	assert_int_equal(packet_tx_resend(&rig->packet), 0);
+	assert_false(fx->iface->flags & STRATA_IFACE_STOPPED);
 	for (i = 1; i < 3; i++) {
 		assert_int_equal(fx_device_reads(&rig->device, &vnet, frame, sizeof(frame)), 1000);
 		assert_int_equal(strata_get_be16(frame + 14), i);
@@ -463,6 +497,7 @@ int main(void)
 		cmocka_unit_test(a_super_packet_leaves_whole_with_its_checksum_open),
 		cmocka_unit_test(what_the_device_does_not_take_waits_in_order),
 		cmocka_unit_test(what_waits_is_dropped_when_the_device_goes),
+		cmocka_unit_test(an_application_feels_a_full_device_and_goes_on_after_it),
 		cmocka_unit_test(what_waits_is_offered_again_after_a_device_was_down),
 	};
 

@@ -383,6 +383,108 @@ static void each_wait_for_a_device_has_a_user_timeout_of_its_own(void **state)
 	fx_close(fx);
 }
 
+/* Counts the frames that leave by another interface than the fixture's. */
+static void count_output(void *ctx, struct strata_iface *iface, const void *frame, size_t length)
+{
+	(void)iface;
+	(void)frame;
+	(void)length;
+	++*(unsigned int *)ctx;
+}
+
+/* A fixture with a second interface, whose frames are counted. */
+static struct fixture *open_two_ways(unsigned int *second)
+{
+	struct fixture *fx = fx_open(.bare = true, .manifest =
+		"strata: 1\nmodules:\n  - name: wire\n  - name: ipv4\n  - name: udp\n  - name: newreno\n"
+		"  - name: tcp\n    options:\n      congestion: newreno\n"
+		"interfaces:\n"
+		"  - name: w0\n    driver: wire\n    options:\n      medium: ip\n    addresses: [192.0.2.2/24]\n"
+		"  - name: w1\n    driver: wire\n    options:\n      medium: ip\n    addresses: [198.51.100.2/24]\n");
+
+	*second = 0;
+	strata_iface_set_output(strata_iface_by_name(fx->stack, "w1"), count_output, second);
+	return fx;
+}
+
+static void lead_the_peer_by(struct fixture *fx, const char *name)
+{
+	struct strata_route route = { .iface = strata_iface_by_name(fx->stack, name), .to.bits = 32 };
+	const uint32_t ip = htonl(PEER_IP);
+
+	route.to.addr = strata_addr_make(0x0800, &ip, sizeof(ip));
+	assert_int_equal(strata_route_add(fx->stack, &route), 0);
+}
+
+static void a_connection_whose_way_moves_leaves_the_stuck_device(void **state)
+{
+	unsigned int second;
+	struct fixture *fx = open_two_ways(&second);
+	int s = accept_one(listen_on(80), .mss = MSS, .win = 65535);
+
+	(void)state;
+	strata_iface_stop(fx->iface);
+	fill(fx, s, 3 * MSS);
+	expect_silence(60 * 1000);
+	assert_int_equal(second, 0);
+	lead_the_peer_by(fx, "w1");
+	fx_run(fx);
+	assert_int_equal(second, 3);
+	/* And so on, while the first stays stuck. */
+	rx(ACK, .ack = 1 + 3 * MSS, .win = 65535);
+	fill(fx, s, 3 * MSS);
+	assert_int_equal(second, 6);
+	assert_int_equal(fx_counter(fx, "tcp", "timeouts"), 0);
+	expect_silence(10);
+	fx_close(fx);
+}
+
+static void a_connection_whose_way_stays_waits_on_in_its_turn(void **state)
+{
+	struct fixture *fx = fx_open();
+	int listener = listen_on(80), s[2], i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		fx->conn = (struct fx_conn){ .peer_port = (uint16_t)(40000 + i), .stack_port = 80,
+					     .peer_isn = 1000 };
+		s[i] = accept_one(listener, .mss = MSS);
+	}
+	strata_iface_stop(fx->iface);
+	fill(fx, s[1], 10);
+	fill(fx, s[0], 10);
+	for (i = 0; i < 3; i++) {
+		strata_generation_bump(fx->stack);
+		expect_silence(50);
+	}
+	strata_iface_wake(fx->iface);
+	fx_run(fx);
+	assert_int_equal(fx_next(fx)->tcp.dport, 40001);
+	assert_int_equal(fx_next(fx)->tcp.dport, 40000);
+	expect_silence(1);
+	fx_close(fx);
+}
+
+static void datagrams_whose_way_moves_may_be_sent_again(void **state)
+{
+	unsigned int second;
+	struct fixture *fx = open_two_ways(&second);
+	int s = fx_socket(fx, SOCK_DGRAM, 0);
+
+	(void)state;
+	strata_iface_stop(fx->iface);
+	assert_int_equal(fx_sendto(fx, s, "a", 1, PEER_IP, 7), -EAGAIN);
+	fx_run(fx);
+	expect_events(s, 0);
+	lead_the_peer_by(fx, "w1");
+	fx_run(fx);
+	expect_events(s, EPOLLOUT);
+	assert_int_equal(fx_sendto(fx, s, "a", 1, PEER_IP, 7), 1);
+	fx_run(fx);
+	assert_int_equal(second, 1);
+	fx_close(fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -399,6 +501,9 @@ int main(void)
 		cmocka_unit_test(a_connection_that_ends_in_the_middle_of_a_write_is_not_written_to),
 		cmocka_unit_test(the_user_timeout_bounds_how_long_data_waits_for_a_device),
 		cmocka_unit_test(each_wait_for_a_device_has_a_user_timeout_of_its_own),
+		cmocka_unit_test(a_connection_whose_way_moves_leaves_the_stuck_device),
+		cmocka_unit_test(a_connection_whose_way_stays_waits_on_in_its_turn),
+		cmocka_unit_test(datagrams_whose_way_moves_may_be_sent_again),
 	};
 
 	return fx_main(tests);
