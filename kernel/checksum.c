@@ -58,10 +58,11 @@ static inline uint16_t fold64(uint64_t sum)
 /* The sum of `n` bytes added to `a`, which is in the machine's byte order, and to `sum`. */
 static inline uint32_t sum_words(const uint8_t *p, size_t n, uint64_t a, uint32_t sum)
 {
-	const uint8_t *end = p + (n & ~(size_t)31);
+	size_t left = n & ~(size_t)31;
 	uint32_t part;
 
-	for (; p != end; p += 32) {
+	/* (Counted, since of no bytes `p` may be NULL.) */
+	for (; left != 0; left -= 32, p += 32) {
 		a = add64(a, load64(p));
 		a = add64(a, load64(p + 8));
 		a = add64(a, load64(p + 16));
