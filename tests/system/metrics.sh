@@ -105,6 +105,10 @@ before=$(accepted)
 half_requests 4
 check 'four clients are taken' eventually 30 accepted_all $((before + 4))
 check 'then another is told 503' test "$(get "$url")" = 503
+# Their requests come with the end of the handshake, or before the service has looked.
+for ((i = 0; i < 60; i++)); do curl -s -m 30 -o /dev/null -w '%{http_code}\n' "$url" >>refused & askers+=($!); done
+wait "${askers[@]}"
+check 'and so are sixty at a time' test "$(sort refused | uniq -c | tr -d ' ')" = 60503
 let_go
 check 'and served when they have gone' eventually 30 eval 'test "$(get "$url")" = 200'
 

@@ -239,12 +239,20 @@ static void client_ready(struct strata_stack *stack, int s, uint32_t events, voi
 
 /* ---- accepting ---- */
 
-/* Answers a client that there is no room for, as far as it takes that at once. */
+/* Local choice: reads of a request that is refused; of a longer one the rest is not waited for. */
+#define REFUSED_READS 16
+
+/* Answers a client that there is no room for, as far as it takes that at once. Its request may be there already: a
+ * connection that is closed over bytes nobody has read is reset (RFC 1122 4.2.2.13), and the answer with it. */
 static void refuse(struct strata_instance *self, int s)
 {
 	char line[METRICS_HEAD_ROOM];
-	size_t length = metrics_head_write(line, 503, 0, true, strata_wall_clock(self->stack));
+	unsigned int reads = REFUSED_READS;
+	size_t length;
 
+	while (reads-- != 0 && strata_recv(self->stack, s, line, sizeof(line), 0) > 0)
+		;
+	length = metrics_head_write(line, 503, 0, true, strata_wall_clock(self->stack));
 	strata_send(self->stack, s, line, length, MSG_NOSIGNAL);
 	strata_close(self->stack, s);
 	strata_count(self, METRICS_COUNT_REFUSED, 1);
