@@ -673,6 +673,12 @@ struct strata_pkt *net_got(struct net *net)
 	return pkt;
 }
 
+void net_count_run(struct strata_stack *stack, struct strata_work *work)
+{
+	(void)stack;
+	strata_container_of(work, struct net_waiter, work)->runs++;
+}
+
 uint64_t net_drops(const struct net *net, enum kernel_drop reason)
 {
 	return net->rig.k.self.drops[reason];

@@ -75,6 +75,12 @@ struct strata_pkt *net_sent(struct net *net);
 struct strata_pkt *net_got(struct net *net);
 /* Frees what was captured. */
 void net_forget(struct net *net);
+/* Who waits for a device, and how often it was woken. */
+struct net_waiter {
+	struct strata_work work;	/* .run = net_count_run */
+	unsigned int runs;
+};
+void net_count_run(struct strata_stack *stack, struct strata_work *work);
 uint64_t net_drops(const struct net *net, enum kernel_drop reason);
 
 #endif

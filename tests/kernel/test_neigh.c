@@ -465,22 +465,11 @@ static void holder_of_a_removed_entry_sends_through_the_new_one(void **state)
 	put(neigh);
 }
 
-struct waiter {
-	struct strata_work work;
-	unsigned int runs;
-};
-
-static void count_run(struct strata_stack *stack, struct strata_work *work)
-{
-	(void)stack;
-	strata_container_of(work, struct waiter, work)->runs++;
-}
-
 /* Two whom a full table has no room for would else wake each other without end, as each pushes the other out. */
 static void who_waits_for_a_device_sleeps_on_when_a_neighbour_goes(void **state)
 {
 	const struct strata_addr a = addr(&net, "192.0.2.9");
-	static struct waiter waiter = { .work.run = count_run };
+	static struct net_waiter waiter = { .work.run = net_count_run };
 	struct strata_neigh *neigh;
 
 	(void)state;

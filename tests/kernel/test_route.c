@@ -566,22 +566,11 @@ static void short_memory_adds_no_route(void **state)
 
 /* ---- who waits for a device ---- */
 
-struct waiter {
-	struct strata_work work;
-	unsigned int runs;
-};
-
-static void count_run(struct strata_stack *stack, struct strata_work *work)
-{
-	(void)stack;
-	strata_container_of(work, struct waiter, work)->runs++;
-}
-
 /* A stuck device keeps nobody whose way leads elsewhere. */
 static void who_waits_for_a_device_looks_again_when_a_way_changes(void **state)
 {
 	const struct strata_addr own = addr(&net, "198.51.100.1");
-	static struct waiter waiter = { .work.run = count_run };
+	static struct net_waiter waiter = { .work.run = net_count_run };
 	unsigned int runs = 0, change;
 
 	(void)state;

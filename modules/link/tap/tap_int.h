@@ -135,8 +135,9 @@ void tap_steer_fini(struct tap *tap);
 /** Held while a queue is attached or detached: their order is the host's. */
 void tap_steer_lock(struct tap *tap);
 void tap_steer_unlock(struct tap *tap);
-/** The host has made tap->fd the last queue of tap->ifindex, which now has `present` of them, 0: it does not tell.
- *  Packets are steered to it from here on. Returns 0; -EBUSY: others have queues there, and packets would go to them. */
+/** The host has made tap->fd the last queue of tap->ifindex, which now has `present` of them, 0: it does not
+ *  tell. Packets are steered to it from here on. Returns 0; -EBUSY: others have queues there, and packets would
+ *  go to them. */
 int tap_steer_attached(struct tap *tap, unsigned int present);
 /** tap->fd will be closed: the last queue takes its place. */
 void tap_steer_detaching(struct tap *tap);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Of several shards, each with a queue of the device: a program in the host's kernel that chooses the queue of the shard
- * which owns a packet's flow, by the same hash as the stack's (<strata/shard.h>), so that packets are seldom handed
- * over. Read tun_ebpf_select_queue(), tun_attach() and __tun_detach() of the Linux kernel (tun.c), its
+ * Of several shards, each with a queue of the device: a program in the host's kernel that chooses the queue of
+ * the shard which owns a packet's flow, by the same hash as the stack's (<strata/shard.h>), so that packets are
+ * seldom handed over. Read tun_ebpf_select_queue(), tun_attach() and __tun_detach() of the Linux kernel (tun.c), its
  * Documentation/bpf/standardization/instruction-set.rst, and docs/adr/0020 before editing.
  */
 #include <errno.h>
@@ -56,7 +56,8 @@ static struct bpf_insn *add(struct program *program, int code, unsigned int to, 
 	return one;
 }
 
-/* R0 = `size` bytes of the frame at `offset`, the first being the highest. Beyond its end the program is over, with 0. */
+/* R0 = `size` bytes of the frame at `offset`, the first being the highest. Beyond its end the program is over,
+ * with 0. */
 static void load(struct program *program, int size, uint32_t offset)
 {
 	add(program, BPF_LD | BPF_ABS | size, 0, 0, offset);

@@ -106,7 +106,8 @@ enum strata_alike ipv4_coalesce(struct strata_instance *self, const struct strat
 	(void)self;
 	/* As Linux: no options, and all alike but for length, checksum and identification. */
 	if (a[IPV4_AT_VERSION] != VERSION_IHL_PLAIN || b[IPV4_AT_VERSION] != VERSION_IHL_PLAIN ||
-	    a[IPV4_AT_TOS] != b[IPV4_AT_TOS] || a[IPV4_AT_TTL] != b[IPV4_AT_TTL] || fragment != strata_get_be16(b + IPV4_AT_FRAGMENT) ||
+	    a[IPV4_AT_TOS] != b[IPV4_AT_TOS] || a[IPV4_AT_TTL] != b[IPV4_AT_TTL] ||
+	    fragment != strata_get_be16(b + IPV4_AT_FRAGMENT) ||
 	    (fragment & ~IPV4_FLAG_DF) != 0)
 		return STRATA_ALIKE_NOT;
 	if (ids == (uint16_t)count)

@@ -494,6 +494,16 @@ static void an_error_reaches_the_shard_whose_packet_it_is_about(void **state)
 	world_close(&world);
 }
 
+/* A datagram socket at port 53 of shard 1, and one of the peer's in `*client`. */
+static int server_of_shard_1(struct world *world, int *client)
+{
+	int server = world_socket(world_shard(world, 1), SOCK_DGRAM, 0);
+
+	world_bind(world_shard(world, 1), server, 0, 53);
+	*client = world_socket(world->peer, SOCK_DGRAM, 0);
+	return server;
+}
+
 static void fragments_that_come_in_at_several_queues_become_one_datagram(void **state)
 {
 	static char big[6000];
@@ -504,9 +514,7 @@ static void fragments_that_come_in_at_several_queues_become_one_datagram(void **
 
 	(void)state;
 	world_open(&world, WORLD_SHARDS, "", "");
-	server = world_socket(world_shard(&world, 1), SOCK_DGRAM, 0);
-	world_bind(world_shard(&world, 1), server, 0, 53);
-	c = world_socket(world.peer, SOCK_DGRAM, 0);
+	server = server_of_shard_1(&world, &c);
 	for (size_t i = 0; i < sizeof(big); i++)
 		big[i] = (char)(i * 7 % 251);
 	for (int n = 0; n < 16; n++) {
@@ -531,9 +539,7 @@ static void datagrams_in_fragments_keep_their_order(void **state)
 	(void)state;
 	world_open(&world, WORLD_SHARDS, "", "");
 	world.queue = world_fixed;
-	server = world_socket(world_shard(&world, 1), SOCK_DGRAM, 0);
-	world_bind(world_shard(&world, 1), server, 0, 53);
-	c = world_socket(world.peer, SOCK_DGRAM, 0);
+	server = server_of_shard_1(&world, &c);
 	/* What is unresolved keeps few packets. */
 	world_sendto(world.peer, c, "first", WORLD_HOST, 53);
 	world_run(&world, 100);
@@ -565,13 +571,11 @@ static void what_finds_no_room_on_its_way_is_discarded_and_counted(void **state)
 	struct sockaddr_in to = fx_sockaddr(WORLD_HOST, 53);
 	static const char bytes[1000];
 	struct world world;
-	int server, c;
+	int c;
 
 	(void)state;
 	world_open(&world, 2, "  shard_ring: 128KiB\n", "");
-	server = world_socket(world_shard(&world, 1), SOCK_DGRAM, 0);
-	world_bind(world_shard(&world, 1), server, 0, 53);
-	c = world_socket(world.peer, SOCK_DGRAM, 0);
+	server_of_shard_1(&world, &c);
 	world.queue = world_fixed;
 	world_sendto(world.peer, c, "first", WORLD_HOST, 53);
 	world_run(&world, 100);

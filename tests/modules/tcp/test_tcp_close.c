@@ -71,6 +71,13 @@ static int bound_to_time_wait(struct fixture *fx)
 	return s;
 }
 
+static void port_is_held_for_a_minute(struct fixture *fx)
+{
+	assert_int_equal(bind_again(fx), -EADDRINUSE);
+	fx_advance(fx, 61000);
+	assert_int_equal(bind_again(fx), 0);
+}
+
 static void a_bound_port_is_its_sockets_and_time_waits_as_long_as_either_is(void **state)
 {
 	struct fixture *fx = fx_open();
@@ -85,9 +92,7 @@ static void a_bound_port_is_its_sockets_and_time_waits_as_long_as_either_is(void
 	assert_int_equal(bind_again(fx), 0);
 	s = bound_to_time_wait(fx);
 	fx_close_socket(fx, s);
-	assert_int_equal(bind_again(fx), -EADDRINUSE);
-	fx_advance(fx, 61000);
-	assert_int_equal(bind_again(fx), 0);
+	port_is_held_for_a_minute(fx);
 	fx_close(fx);
 }
 
@@ -108,9 +113,7 @@ static void time_wait_holds_the_port_of_a_closed_socket(void **state)
 	expect_tx(FIN | ACK, .seq = 1, .ack = 1);
 	rx(FIN | ACK, .ack = 2);
 	expect_tx(ACK, .seq = 2, .ack = 2);
-	assert_int_equal(bind_again(fx), -EADDRINUSE);
-	fx_advance(fx, 61000);
-	assert_int_equal(bind_again(fx), 0);
+	port_is_held_for_a_minute(fx);
 	fx_close(fx);
 }
 
