@@ -224,6 +224,14 @@ static void tap_xmit(struct strata_iface *iface, struct strata_pkt *pkt)
 	tap_judge(tap, tap_io_send(tap, pkt));
 }
 
+static void tap_flush(struct strata_iface *iface)
+{
+	struct tap *tap = iface->state;
+
+	if (tap->fd >= 0)
+		tap_judge(tap, tap_io_flush(tap));
+}
+
 static unsigned int tap_poll(struct strata_iface *iface)
 {
 	struct tap *tap = iface->state;
@@ -306,6 +314,7 @@ static const struct strata_link_ops tap_ops = {
 	.open = tap_open,
 	.close = tap_close,
 	.xmit = tap_xmit,
+	.flush = tap_flush,
 	.mtu_changed = tap_mtu_changed,
 	.cuts = tap_cuts,
 	.shards = true,

@@ -57,11 +57,13 @@ struct tap {
 	int last_error;			/* of reopening: each is logged once */
 
 	/* What each frame needs stands together, with the above. */
-	uint8_t *flat;			/* a frame in one piece behind its virtio header: TAP_FLAT bytes */
-	unsigned int small_wanted;	/* small frames until they are read into `flat`; 0: they are */
+	uint8_t *rx_flat;		/* frames as they were read in one piece, each behind its virtio header */
+	uint8_t *tx_flat;		/* a small frame to be written in one piece, the same way */
+	unsigned int small_wanted;	/* small frames until they are read in one piece; 0: they are */
 	unsigned int frames;		/* of the last batch */
 	unsigned int lone;		/* batches of one frame in succession */
-	struct strata_pkt_queue tx;	/* frames the device would not take yet */
+	struct strata_pkt_queue tx;	/* frames that wait for the end of the batch, or for the device */
+	bool blocked;			/* the device took no more; it says when it does, or `resend` asks */
 	struct strata_pkt *rx_pkt;	/* what a large frame is read into; never NULL while open */
 	struct strata_chunk *rx_chunks[TAP_CHUNKS];
 
@@ -121,10 +123,12 @@ void tap_io_purge(struct tap *tap);
 /** Reads frames until there are none or the batch is full. Returns 0, or -errno when the device is
  *  gone. */
 int tap_io_receive(struct tap *tap);
-/** Sends a frame or lets it wait; consumes it. Returns 0; -EIO when the device is down, another -errno
- *  when it is gone: the frame has then been discarded. */
+/** Lets a small frame wait for the end of the batch, and sends a large one, after those that wait; consumes it.
+ *  Returns 0; -EIO when the device is down, another -errno when it is gone: a frame has then been discarded. */
 int tap_io_send(struct tap *tap, struct strata_pkt *pkt);
-/** Sends what waits. Returns as tap_io_send(). */
+/** Sends what waits for the end of the batch. Returns as tap_io_send(). */
+int tap_io_flush(struct tap *tap);
+/** The device may take frames again: sends what waits. Returns as tap_io_send(). */
 int tap_io_resend(struct tap *tap);
 
 /* ---- tap_steer.c: of several shards, which queue a packet comes to; of one, nothing ---- */

@@ -49,6 +49,14 @@ static void rig_close(struct rig *rig)
 
 #define MODULES "tap ethernet arp ipv4 icmp"
 
+/* Sends a frame in a batch of its own. */
+static int send_alone(struct rig *rig, struct strata_pkt *pkt)
+{
+	int result = tap_io_send(&rig->tap, pkt);
+
+	return result < 0 ? result : tap_io_flush(&rig->tap);
+}
+
 /* The host writes a frame behind its virtio header. */
 static void host_writes(struct rig *rig, const struct virtio_net_hdr *vnet, const void *frame,
 			size_t length)
@@ -348,6 +356,39 @@ static void whatever_the_device_says_is_taken_or_discarded_with_a_reason(void **
 	fx_close(fx);
 }
 
+/* Frames are read ahead of the stack; large ones among them are read as such from the next on. */
+static void large_frames_among_many_small_ones_change_nothing_of_them(void **state)
+{
+	struct fixture *fx = fx_open(.modules = MODULES);
+	struct rig *rig = rig_open(fx);
+	struct virtio_net_hdr vnet, plain = { 0 };
+	static uint8_t large[70000];
+	uint8_t frame[2048], reply[2048];
+	size_t length, size = fx_super_packet(large, &vnet);
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 60; i++) {
+		if (i == 7 || i == 8 || i == 30)
+			host_writes(rig, &vnet, large, size);
+		host_writes(rig, &plain, frame, fx_echo_request(frame, 16 + i));
+	}
+	assert_int_equal(receive(rig), 0);
+	assert_int_equal(rig->device.seen, 63);
+	assert_int_equal(rig->tap.frames, 63);
+	assert_int_equal(fx_counter(fx, "tap", "rx_super_packets"), 3);
+	for (i = 0; i < 60; i++) {
+		do	/* nobody is there for the large ones: an ICMP error answers each */
+			length = fx_device_reads(&rig->device, &plain, reply, sizeof(reply));
+		while (length != 0 && reply[34] == 3);
+		assert_int_equal(length, fx_echo_request(frame, 16 + i));
+		assert_memory_equal(reply + 42, frame + 42, length - 42);
+	}
+	assert_int_equal(driver_drops(fx), 0);
+	rig_close(rig);
+	fx_close(fx);
+}
+
 static void a_batch_ends_before_a_flood_does(void **state)
 {
 	struct fixture *fx = fx_open(.modules = MODULES);
@@ -485,7 +526,7 @@ static void what_is_sent_stays_as_it_was(void **state)
 		assert_int_equal(strata_pkt_append(pkt, bytes, size), 0);
 		pkt->iface = fx->iface;
 		memcpy(before, pkt->buf, pkt->room);
-		assert_int_equal(tap_io_send(&rig->tap, strata_pkt_get(pkt)), 0);
+		assert_int_equal(send_alone(rig, strata_pkt_get(pkt)), 0);
 		assert_int_equal(strata_pkt_length(pkt), size);
 		assert_memory_equal(pkt->buf, before, pkt->room);
 		assert_int_equal(strata_pkt_read(pkt, 0, frame, sizeof(frame)), size);
@@ -510,8 +551,7 @@ static void a_frame_in_one_piece_leaves_from_where_it_is(void **state)
 	static const uint32_t headrooms[] = { STRATA_HEADROOM, TAP_VNET_SIZE, TAP_VNET_SIZE - 1, 1 };
 	struct fixture *fx = fx_open(.modules = MODULES);
 	struct rig *rig = rig_open(fx);
-	static uint8_t untouched[TAP_FLAT];
-	uint8_t bytes[200], frame[2048];
+	uint8_t bytes[200], untouched[sizeof(bytes)], frame[2048];
 	struct virtio_net_hdr vnet;
 	unsigned int i;
 
@@ -526,11 +566,11 @@ static void a_frame_in_one_piece_leaves_from_where_it_is(void **state)
 
 		rig->tap.vnet = i % 2 == 0;
 		in_place = !rig->tap.vnet || headroom >= TAP_VNET_SIZE;
-		memcpy(rig->tap.flat, untouched, TAP_FLAT);
+		memcpy(rig->tap.tx_flat, untouched, sizeof(untouched));
 		assert_int_equal(strata_pkt_append(pkt, bytes, sizeof(bytes)), 0);
 		pkt->iface = fx->iface;
-		assert_int_equal(tap_io_send(&rig->tap, pkt), 0);
-		assert_int_equal(memcmp(rig->tap.flat, untouched, TAP_FLAT) == 0, in_place);
+		assert_int_equal(send_alone(rig, pkt), 0);
+		assert_int_equal(memcmp(rig->tap.tx_flat, untouched, sizeof(untouched)) == 0, in_place);
 		if (rig->tap.vnet) {
 			assert_int_equal(fx_device_reads(&rig->device, &vnet, frame, sizeof(frame)),
 					 sizeof(bytes));
@@ -540,6 +580,109 @@ static void a_frame_in_one_piece_leaves_from_where_it_is(void **state)
 			assert_int_equal(read(rig->device.host, frame, sizeof(frame)), sizeof(bytes));
 		}
 		assert_memory_equal(frame, bytes, sizeof(bytes));
+	}
+	rig_close(rig);
+	fx_close(fx);
+}
+
+/* The number in the next frame that the host reads; -1: there is none. */
+static int host_reads_number(struct rig *rig)
+{
+	static uint8_t frame[70000];
+	struct virtio_net_hdr vnet;
+
+	return fx_device_reads(&rig->device, &vnet, frame, sizeof(frame)) == 0 ? -1 : strata_get_be16(frame + 14);
+}
+
+static void small_frames_of_a_batch_leave_together_at_its_end(void **state)
+{
+	struct fixture *fx = fx_open(.modules = MODULES);
+	struct rig *rig = rig_open(fx);
+	int number;
+
+	(void)state;
+	for (number = 0; number < 5; number++)
+		assert_int_equal(tap_io_send(&rig->tap, fx_numbered(fx, (unsigned int)number)), 0);
+	assert_int_equal(host_reads_number(rig), -1);
+	assert_int_equal(tap_io_flush(&rig->tap), 0);
+	for (number = 0; number < 5; number++)
+		assert_int_equal(host_reads_number(rig), number);
+	assert_int_equal(host_reads_number(rig), -1);
+	/* Nothing is left for the next end. */
+	assert_int_equal(tap_io_flush(&rig->tap), 0);
+	assert_int_equal(host_reads_number(rig), -1);
+	rig_close(rig);
+	fx_close(fx);
+}
+
+static void a_large_frame_leaves_at_once_behind_those_that_wait(void **state)
+{
+	struct fixture *fx = fx_open(.modules = MODULES);
+	struct rig *rig = rig_open(fx);
+	struct strata_pkt *large = fx_numbered(fx, 1);
+	static const uint8_t more[8000];
+
+	(void)state;
+	assert_int_equal(strata_pkt_append(large, more, sizeof(more)), 0);
+	assert_int_equal(tap_io_send(&rig->tap, fx_numbered(fx, 0)), 0);
+	assert_int_equal(tap_io_send(&rig->tap, large), 0);
+	assert_int_equal(tap_io_send(&rig->tap, fx_numbered(fx, 2)), 0);
+	assert_int_equal(host_reads_number(rig), 0);
+	assert_int_equal(host_reads_number(rig), 1);
+	assert_int_equal(host_reads_number(rig), -1);
+	assert_int_equal(tap_io_flush(&rig->tap), 0);
+	assert_int_equal(host_reads_number(rig), 2);
+	rig_close(rig);
+	fx_close(fx);
+}
+
+/* Of 64, and of no more than may wait for a device that takes none: none of them is dropped then. */
+static void a_batch_of_many_small_frames_leaves_in_parts(void **state)
+{
+	static const unsigned int backlogs[] = { 1, 16, 256 }, parts[] = { 1, 16, 64 };
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < STRATA_COUNT(parts); i++) {
+		struct fixture *fx = fx_open(.modules = MODULES);
+		struct rig *rig = rig_open(fx);
+		unsigned int sent = 0;
+		int number = 0;
+
+		rig->config.backlog = backlogs[i];
+		while (sent < parts[i] - 1)
+			assert_int_equal(tap_io_send(&rig->tap, fx_numbered(fx, sent++)), 0);
+		assert_int_equal(host_reads_number(rig), -1);
+		assert_int_equal(tap_io_send(&rig->tap, fx_numbered(fx, sent++)), 0);
+		while (number < (int)sent)
+			assert_int_equal(host_reads_number(rig), number++);
+		assert_int_equal(host_reads_number(rig), -1);
+		rig_close(rig);
+		fx_close(fx);
+	}
+}
+
+/* An answer to each of many that come at once: through the whole stack, each in its place. */
+static void the_answers_to_a_batch_are_whole_and_in_order(void **state)
+{
+	struct fixture *fx = fx_open(.modules = MODULES);
+	struct rig *rig = rig_open(fx);
+	const struct virtio_net_hdr vnet = { 0 };
+	uint8_t frame[2048], reply[2048];
+	struct virtio_net_hdr out;
+	struct fx_pkt pkt;
+	unsigned int i;
+	size_t length;
+
+	(void)state;
+	for (i = 0; i < 100; i++)
+		host_writes(rig, &vnet, frame, fx_echo_request(frame, 16 + i * 11));
+	assert_int_equal(receive(rig), 0);
+	for (i = 0; i < 100; i++) {
+		length = fx_device_reads(&rig->device, &out, reply, sizeof(reply));
+		assert_int_equal(length, fx_echo_request(frame, 16 + i * 11));
+		assert_null(fx_decode(&pkt, reply, length, false));
+		assert_memory_equal(reply + 42, frame + 42, length - 42);
 	}
 	rig_close(rig);
 	fx_close(fx);
@@ -558,13 +701,13 @@ static void what_the_device_does_not_take_waits_in_order(void **state)
 	setsockopt(rig->tap.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	while (rig->tap.tx.count < rig->config.backlog) {
 		assert_true(sent < 1000);
-		assert_int_equal(tap_io_send(&rig->tap, fx_numbered(fx, sent++)), 0);
+		assert_int_equal(send_alone(rig, fx_numbered(fx, sent++)), 0);
 	}
 	assert_int_equal(fx_counter(fx, "tap", "back_pressure"), 1);
 	assert_true(rig->tap.watch.events & EPOLLOUT);
 	/* Transports hold back; what comes all the same has a queue that ends. */
 	assert_true(fx->iface->flags & STRATA_IFACE_STOPPED);
-	tap_io_send(&rig->tap, fx_numbered(fx, 9999));
+	send_alone(rig, fx_numbered(fx, 9999));
 	assert_int_equal(fx_drops(fx, "tap", "queue_full"), 1);
 	assert_int_equal(tap_io_resend(&rig->tap), 0);	/* still full */
 	assert_int_equal(rig->tap.tx.count, rig->config.backlog);
@@ -594,7 +737,7 @@ static void what_waits_is_dropped_when_the_device_goes(void **state)
 	(void)state;
 	setsockopt(rig->tap.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	while (rig->tap.tx.count < 5)
-		tap_io_send(&rig->tap, fx_numbered(fx, sent++));
+		send_alone(rig, fx_numbered(fx, sent++));
 	tap_io_purge(&rig->tap);
 	assert_int_equal(fx_drops(fx, "tap", "link_down"), 5);
 	assert_false(fx->iface->flags & STRATA_IFACE_STOPPED);
@@ -611,7 +754,7 @@ static void a_descriptor_gone_bad_is_told(void **state)
 
 	(void)state;
 	rig->tap.fd = 12345;
-	assert_int_equal(tap_io_send(&rig->tap, fx_numbered(fx, 1)), -EBADF);
+	assert_int_equal(send_alone(rig, fx_numbered(fx, 1)), -EBADF);
 	assert_int_equal(tap_io_receive(&rig->tap), -EBADF);
 	rig->tap.fd = fd;
 	assert_int_equal(fx_drops(fx, "tap", "link_down"), 1);
@@ -631,12 +774,17 @@ int main(void)
 		cmocka_unit_test(a_frame_that_fills_all_there_is_may_be_cut_off_and_is_dropped),
 		cmocka_unit_test(a_malformed_header_costs_its_frame_alone),
 		cmocka_unit_test(whatever_the_device_says_is_taken_or_discarded_with_a_reason),
+		cmocka_unit_test(large_frames_among_many_small_ones_change_nothing_of_them),
 		cmocka_unit_test(a_batch_ends_before_a_flood_does),
 		cmocka_unit_test(where_frames_come_one_at_a_time_each_is_a_batch),
 		cmocka_unit_test(a_device_is_polled_while_it_is_there),
 		cmocka_unit_test(without_memory_a_frame_is_dropped_and_the_next_is_read),
 		cmocka_unit_test(what_is_sent_stays_as_it_was),
 		cmocka_unit_test(a_frame_in_one_piece_leaves_from_where_it_is),
+		cmocka_unit_test(small_frames_of_a_batch_leave_together_at_its_end),
+		cmocka_unit_test(a_large_frame_leaves_at_once_behind_those_that_wait),
+		cmocka_unit_test(a_batch_of_many_small_frames_leaves_in_parts),
+		cmocka_unit_test(the_answers_to_a_batch_are_whole_and_in_order),
 		cmocka_unit_test(what_the_device_does_not_take_waits_in_order),
 		cmocka_unit_test(what_waits_is_dropped_when_the_device_goes),
 		cmocka_unit_test(a_descriptor_gone_bad_is_told),
