@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The loop: epoll_pwait2(2) over watched descriptors, woken by the next timer and by nothing else, or
- * the drivers polled for a while first. What is ready at one time is one batch, with one end.
+ * The loop: it sleeps until a watched descriptor is ready or the next timer due and for nothing else, or polls
+ * the drivers for a while first. What is ready at one time is one batch, with one end.
+ *
+ * It sleeps in ppoll(2). An epoll instance holds most descriptors and is one of what is polled; whatever its
+ * descriptors have to tell costs the teller, asleep or not. So devices, which tell of each frame, are not in it:
+ * ppoll(2) asks to be told for the time of a sleep, and a loop that always finds frames is told nothing.
  */
 #include "run.h"
 #include "shard.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
@@ -17,6 +21,8 @@
 
 /* Local choice: descriptors told in one batch. */
 #define LOOP_EVENTS 64
+/* Local choice: busy descriptors that are polled; each costs a little of every sleep. */
+#define LOOP_BUSY 8
 /* Local choice: a timer nearer than this is waited for by the call's own time limit. A later one costs a
  * timerfd, which is set once for many turns: the host's kernel sets a timer of its own for each limit. */
 #define LOOP_NEAR STRATA_MS
@@ -32,11 +38,13 @@ struct loop {
 	uint64_t armed;		/* when the timerfd becomes readable; STRATA_NEVER: it is not set */
 	uint64_t looked;	/* when descriptors were last asked */
 	bool timerless;		/* the system gave no timerfd */
-	bool coarse;		/* the system has no epoll_pwait2() */
 	bool alone;		/* there is one processor: who is waited for could not run meanwhile */
 	unsigned int credit;	/* polls in vain that are still allowed, see loop_adapt() */
 	bool stop;
 	unsigned int watches;
+	unsigned int busy_count;	/* of the following two; before them, the epoll instance */
+	struct pollfd polled[1 + LOOP_BUSY];
+	struct strata_watch *busy[LOOP_BUSY];
 	int next, count;	/* events still to be told in this turn */
 	struct epoll_event events[LOOP_EVENTS];
 };
@@ -62,6 +70,7 @@ static int loop_make(struct kernel *k)
 		strata_free(&k->pub, loop);
 		return error;
 	}
+	loop->polled[0] = (struct pollfd){ .fd = loop->epoll, .events = POLLIN };
 	k->loop = loop;
 	return 0;
 }
@@ -85,11 +94,46 @@ void loop_fini(struct kernel *k)
 
 /* ---- watches ---- */
 
+/* The values of epoll(7) are those of poll(2). */
+_Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLERR == POLLERR && EPOLLHUP == POLLHUP,
+	       "events of either");
+
 static int watch_control(struct loop *loop, int operation, struct strata_watch *watch)
 {
 	struct epoll_event event = { .events = watch->events, .data.ptr = watch };
 
 	return epoll_ctl(loop->epoll, operation, watch->fd, &event) == 0 ? 0 : -errno;
+}
+
+/* Its place among the busy ones; busy_count: it is in the epoll instance. */
+static unsigned int busy_find(const struct loop *loop, const struct strata_watch *watch)
+{
+	unsigned int i = 0;
+
+	while (i < loop->busy_count && loop->busy[i] != watch)
+		i++;
+	return i;
+}
+
+static void busy_remove(struct loop *loop, unsigned int i)
+{
+	loop->busy_count--;
+	loop->busy[i] = loop->busy[loop->busy_count];
+	loop->polled[1 + i] = loop->polled[1 + loop->busy_count];
+}
+
+/* Has `watch` polled. Returns false where it must go to the epoll instance: there are too many, or it is
+ * another loop that sleeps. */
+static bool busy_add(struct kernel *k, struct strata_watch *watch)
+{
+	struct loop *loop = k->loop;
+
+	if (!watch->busy || k->foreign || loop->busy_count == LOOP_BUSY)
+		return false;
+	loop->busy[loop->busy_count] = watch;
+	loop->polled[1 + loop->busy_count] = (struct pollfd){ .fd = watch->fd, .events = (short)watch->events };
+	loop->busy_count++;
+	return true;
 }
 
 int strata_watch_add(struct strata_stack *stack, struct strata_watch *watch, int fd, uint32_t events)
@@ -102,7 +146,8 @@ int strata_watch_add(struct strata_stack *stack, struct strata_watch *watch, int
 		return result;
 	watch->fd = fd;
 	watch->events = events;
-	result = watch_control(k->loop, EPOLL_CTL_ADD, watch);
+	if (!busy_add(k, watch))
+		result = watch_control(k->loop, EPOLL_CTL_ADD, watch);
 	if (result != 0)
 		return result;
 	watch->active = true;
@@ -112,14 +157,19 @@ int strata_watch_add(struct strata_stack *stack, struct strata_watch *watch, int
 
 int strata_watch_set(struct strata_stack *stack, struct strata_watch *watch, uint32_t events)
 {
+	struct loop *loop = kernel_of(stack)->loop;
 	uint32_t before = watch->events;
-	int result;
+	unsigned int i = busy_find(loop, watch);
+	int result = 0;
 
 	assert(watch->active);
 	if (events == before)
 		return 0;
 	watch->events = events;
-	result = watch_control(kernel_of(stack)->loop, EPOLL_CTL_MOD, watch);
+	if (i < loop->busy_count)
+		loop->polled[1 + i].events = (short)events;
+	else
+		result = watch_control(loop, EPOLL_CTL_MOD, watch);
 	if (result != 0)
 		watch->events = before;
 	return result;
@@ -128,11 +178,16 @@ int strata_watch_set(struct strata_stack *stack, struct strata_watch *watch, uin
 void strata_watch_remove(struct strata_stack *stack, struct strata_watch *watch)
 {
 	struct loop *loop = kernel_of(stack)->loop;
+	unsigned int at;
 	int i;
 
 	if (!watch->active)
 		return;
-	watch_control(loop, EPOLL_CTL_DEL, watch);
+	at = busy_find(loop, watch);
+	if (at < loop->busy_count)
+		busy_remove(loop, at);
+	else
+		watch_control(loop, EPOLL_CTL_DEL, watch);
 	watch->active = false;
 	loop->watches--;
 	/* Its owner may free it before the turn gets to it. */
@@ -226,22 +281,22 @@ static int loop_wait(struct loop *loop, uint64_t wait)
 	const struct timespec limit = {
 		.tv_sec = (time_t)(wait / STRATA_SEC), .tv_nsec = (long)(wait % STRATA_SEC),
 	};
-	const uint64_t ms = wait / STRATA_MS + (wait % STRATA_MS != 0);
-	int n;
+	int count = 0, n = ppoll(loop->polled, 1 + loop->busy_count, wait == STRATA_NEVER ? NULL : &limit, NULL);
 
-	if (!loop->coarse) {
-		n = epoll_pwait2(loop->epoll, loop->events, LOOP_EVENTS,
-				 wait == STRATA_NEVER ? NULL : &limit, NULL);
-		if (n >= 0)
-			return n;
-		/* EPERM is what sandboxes say of system calls younger than they are. */
-		if (errno != ENOSYS && errno != EPERM)
-			return -errno;
-		loop->coarse = true;
+	if (n <= 0)
+		return n == 0 ? 0 : -errno;
+	for (unsigned int i = 0; i < loop->busy_count; i++) {
+		uint32_t events = (uint32_t)loop->polled[1 + i].revents;
+
+		if ((events & POLLNVAL) != 0)	/* closed behind our back */
+			events = EPOLLERR;
+		if (events != 0)
+			loop->events[count++] = (struct epoll_event){ .events = events, .data.ptr = loop->busy[i] };
 	}
-	n = epoll_wait(loop->epoll, loop->events, LOOP_EVENTS,
-		       wait == STRATA_NEVER ? -1 : ms < INT_MAX ? (int)ms : INT_MAX);
-	return n >= 0 ? n : -errno;
+	if (loop->polled[0].revents == 0)
+		return count;
+	n = epoll_wait(loop->epoll, loop->events + count, LOOP_EVENTS - count, 0);
+	return n >= 0 ? count + n : -errno;
 }
 
 static int loop_dispatch(struct kernel *k, struct loop *loop, int count)
@@ -401,6 +456,19 @@ void loop_rearm(struct kernel *k)
 		timer_arm(loop, next, loop_until(k, next));
 }
 
+/* Who is busy is in the epoll instance from now on. Returns 0 or -errno. */
+static int busy_end(struct loop *loop)
+{
+	while (loop->busy_count != 0) {
+		int result = watch_control(loop, EPOLL_CTL_ADD, loop->busy[loop->busy_count - 1]);
+
+		if (result != 0)
+			return result;
+		busy_remove(loop, loop->busy_count - 1);
+	}
+	return 0;
+}
+
 int strata_loop_fd(struct strata_stack *stack)
 {
 	struct kernel *k = kernel_of(stack);
@@ -412,6 +480,8 @@ int strata_loop_fd(struct strata_stack *stack)
 		return -EINVAL;
 	if (!k->foreign) {
 		result = timer_open(k->loop);
+		if (result == 0)
+			result = busy_end(k->loop);
 		if (result != 0)
 			return result;
 		k->foreign = true;

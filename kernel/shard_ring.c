@@ -391,6 +391,7 @@ int shard_init(struct kernel *k)
 	shard->k = k;
 	shard->ring_bells.run = ring_bells;
 	shard->watch.ready = bell_rings;
+	shard->watch.busy = true;
 	shard->bell = -1;
 	if (k->env.now == NULL)
 		return 0;

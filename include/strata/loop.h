@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The loop of a process that wants one: epoll over the descriptors that link modules and services
- * watch, and the stack's timers. A stack in virtual time never makes one.
+ * The loop of a process that wants one: it waits for the descriptors that link modules and services
+ * watch, and for the stack's timers. A stack in virtual time never makes one.
  */
 #ifndef STRATA_LOOP_H
 #define STRATA_LOOP_H
@@ -15,6 +15,9 @@ STRATA_BEGIN_DECLS
 struct strata_watch {
 	int fd;
 	uint32_t events;		/**< EPOLLIN, EPOLLOUT; level-triggered */
+	/** Set before strata_watch_add() where something comes thousands of times a second, as on a device: as long
+	 *  as the loop does not sleep, telling it costs the sender nothing. Only so many can be. */
+	bool busy;
 	bool active;			/**< kernel's */
 	/** Called on the loop's thread with the events that hold. */
 	void (*ready)(struct strata_stack *stack, struct strata_watch *watch, uint32_t events);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The loop: watched descriptors, timers, removal in the middle of a batch. On the system's clock, as it
- * is what epoll_pwait2(2) waits by; no test waits longer than its own timers. */
+/* The loop: watched descriptors, busy ones and others, timers, removal in the middle of a batch. On the system's
+ * clock, as it is what ppoll(2) waits by; no test waits longer than its own timers. */
 #include "rig.h"
 #include "run.h"
 
@@ -12,17 +12,22 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* What the system says of epoll_pwait2(2) instead of doing it; 0: does it. */
+/* What the system says of ppoll(2) instead of doing it; 0: does it. */
 static int refusal;
+/* Whether the ends are busy ones: all tests are played with both. */
+static bool busy;
 
-int epoll_pwait2(int epfd, struct epoll_event *events, int maxevents,
-		 const struct timespec *timeout, const sigset_t *sigmask)
+int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *sigmask)
 {
-	if (refusal == 0)
-		return (int)syscall(SYS_epoll_pwait2, epfd, events, maxevents, timeout, sigmask,
-				    (size_t)(_NSIG / 8));
-	errno = refusal;
-	return -1;
+	struct timespec left;
+
+	if (refusal != 0) {
+		errno = refusal;
+		return -1;
+	}
+	if (timeout != NULL)	/* the system call writes what is left of it */
+		left = *timeout;
+	return (int)syscall(SYS_ppoll, fds, count, timeout != NULL ? &left : NULL, sigmask, (size_t)(_NSIG / 8));
 }
 
 struct end {
@@ -59,7 +64,7 @@ static void ready(struct strata_stack *stack, struct strata_watch *watch, uint32
 
 static void open_end(struct rig *rig, struct end *end)
 {
-	*end = (struct end){ .watch.ready = ready };
+	*end = (struct end){ .watch = { .ready = ready, .busy = busy } };
 	assert_int_equal(pipe2(end->fd, O_NONBLOCK | O_CLOEXEC), 0);
 	assert_int_equal(strata_watch_add(rig->stack, &end->watch, end->fd[0], EPOLLIN), 0);
 }
@@ -256,31 +261,6 @@ static void a_turn_waits_no_longer_than_it_may(void **state)
 	rig_close(&rig);
 }
 
-static void an_older_system_does_with_milliseconds(void **state)
-{
-	static const int refusals[] = { ENOSYS, EPERM };
-	struct alarm alarm = { .timer.fire = alarm_fire };
-	struct rig rig;
-	struct end end;
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < STRATA_COUNT(refusals); i++) {
-		open_loop(&rig);
-		open_end(&rig, &end);
-		refusal = refusals[i];
-		alarm.fired = 0;
-		strata_timer_start(rig.stack, &alarm.timer, rig.stack->now + STRATA_MS / 2);
-		assert_int_equal(strata_loop_run(rig.stack), 0);
-		assert_int_equal(alarm.fired, 1);
-		tick(&end);
-		assert_int_equal(strata_loop_turn(rig.stack, STRATA_NEVER), 1);
-		refusal = 0;
-		close_end(&rig, &end);
-		rig_close(&rig);
-	}
-}
-
 static void a_signal_ends_a_turn_and_no_more(void **state)
 {
 	struct rig rig;
@@ -363,6 +343,74 @@ static void another_loop_learns_of_descriptors_and_timers(void **state)
 	rig_close(&rig);
 }
 
+/* More of them than are polled: the others are in the epoll instance, and nobody sees a difference. */
+static void many_watches_are_all_told(void **state)
+{
+	enum { MANY = 20 };
+	struct end ends[MANY];
+	struct rig rig;
+	unsigned int i, round;
+
+	(void)state;
+	open_loop(&rig);
+	for (i = 0; i < MANY; i++)
+		open_end(&rig, &ends[i]);
+	for (i = 0; i < MANY; i++)
+		tick(&ends[i]);
+	assert_int_equal(strata_loop_turn(rig.stack, STRATA_NEVER), MANY);
+	/* Each may go, from wherever it is, and the rest stay. */
+	for (round = 0; round < MANY; round++) {
+		const unsigned int gone = round * 7 % MANY;
+
+		assert_int_equal(strata_loop_turn(rig.stack, 0), MANY - round);
+		for (i = 0; i < MANY; i++)
+			assert_int_equal(ends[i].calls, !ends[i].watch.active ? 0 : round + 2);
+		close_end(&rig, &ends[gone]);
+		ends[gone].calls = 0;
+	}
+	assert_int_equal(strata_loop_turn(rig.stack, 0), 0);
+	rig_close(&rig);
+}
+
+static void another_loop_learns_of_those_that_are_added_and_changed_later(void **state)
+{
+	struct rig rig;
+	struct end end;
+	int fd;
+
+	(void)state;
+	open_loop(&rig);
+	fd = strata_loop_fd(rig.stack);
+	open_end(&rig, &end);
+	tick(&end);
+	assert_true(readable(fd, 0));
+	assert_int_equal(strata_watch_set(rig.stack, &end.watch, 0), 0);
+	assert_false(readable(fd, 0));
+	assert_int_equal(strata_watch_set(rig.stack, &end.watch, EPOLLIN), 0);
+	assert_true(readable(fd, 0));
+	assert_int_equal(strata_loop_turn(rig.stack, 0), 1);
+	close_end(&rig, &end);
+	assert_false(readable(fd, 0));
+	rig_close(&rig);
+}
+
+static void a_descriptor_closed_while_it_is_watched_does_not_pass_for_silence(void **state)
+{
+	struct rig rig;
+	struct end end;
+
+	(void)state;
+	open_loop(&rig);
+	open_end(&rig, &end);
+	close(end.fd[0]);
+	/* The system forgets those of an epoll instance. */
+	assert_int_equal(strata_loop_turn(rig.stack, 0), busy);
+	assert_int_equal(end.events, busy ? EPOLLERR : 0);
+	end.fd[0] = -1;
+	close_end(&rig, &end);
+	rig_close(&rig);
+}
+
 static void without_a_clock_there_is_no_loop(void **state)
 {
 	struct rig rig;
@@ -416,14 +464,19 @@ int main(void)
 		cmocka_unit_test(work_runs_once_after_all_that_was_ready),
 		cmocka_unit_test(waits_until_the_next_timer_and_no_longer),
 		cmocka_unit_test(a_turn_waits_no_longer_than_it_may),
-		cmocka_unit_test(an_older_system_does_with_milliseconds),
 		cmocka_unit_test(a_signal_ends_a_turn_and_no_more),
 		cmocka_unit_test(left_over_work_does_not_wait),
 		cmocka_unit_test(another_loop_learns_of_descriptors_and_timers),
+		cmocka_unit_test(another_loop_learns_of_those_that_are_added_and_changed_later),
+		cmocka_unit_test(many_watches_are_all_told),
+		cmocka_unit_test(a_descriptor_closed_while_it_is_watched_does_not_pass_for_silence),
 		cmocka_unit_test(without_a_clock_there_is_no_loop),
 		cmocka_unit_test(without_memory_there_is_no_loop),
 		cmocka_unit_test(a_forgotten_watch_is_told),
 	};
 
-	return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
+	int failed = cmocka_run_group_tests_name("loop", tests, NULL, NULL);
+
+	busy = true;
+	return failed + cmocka_run_group_tests_name("loop, busy descriptors", tests, NULL, NULL);
 }

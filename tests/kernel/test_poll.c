@@ -4,6 +4,7 @@
 #include "net.h"
 #include "run.h"
 
+#include <poll.h>
 #include <sched.h>
 #include <strata/loop.h>
 #include <sys/epoll.h>
@@ -12,7 +13,7 @@
 
 /* What the system's calls were asked for. */
 static struct {
-	unsigned int sleeps;		/* epoll_pwait2() with a time limit other than 0 */
+	unsigned int sleeps;		/* ppoll() with a time limit other than 0 */
 	unsigned int looks;		/* … of 0 */
 	uint64_t longest;		/* the last limit, ns */
 	unsigned int settings;		/* of a timerfd */
@@ -40,11 +41,9 @@ static uint64_t now(void *ctx)
 	return clock_ns += STRATA_US;
 }
 
-int epoll_pwait2(int epfd, struct epoll_event *events, int maxevents,
-		 const struct timespec *timeout, const sigset_t *sigmask)
+int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *sigmask)
 {
-	(void)epfd;
-	(void)maxevents;
+	(void)count;
 	(void)sigmask;
 	asked.longest = timeout == NULL ? STRATA_NEVER :
 			(uint64_t)timeout->tv_sec * STRATA_SEC + (uint64_t)timeout->tv_nsec;
@@ -53,18 +52,26 @@ int epoll_pwait2(int epfd, struct epoll_event *events, int maxevents,
 		return 0;
 	}
 	asked.sleeps++;
-	if (asked.timer_ends_sleep) {
-		events[0] = (struct epoll_event){ .events = EPOLLIN, .data.ptr = net.k->loop };
-		return 1;
-	}
-	if (asked.wakes_after != 0) {
+	if (asked.timer_ends_sleep || asked.wakes_after != 0) {
 		clock_ns += asked.wakes_after;
-		events[0] = (struct epoll_event){ .events = 0, .data.ptr = NULL };
+		fds[0].revents = POLLIN;
 		return 1;
 	}
 	if (timeout != NULL)
 		clock_ns += asked.longest;
 	return 0;
+}
+
+int epoll_wait(int epfd, struct epoll_event *events, int maxevents, int timeout)
+{
+	(void)epfd;
+	(void)maxevents;
+	(void)timeout;
+	if (asked.timer_ends_sleep)
+		events[0] = (struct epoll_event){ .events = EPOLLIN, .data.ptr = net.k->loop };
+	else
+		events[0] = (struct epoll_event){ .events = 0, .data.ptr = NULL };
+	return 1;
 }
 
 int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)

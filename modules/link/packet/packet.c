@@ -208,6 +208,7 @@ static int packet_open(struct strata_iface *iface, struct strata_error *error)
 	packet->fd = -1;
 	packet->uso = true;
 	packet->watch.ready = packet_ready;
+	packet->watch.busy = true;
 	packet->host.watch.ready = packet_link_news;
 	packet->reopen.fire = packet_reopen;
 	packet->resend.fire = packet_resend;

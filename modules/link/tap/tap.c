@@ -170,6 +170,7 @@ static int tap_open(struct strata_iface *iface, struct strata_error *error)
 	tap->device = tap_host_device(iface);
 	tap->fd = -1;
 	tap->watch.ready = tap_ready;
+	tap->watch.busy = true;
 	tap->host.watch.ready = tap_link_news;
 	tap->reopen.fire = tap_reopen;
 	tap->resend.fire = tap_resend;
