@@ -20,7 +20,7 @@
 #define WAYS_KNOWN 16
 
 /* Local choice: chunks have 256 bytes and more, each size twice the one before. */
-#define CHUNK_CLASSES 7
+#define CHUNK_CLASSES 8
 
 struct kernel {
 	struct strata_stack pub;	/* first: modules hold a pointer to it */

@@ -369,7 +369,7 @@ struct strata_pkt *strata_pkt_copy(const struct strata_pkt *pkt, uint32_t headro
 
 static const char *const chunk_names[CHUNK_CLASSES] = {
 	"chunk-256", "chunk-512", "chunk-1024", "chunk-2048", "chunk-4096", "chunk-8192",
-	"chunk-16384",
+	"chunk-16384", "chunk-32768",
 };
 
 int pkt_init(struct kernel *k)

@@ -21,8 +21,9 @@ STRATA_BEGIN_DECLS
 
 /** Fragments a packet can hold. */
 #define STRATA_PKT_FRAGS 8
-/** Payload bytes of a full chunk. Five chunks hold any 64 KiB super-packet, aligned or not. */
-#define STRATA_CHUNK_SIZE 16384
+/** Payload bytes of a full chunk. Three chunks hold any 64 KiB super-packet, aligned or not: each is a part of
+ *  a system call, which smaller ones make dearer. */
+#define STRATA_CHUNK_SIZE 32768
 /** Linear bytes, headroom included, of a small packet (headers) and of a large one (a frame). */
 #define STRATA_PKT_SMALL 256
 #define STRATA_PKT_LARGE 1792

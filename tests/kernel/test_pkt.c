@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #define FRAGS STRATA_PKT_FRAGS
-#define MODEL_MAX 200000
+#define MODEL_MAX 240000
 
 /* What the packet's bytes should be. */
 struct model {
@@ -289,7 +289,7 @@ static void header_of_a_shorter_packet_changes_nothing(void **state)
 	strata_pkt_free(pkt);
 	pkt = make(&rig, 64, 100, pattern, 40000);
 	/* More than any buffer holds. */
-	assert_null(strata_pkt_header(pkt, 20000));
+	assert_null(strata_pkt_header(pkt, STRATA_CHUNK_SIZE + 1));
 	assert_bytes(pkt, pattern, 40000);
 	strata_pkt_free(pkt);
 	rig_close(&rig);
@@ -324,14 +324,15 @@ static void little_pieces_add_up_to_a_whole_packet(void **state)
 
 static void what_does_not_fit_is_not_appended_at_all(void **state)
 {
+	const uint32_t much = (STRATA_PKT_FRAGS - 1) * STRATA_CHUNK_SIZE;
 	struct rig rig = { .seed = 1 };
 	struct strata_pkt *pkt;
 
 	(void)state;
 	assert_int_equal(rig_open(&rig), 0);
-	pkt = make(&rig, 64, 100, pattern, 100000);
-	assert_int_equal(strata_pkt_append(pkt, pattern, 90000), -ENOBUFS);
-	assert_bytes(pkt, pattern, 100000);
+	pkt = make(&rig, 64, 100, pattern, much);
+	assert_int_equal(strata_pkt_append(pkt, pattern, 2 * STRATA_CHUNK_SIZE), -ENOBUFS);
+	assert_bytes(pkt, pattern, much);
 	strata_pkt_free(pkt);
 	rig_close(&rig);
 }

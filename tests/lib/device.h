@@ -39,7 +39,7 @@ size_t fx_device_reads(struct fx_device *device, struct virtio_net_hdr *vnet, ui
 /* ---- frames ---- */
 
 /* Bytes of TCP in fx_super_packet(). */
-#define FX_SUPER 40000
+#define FX_SUPER 30000
 
 /* An echo request of `payload` bytes as a frame for the stack; returns its length. */
 size_t fx_echo_request(uint8_t *frame, size_t payload);

@@ -15,7 +15,7 @@
 #define TAP_COPYBREAK (STRATA_PKT_SMALL - TAP_HEADROOM)
 #define TAP_LINEAR (STRATA_PKT_LARGE - TAP_HEADROOM)
 /** Chunks behind the linear part: with it they hold every frame of a TAP device. */
-#define TAP_CHUNKS 4
+#define TAP_CHUNKS 2
 /** Bytes of the virtio header (virtio 1.2, 5.1.6, without num_buffers). */
 #define TAP_VNET_SIZE STRATA_VNET_SIZE
 /** Room for a frame however it is read: more than any that a TAP device has. */

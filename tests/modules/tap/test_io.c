@@ -154,11 +154,11 @@ static void the_second_super_packet_keeps_its_payload_in_chunks(void **state)
 	(void)state;
 	for (i = 0; i < 2; i++) {
 		first = rig->tap.rx_chunks[0];
-		last = rig->tap.rx_chunks[3];
+		last = rig->tap.rx_chunks[TAP_CHUNKS - 1];
 		assert_true(i == 0 ? first == NULL : first != NULL);
 		host_writes(rig, &vnet, frame, length);
 		assert_int_equal(receive(rig), 0);
-		assert_int_equal(rig->device.last.frag_count, 3);
+		assert_int_equal(rig->device.last.frag_count, 1);
 		assert_int_equal(rig->device.last.len + rig->device.last.frags_len, length);
 		assert_memory_equal(rig->device.bytes, frame, length);
 		assert_int_equal(rig->device.last.seg_type, STRATA_SEG_STREAM);
@@ -168,7 +168,8 @@ static void the_second_super_packet_keeps_its_payload_in_chunks(void **state)
 		receive(rig);	/* nothing there: but now there are chunks for the next */
 	}
 	assert_ptr_equal(rig->device.last.frags[0].chunk, first);
-	assert_ptr_equal(rig->tap.rx_chunks[3], last);	/* not needed: kept for the next */
+	/* Not needed: kept for the next. */
+	assert_ptr_equal(rig->tap.rx_chunks[TAP_CHUNKS - 1], last);
 	rig_close(rig);
 	fx_close(fx);
 }
