@@ -122,18 +122,18 @@ static void busy_remove(struct loop *loop, unsigned int i)
 	loop->polled[1 + i] = loop->polled[1 + loop->busy_count];
 }
 
-/* Has `watch` polled. Returns false where it must go to the epoll instance: there are too many, or it is
- * another loop that sleeps. */
-static bool busy_add(struct kernel *k, struct strata_watch *watch)
+/* Has `watch`, which is in the epoll instance and so can be watched, polled instead; unless there are too many, or
+ * it is another loop that sleeps. */
+static void busy_add(struct kernel *k, struct strata_watch *watch)
 {
 	struct loop *loop = k->loop;
 
 	if (!watch->busy || k->foreign || loop->busy_count == LOOP_BUSY)
-		return false;
+		return;
+	watch_control(loop, EPOLL_CTL_DEL, watch);
 	loop->busy[loop->busy_count] = watch;
 	loop->polled[1 + loop->busy_count] = (struct pollfd){ .fd = watch->fd, .events = (short)watch->events };
 	loop->busy_count++;
-	return true;
 }
 
 int strata_watch_add(struct strata_stack *stack, struct strata_watch *watch, int fd, uint32_t events)
@@ -146,10 +146,10 @@ int strata_watch_add(struct strata_stack *stack, struct strata_watch *watch, int
 		return result;
 	watch->fd = fd;
 	watch->events = events;
-	if (!busy_add(k, watch))
-		result = watch_control(k->loop, EPOLL_CTL_ADD, watch);
+	result = watch_control(k->loop, EPOLL_CTL_ADD, watch);
 	if (result != 0)
 		return result;
+	busy_add(k, watch);
 	watch->active = true;
 	k->loop->watches++;
 	return 0;
@@ -159,13 +159,14 @@ int strata_watch_set(struct strata_stack *stack, struct strata_watch *watch, uin
 {
 	struct loop *loop = kernel_of(stack)->loop;
 	uint32_t before = watch->events;
-	unsigned int i = busy_find(loop, watch);
+	unsigned int i;
 	int result = 0;
 
 	assert(watch->active);
 	if (events == before)
 		return 0;
 	watch->events = events;
+	i = busy_find(loop, watch);
 	if (i < loop->busy_count)
 		loop->polled[1 + i].events = (short)events;
 	else

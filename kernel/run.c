@@ -86,7 +86,7 @@ uint64_t strata_next_timer(struct strata_stack *stack)
 {
 	struct kernel *k = kernel_of(stack);
 
-	return work_pending(k) || k->calls != NULL || (k->shard != NULL && shard_pending(k)) ?
+	return work_pending(k) || k->dirty != NULL || k->calls != NULL || (k->shard != NULL && shard_pending(k)) ?
 		k->pub.now : timer_next(k);
 }
 

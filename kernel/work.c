@@ -78,6 +78,9 @@ static __attribute__((noinline)) void drain(struct kernel *k)
 		/* First, so that what it brings about is part of the round. */
 		if (strata_unlikely(k->gro.count != 0))
 			gro_flush(k);
+		/* What input has answered by itself does not wait for what applications do. */
+		if (round == 0 && k->dirty != NULL)
+			iface_flush(k);
 		if (k->work.head != NULL)
 			work_round(k);
 		if (k->dirty != NULL)

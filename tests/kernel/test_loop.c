@@ -161,7 +161,7 @@ static void a_watch_may_remove_itself(void **state)
 static void what_can_not_be_watched_is_refused(void **state)
 {
 	struct rig rig;
-	struct strata_watch watch = { .ready = ready };
+	struct strata_watch watch = { .ready = ready, .busy = busy };
 	char name[] = "/tmp/strata-test-XXXXXX";
 	int fd = mkstemp(name);
 

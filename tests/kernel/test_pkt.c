@@ -151,6 +151,7 @@ static void chunks_come_in_size_classes(void **state)
 		{ 0, 256 },	 { 1, 256 },	  { 256, 256 },	    { 257, 512 },
 		{ 512, 512 },	 { 513, 1024 },	  { 1460, 2048 },   { 2049, 4096 },
 		{ 4097, 8192 }, { 8193, 16384 }, { 16384, 16384 },
+		{ 16385, 32768 }, { 32768, 32768 },
 	};
 	struct rig rig = { .seed = 1 };
 	size_t i;
@@ -659,7 +660,7 @@ static void truesize_covers_the_bytes_and_bounds_what_slices_keep(void **state)
 	strata_pkt_free(pkt);
 	pkt = make(&rig, 128, 0, pattern, 65000);
 	assert_true(strata_pkt_truesize(pkt) >= 65000);
-	/* One byte keeps a chunk of 16 KiB: it must not look like one byte. */
+	/* One byte keeps a large chunk: it must not look like one byte. */
 	slice = strata_pkt_slice(pkt, 20000, 1, 0);
 	assert_true(strata_pkt_truesize(slice) >= STRATA_CHUNK_SIZE / 8);
 	strata_pkt_free(slice);

@@ -31,8 +31,9 @@
 /* Local choice: small frames in succession after which they are read in one piece again. So many save
  * about what the copy of the one large frame costs that is then the first. */
 #define TAP_SMALL_RUN 32
-/* Local choice: a last piece up to this moves to a chunk of its size; the large one is kept. */
-#define TAP_TAIL_COPY 1024
+/* Local choice: a last piece up to this moves to a chunk of its size; the large one is kept. It is what a chunk that is
+ * almost empty is charged as. */
+#define TAP_TAIL_COPY (STRATA_CHUNK_SIZE / 8)
 /* Local choice: a frame of several pieces up to this is put together in one to be sent; a larger one costs more
  * to copy than it costs to have several parts. */
 #define TAP_TX_COPY 2048
@@ -108,7 +109,7 @@ static void tap_rx_drop(struct tap *tap, const struct tap_frame *frame, enum tap
 {
 	struct strata_pkt *pkt = tap->rx_pkt;
 
-	if (reason == TAP_DROP_NO_MEMORY)
+	if (reason == TAP_DROP_NO_MEMORY || reason == TAP_DROP_LINK_DOWN)
 		tap->iface->counters.rx_dropped++;
 	else
 		tap->iface->counters.rx_errors++;
@@ -321,6 +322,13 @@ static unsigned int tap_batch_most(struct tap *tap)
 	return tap->lone < TAP_LONE || tap->lone % TAP_LONE_CHECK == 0 ? TAP_BATCH_FRAMES : 1;
 }
 
+/* The device was closed while the stack had one of `count` frames: the others were read, but there is no way in. */
+static void tap_rx_lost(struct tap *tap, struct tap_frame *frames, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		tap_rx_drop(tap, &frames[i], TAP_DROP_LINK_DOWN);
+}
+
 int tap_io_receive(struct tap *tap)
 {
 	const unsigned int most = tap_batch_most(tap);
@@ -337,8 +345,10 @@ int tap_io_receive(struct tap *tap)
 		for (unsigned int i = 0; i < count; i++) {
 			bytes += frames[i].length;
 			tap_rx_frame(tap, &frames[i]);
-			if (tap->fd < 0)	/* what was received made the stack close the device */
+			if (strata_unlikely(tap->fd < 0)) {	/* an answer to it found the device gone */
+				tap_rx_lost(tap, frames + i + 1, count - i - 1);
 				return 0;
+			}
 		}
 	}
 	if (result != 0)

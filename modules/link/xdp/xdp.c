@@ -217,7 +217,6 @@ static int xdp_open(struct strata_iface *iface, struct strata_error *error)
 	xdp->iface = iface;
 	xdp->device = xdp_device_name(iface);
 	xdp->watch.ready = xdp_ready;
-	xdp->watch.busy = true;
 	xdp->host.watch.ready = xdp_link_news;
 	xdp->reopen.fire = xdp_reopen;
 	xdp->resend.fire = xdp_resend;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Datagrams joined on their way out: what a socket sends to one destination within a batch, behind a first that
- * left at once, waits for the end of the batch and leaves as one packet, which the device cuts, as if the
+ * went at once, waits for the end of the batch and leaves as one packet, which the device cuts, as if the
  * application had used UDP_SEGMENT. docs/adr/0025 says why.
  */
 #include <errno.h>

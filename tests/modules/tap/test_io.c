@@ -390,6 +390,40 @@ static void large_frames_among_many_small_ones_change_nothing_of_them(void **sta
 	fx_close(fx);
 }
 
+/* Closes the device with the third frame, as an answer does that finds it gone. */
+static void closes_with_the_third(void *ctx, struct strata_iface *iface, const struct strata_pkt *pkt, bool out)
+{
+	struct rig *rig = ctx;
+
+	(void)iface;
+	(void)pkt;
+	if (!out && ++rig->device.seen == 3)
+		rig->tap.fd = -1;
+}
+
+static void frames_read_from_a_device_that_goes_meanwhile_are_counted(void **state)
+{
+	struct fixture *fx = fx_open(.modules = MODULES);
+	struct rig *rig = rig_open(fx);
+	const struct virtio_net_hdr vnet = { 0 };
+	int fd = rig->tap.fd;
+	uint8_t frame[2048];
+	unsigned int i;
+
+	(void)state;
+	strata_iface_set_sniffer(fx->iface, closes_with_the_third, rig);
+	for (i = 0; i < 10; i++)
+		host_writes(rig, &vnet, frame, fx_echo_request(frame, 16));
+	assert_int_equal(tap_io_receive(&rig->tap), 0);
+	assert_int_equal(rig->device.seen, 3);
+	assert_int_equal(fx->iface->counters.rx_dropped, 7);
+	assert_int_equal(fx_drops(fx, "tap", "link_down"), 7 + 1);	/* and the answer to the third */
+	rig->tap.fd = fd;
+	fx_run(fx);
+	rig_close(rig);
+	fx_close(fx);
+}
+
 static void a_batch_ends_before_a_flood_does(void **state)
 {
 	struct fixture *fx = fx_open(.modules = MODULES);
@@ -776,6 +810,7 @@ int main(void)
 		cmocka_unit_test(a_malformed_header_costs_its_frame_alone),
 		cmocka_unit_test(whatever_the_device_says_is_taken_or_discarded_with_a_reason),
 		cmocka_unit_test(large_frames_among_many_small_ones_change_nothing_of_them),
+		cmocka_unit_test(frames_read_from_a_device_that_goes_meanwhile_are_counted),
 		cmocka_unit_test(a_batch_ends_before_a_flood_does),
 		cmocka_unit_test(where_frames_come_one_at_a_time_each_is_a_batch),
 		cmocka_unit_test(a_device_is_polled_while_it_is_there),
