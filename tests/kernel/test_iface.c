@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Interfaces: what is refused and why, the way of frames both ways, what comes back in, what is told. */
 #include "net.h"
+#include "run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -246,6 +247,48 @@ static int output(struct strata_iface *iface, struct strata_pkt *pkt)
 	const struct strata_lladdr dst = mac(9);
 
 	return strata_iface_output(iface, pkt, FOUR, iface->framing != NULL ? &dst : NULL);
+}
+
+/* Work that notes how often the driver had been flushed. */
+struct note {
+	struct strata_work work;
+	unsigned int flushes;
+};
+
+static void note_flushes(struct strata_stack *stack, struct strata_work *work)
+{
+	struct note *note = (struct note *)(void *)work;
+
+	(void)stack;
+	note->flushes = net.flushes;
+}
+
+static void what_input_sends_leaves_before_applications_run(void **state)
+{
+	struct note note = { .work.run = note_flushes };
+
+	(void)state;
+	kernel_enter(net.k);
+	assert_int_equal(output(net.one, net_packet(&net, "192.0.2.2", 100)), 0);
+	strata_work_add(net.stack, &note.work);
+	kernel_leave(net.k);
+	assert_int_equal(note.flushes, 1);
+	assert_int_equal(net.flushes, 1);
+	strata_pkt_free(net_sent(&net));
+}
+
+static void a_stack_with_frames_still_to_be_flushed_does_not_sleep(void **state)
+{
+	(void)state;
+	kernel_enter(net.k);
+	assert_int_equal(output(net.one, net_packet(&net, "192.0.2.2", 100)), 0);
+	kernel_leave_batched(net.k);
+	assert_int_equal(net.flushes, 0);
+	assert_int_equal(strata_next_timer(net.stack), net.stack->now);
+	net_run(&net, 0);
+	assert_int_equal(net.flushes, 1);
+	assert_int_equal(strata_next_timer(net.stack), STRATA_NEVER);
+	strata_pkt_free(net_sent(&net));
 }
 
 static void packet_is_framed_counted_and_flushed_once_a_batch(void **state)
@@ -726,6 +769,8 @@ int main(void)
 		T(closed_interface_takes_nothing),
 		T(bare_driver_says_the_family_itself),
 		T(packet_is_framed_counted_and_flushed_once_a_batch),
+		T(what_input_sends_leaves_before_applications_run),
+		T(a_stack_with_frames_still_to_be_flushed_does_not_sleep),
 		T(bounds_of_the_mtu),
 		T(interface_that_does_not_run_sends_nothing),
 		T(framing_that_refuses_is_a_drop),
