@@ -79,7 +79,7 @@ static __attribute__((noinline)) void drain(struct kernel *k)
 		if (strata_unlikely(k->gro.count != 0))
 			gro_flush(k);
 		/* What input has answered by itself does not wait for what applications do. */
-		if (round == 0 && k->dirty != NULL)
+		if (k->dirty != NULL)
 			iface_flush(k);
 		if (k->work.head != NULL)
 			work_round(k);

@@ -87,7 +87,8 @@ struct strata_link_ops {
 	void (*close)(struct strata_iface *iface);
 	/** Sends a frame; consumes it. Counts tx_errors itself, drops with a reason of its own. */
 	void (*xmit)(struct strata_iface *iface, struct strata_pkt *pkt);
-	/** End of a batch: what xmit has put together must leave now. NULL: xmit sends at once. */
+	/** What xmit has put together must leave now: applications are about to hear of the batch, or it ends.
+	 *  NULL: xmit sends at once. */
 	void (*flush)(struct strata_iface *iface);
 	/** Whether the device cuts this very framed packet, of a kind that caps has: it may know fewer
 	 *  protocols than the stack. Borrows. NULL: it cuts all of the kind. */

@@ -77,6 +77,18 @@ static void close_end(struct rig *rig, struct end *end)
 	close(end->fd[1]);
 }
 
+static void open_loop_with(struct rig *rig, struct end *end)
+{
+	open_loop(rig);
+	open_end(rig, end);
+}
+
+static void close_loop_with(struct rig *rig, struct end *end)
+{
+	close_end(rig, end);
+	rig_close(rig);
+}
+
 static void tick(struct end *end)
 {
 	assert_int_equal(write(end->fd[1], "x", 1), 1);
@@ -89,8 +101,7 @@ static void tells_what_is_ready_as_long_as_it_is(void **state)
 	char byte;
 
 	(void)state;
-	open_loop(&rig);
-	open_end(&rig, &end);
+	open_loop_with(&rig, &end);
 	assert_int_equal(strata_loop_turn(rig.stack, 0), 0);
 	assert_int_equal(end.calls, 0);
 	tick(&end);
@@ -100,8 +111,7 @@ static void tells_what_is_ready_as_long_as_it_is(void **state)
 	assert_int_equal(strata_loop_turn(rig.stack, STRATA_NEVER), 1);
 	assert_int_equal(read(end.fd[0], &byte, 1), 1);
 	assert_int_equal(strata_loop_turn(rig.stack, 0), 0);
-	close_end(&rig, &end);
-	rig_close(&rig);
+	close_loop_with(&rig, &end);
 }
 
 static void a_watch_without_events_is_silent(void **state)
@@ -110,15 +120,13 @@ static void a_watch_without_events_is_silent(void **state)
 	struct end end;
 
 	(void)state;
-	open_loop(&rig);
-	open_end(&rig, &end);
+	open_loop_with(&rig, &end);
 	tick(&end);
 	assert_int_equal(strata_watch_set(rig.stack, &end.watch, 0), 0);
 	assert_int_equal(strata_loop_turn(rig.stack, 0), 0);
 	assert_int_equal(strata_watch_set(rig.stack, &end.watch, EPOLLIN), 0);
 	assert_int_equal(strata_loop_turn(rig.stack, 0), 1);
-	close_end(&rig, &end);
-	rig_close(&rig);
+	close_loop_with(&rig, &end);
 }
 
 static void a_watch_removed_in_the_batch_is_not_told(void **state)
@@ -147,15 +155,13 @@ static void a_watch_may_remove_itself(void **state)
 	struct end end;
 
 	(void)state;
-	open_loop(&rig);
-	open_end(&rig, &end);
+	open_loop_with(&rig, &end);
 	end.removes = &end;
 	tick(&end);
 	assert_int_equal(strata_loop_turn(rig.stack, STRATA_NEVER), 1);
 	assert_false(end.watch.active);
 	assert_int_equal(strata_loop_turn(rig.stack, 0), 0);
-	close_end(&rig, &end);
-	rig_close(&rig);
+	close_loop_with(&rig, &end);
 }
 
 static void what_can_not_be_watched_is_refused(void **state)
@@ -233,8 +239,7 @@ static void waits_until_the_next_timer_and_no_longer(void **state)
 	struct end end;
 
 	(void)state;
-	open_loop(&rig);
-	open_end(&rig, &end);
+	open_loop_with(&rig, &end);
 	strata_timer_start(rig.stack, &alarm.timer, rig.stack->now + 3 * STRATA_MS);
 	assert_int_equal(strata_loop_run(rig.stack), 0);
 	assert_int_equal(alarm.fired, 1);
@@ -243,8 +248,7 @@ static void waits_until_the_next_timer_and_no_longer(void **state)
 	tick(&end);
 	assert_int_equal(strata_loop_run(rig.stack), 0);
 	assert_int_equal(end.calls, 1);
-	close_end(&rig, &end);
-	rig_close(&rig);
+	close_loop_with(&rig, &end);
 }
 
 static void a_turn_waits_no_longer_than_it_may(void **state)
@@ -267,8 +271,7 @@ static void a_signal_ends_a_turn_and_no_more(void **state)
 	struct end end;
 
 	(void)state;
-	open_loop(&rig);
-	open_end(&rig, &end);
+	open_loop_with(&rig, &end);
 	refusal = EINTR;
 	assert_int_equal(strata_loop_turn(rig.stack, STRATA_NEVER), 0);
 	refusal = EBADF;
@@ -276,8 +279,7 @@ static void a_signal_ends_a_turn_and_no_more(void **state)
 	refusal = 0;
 	tick(&end);
 	assert_int_equal(strata_loop_turn(rig.stack, STRATA_NEVER), 1);
-	close_end(&rig, &end);
-	rig_close(&rig);
+	close_loop_with(&rig, &end);
 }
 
 static void left_over_work_does_not_wait(void **state)
@@ -287,14 +289,12 @@ static void left_over_work_does_not_wait(void **state)
 	struct end end;
 
 	(void)state;
-	open_loop(&rig);
-	open_end(&rig, &end);
+	open_loop_with(&rig, &end);
 	count.a = count.b = &end;
 	strata_work_add(rig.stack, &count.work);
 	assert_int_equal(strata_loop_turn(rig.stack, STRATA_NEVER), 0);
 	assert_int_equal(count.runs, 1);
-	close_end(&rig, &end);
-	rig_close(&rig);
+	close_loop_with(&rig, &end);
 }
 
 static bool readable(int fd, int timeout)
@@ -313,8 +313,7 @@ static void another_loop_learns_of_descriptors_and_timers(void **state)
 	int fd;
 
 	(void)state;
-	open_loop(&rig);
-	open_end(&rig, &end);
+	open_loop_with(&rig, &end);
 	fd = strata_loop_fd(rig.stack);
 	assert_true(fd >= 0);
 	assert_int_equal(strata_loop_fd(rig.stack), fd);
@@ -339,8 +338,7 @@ static void another_loop_learns_of_descriptors_and_timers(void **state)
 	strata_timer_stop(rig.stack, &alarm.timer);
 	kernel_leave(&rig.k);
 	assert_false(readable(fd, 0));
-	close_end(&rig, &end);
-	rig_close(&rig);
+	close_loop_with(&rig, &end);
 }
 
 /* More of them than are polled: the others are in the epoll instance, and nobody sees a difference. */
@@ -400,15 +398,13 @@ static void a_descriptor_closed_while_it_is_watched_does_not_pass_for_silence(vo
 	struct end end;
 
 	(void)state;
-	open_loop(&rig);
-	open_end(&rig, &end);
+	open_loop_with(&rig, &end);
 	close(end.fd[0]);
 	/* The system forgets those of an epoll instance. */
 	assert_int_equal(strata_loop_turn(rig.stack, 0), busy);
 	assert_int_equal(end.events, busy ? EPOLLERR : 0);
 	end.fd[0] = -1;
-	close_end(&rig, &end);
-	rig_close(&rig);
+	close_loop_with(&rig, &end);
 }
 
 static void without_a_clock_there_is_no_loop(void **state)
@@ -445,8 +441,7 @@ static void a_forgotten_watch_is_told(void **state)
 	struct end end;
 
 	(void)state;
-	open_loop(&rig);
-	open_end(&rig, &end);
+	open_loop_with(&rig, &end);
 	rig_fini(&rig);
 	assert_string_equal(rig.log, "kernel: 1 watches were never removed\n");
 	close(end.fd[0]);

@@ -255,7 +255,7 @@ static void replay_xmit(struct strata_iface *iface, struct strata_pkt *pkt)
 	strata_pkt_free(pkt);
 }
 
-static void replay_end_of_batch(struct strata_iface *iface)
+static void replay_flush_iface(struct strata_iface *iface)
 {
 	replay_flush(iface->state);
 }
@@ -318,7 +318,7 @@ static const struct strata_link_ops replay_ops = {
 	.open = replay_open,
 	.close = replay_close,
 	.xmit = replay_xmit,
-	.flush = replay_end_of_batch,
+	.flush = replay_flush_iface,
 	.mtu_changed = replay_mtu_changed,
 	.mtu_default = 1500,
 	.mtu_min = 68,			/* RFC 791 3.2 */

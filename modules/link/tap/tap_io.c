@@ -322,11 +322,12 @@ static unsigned int tap_batch_most(struct tap *tap)
 	return tap->lone < TAP_LONE || tap->lone % TAP_LONE_CHECK == 0 ? TAP_BATCH_FRAMES : 1;
 }
 
-/* The device was closed while the stack had one of `count` frames: the others were read, but there is no way in. */
+/* The device was closed while the stack had the frame before these: they were read, but there is no way in. */
 static void tap_rx_lost(struct tap *tap, struct tap_frame *frames, unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++)
-		tap_rx_drop(tap, &frames[i], TAP_DROP_LINK_DOWN);
+		if (tap_rx_whole(tap, &frames[i]))
+			tap_rx_drop(tap, &frames[i], TAP_DROP_LINK_DOWN);
 }
 
 int tap_io_receive(struct tap *tap)

@@ -44,6 +44,7 @@ static void rig_close(struct rig *rig)
 	tap_io_fini(&rig->tap);
 	close(rig->tap.fd);
 	fx_device_close(&rig->device);
+	fx_close(rig->device.fx);
 	free(rig);
 }
 
@@ -102,7 +103,6 @@ static void a_small_frame_costs_a_small_packet(void **state)
 	assert_null(fx_decode(&pkt, reply, length, false));	/* checksums are complete */
 	assert_int_equal(pkt.icmp.type, 0);
 	rig_close(rig);
-	fx_close(fx);
 }
 
 /* After this frames are read into a packet and chunks. */
@@ -138,7 +138,6 @@ static void a_full_frame_stays_where_it_was_read_while_frames_are_large(void **s
 	assert_ptr_equal(rig->device.last.data, buf);
 	assert_int_equal(rig->device.last.frag_count, 0);
 	rig_close(rig);
-	fx_close(fx);
 }
 
 static void the_second_super_packet_keeps_its_payload_in_chunks(void **state)
@@ -171,7 +170,6 @@ static void the_second_super_packet_keeps_its_payload_in_chunks(void **state)
 	/* Not needed: kept for the next. */
 	assert_ptr_equal(rig->tap.rx_chunks[TAP_CHUNKS - 1], last);
 	rig_close(rig);
-	fx_close(fx);
 }
 
 static void small_frames_are_read_in_one_piece_again_after_the_last_large_one(void **state)
@@ -205,7 +203,6 @@ static void small_frames_are_read_in_one_piece_again_after_the_last_large_one(vo
 	host_writes_a_large_frame(rig);
 	assert_int_equal(rig->tap.small_wanted, run);
 	rig_close(rig);
-	fx_close(fx);
 }
 
 /* Frames that just fit the linear part, the linear part and a chunk, a packet's buffer …, and one byte more or
@@ -244,7 +241,6 @@ static void a_frame_of_any_length_is_whole_however_it_is_read(void **state)
 	}
 	rig->tap.iface->mtu = 1500;
 	rig_close(rig);
-	fx_close(fx);
 }
 
 static void a_frame_that_fills_all_there_is_may_be_cut_off_and_is_dropped(void **state)
@@ -267,7 +263,6 @@ static void a_frame_that_fills_all_there_is_may_be_cut_off_and_is_dropped(void *
 	}
 	assert_int_equal(rig->device.seen, 0);
 	rig_close(rig);
-	fx_close(fx);
 }
 
 static void a_malformed_header_costs_its_frame_alone(void **state)
@@ -294,7 +289,6 @@ static void a_malformed_header_costs_its_frame_alone(void **state)
 		assert_int_equal(fx->iface->counters.rx_errors, 2 * way);
 	}
 	rig_close(rig);
-	fx_close(fx);
 }
 
 /* All drops of the driver. */
@@ -354,7 +348,6 @@ static void whatever_the_device_says_is_taken_or_discarded_with_a_reason(void **
 	assert_int_equal(rig->device.seen, 1);
 	assert_true(fx_device_reads(&rig->device, &vnet, changed, sizeof(changed)) != 0);
 	rig_close(rig);
-	fx_close(fx);
 }
 
 /* Frames are read ahead of the stack; large ones among them are read as such from the next on. */
@@ -387,7 +380,6 @@ static void large_frames_among_many_small_ones_change_nothing_of_them(void **sta
 	}
 	assert_int_equal(driver_drops(fx), 0);
 	rig_close(rig);
-	fx_close(fx);
 }
 
 /* Closes the device with the third frame, as an answer does that finds it gone. */
@@ -414,14 +406,15 @@ static void frames_read_from_a_device_that_goes_meanwhile_are_counted(void **sta
 	strata_iface_set_sniffer(fx->iface, closes_with_the_third, rig);
 	for (i = 0; i < 10; i++)
 		host_writes(rig, &vnet, frame, fx_echo_request(frame, 16));
+	host_writes(rig, NULL, "short", 5);
 	assert_int_equal(tap_io_receive(&rig->tap), 0);
 	assert_int_equal(rig->device.seen, 3);
+	assert_int_equal(fx_drops(fx, "tap", "vnet_short"), 1);
 	assert_int_equal(fx->iface->counters.rx_dropped, 7);
 	assert_int_equal(fx_drops(fx, "tap", "link_down"), 7 + 1);	/* and the answer to the third */
 	rig->tap.fd = fd;
 	fx_run(fx);
 	rig_close(rig);
-	fx_close(fx);
 }
 
 static void a_batch_ends_before_a_flood_does(void **state)
@@ -443,7 +436,6 @@ static void a_batch_ends_before_a_flood_does(void **state)
 	assert_int_equal(rig->device.seen, 200);
 	assert_int_equal(fx_counter(fx, "tap", "batch_full"), 1);
 	rig_close(rig);
-	fx_close(fx);
 }
 
 static void where_frames_come_one_at_a_time_each_is_a_batch(void **state)
@@ -479,7 +471,6 @@ static void where_frames_come_one_at_a_time_each_is_a_batch(void **state)
 	assert_int_equal(rig->device.seen, 210);
 	assert_int_equal(fx_counter(fx, "tap", "batch_full"), 0);
 	rig_close(rig);
-	fx_close(fx);
 }
 
 static void a_device_is_polled_while_it_is_there(void **state)
@@ -508,7 +499,6 @@ static void a_device_is_polled_while_it_is_there(void **state)
 	assert_int_equal(ops->poll(rig->tap.iface), 1);
 	fx_run(fx);
 	rig_close(rig);
-	fx_close(fx);
 }
 
 static void without_memory_a_frame_is_dropped_and_the_next_is_read(void **state)
@@ -534,7 +524,6 @@ static void without_memory_a_frame_is_dropped_and_the_next_is_read(void **state)
 				 rig->device.seen, 2);
 		assert_memory_equal(rig->device.bytes, frame, length);
 		rig_close(rig);
-		fx_close(fx);
 	}
 }
 
@@ -577,7 +566,6 @@ static void what_is_sent_stays_as_it_was(void **state)
 		assert_memory_equal(frame, bytes, size);
 	}
 	rig_close(rig);
-	fx_close(fx);
 }
 
 /* With and without a virtio header, and room for it in front. */
@@ -617,7 +605,6 @@ static void a_frame_in_one_piece_leaves_from_where_it_is(void **state)
 		assert_memory_equal(frame, bytes, sizeof(bytes));
 	}
 	rig_close(rig);
-	fx_close(fx);
 }
 
 /* The number in the next frame that the host reads; -1: there is none. */
@@ -647,7 +634,6 @@ static void small_frames_of_a_batch_leave_together_at_its_end(void **state)
 	assert_int_equal(tap_io_flush(&rig->tap), 0);
 	assert_int_equal(host_reads_number(rig), -1);
 	rig_close(rig);
-	fx_close(fx);
 }
 
 static void a_large_frame_leaves_at_once_behind_those_that_wait(void **state)
@@ -668,7 +654,6 @@ static void a_large_frame_leaves_at_once_behind_those_that_wait(void **state)
 	assert_int_equal(tap_io_flush(&rig->tap), 0);
 	assert_int_equal(host_reads_number(rig), 2);
 	rig_close(rig);
-	fx_close(fx);
 }
 
 /* Of 64, and of no more than may wait for a device that takes none: none of them is dropped then. */
@@ -693,7 +678,6 @@ static void a_batch_of_many_small_frames_leaves_in_parts(void **state)
 			assert_int_equal(host_reads_number(rig), number++);
 		assert_int_equal(host_reads_number(rig), -1);
 		rig_close(rig);
-		fx_close(fx);
 	}
 }
 
@@ -720,7 +704,6 @@ static void the_answers_to_a_batch_are_whole_and_in_order(void **state)
 		assert_memory_equal(reply + 42, frame + 42, length - 42);
 	}
 	rig_close(rig);
-	fx_close(fx);
 }
 
 static void what_the_device_does_not_take_waits_in_order(void **state)
@@ -759,7 +742,6 @@ static void what_the_device_does_not_take_waits_in_order(void **state)
 	assert_false(fx->iface->flags & STRATA_IFACE_STOPPED);
 	assert_int_equal(fx_device_reads(&rig->device, &vnet, frame, sizeof(frame)), 0);
 	rig_close(rig);
-	fx_close(fx);
 }
 
 static void what_waits_is_dropped_when_the_device_goes(void **state)
@@ -778,7 +760,6 @@ static void what_waits_is_dropped_when_the_device_goes(void **state)
 	assert_false(fx->iface->flags & STRATA_IFACE_STOPPED);
 	assert_int_equal(rig->tap.tx.count, 0);
 	rig_close(rig);
-	fx_close(fx);
 }
 
 static void a_descriptor_gone_bad_is_told(void **state)
@@ -795,7 +776,6 @@ static void a_descriptor_gone_bad_is_told(void **state)
 	assert_int_equal(fx_drops(fx, "tap", "link_down"), 1);
 	assert_int_equal(fx->iface->counters.tx_errors, 1);
 	rig_close(rig);
-	fx_close(fx);
 }
 
 int main(void)
