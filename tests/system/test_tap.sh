@@ -9,6 +9,7 @@ needs ping ip
 card=192.0.2.2
 answers() { ping -q -c 1 -W 1 $card; }
 show() { "$strata" --run-dir "$work/run" show "$@"; }
+qdisc_is() { ip link show strata0 | grep -q " qdisc $1 "; }
 state_is() { show interfaces | grep -q "^st0: .*state $1,"; }
 switches() { grep ctxt_switches "/proc/$stratad_pid/status"; }
 
@@ -27,6 +28,7 @@ sed 's/^      host:.*/&\n      offload: false/' plain.yaml >plainer.yaml
 
 begin plain.yaml
 check 'the card answers' answers
+check 'nothing waits before the queue of a device that is made' qdisc_is noqueue
 ip link set strata0 down
 check 'a link set down is noticed' eventually 2 state_is 'no carrier'
 quiet 'and costs nothing meanwhile'
@@ -45,6 +47,7 @@ ip link del strata0
 check 'a deleted device is made again' eventually 3 ip link show strata0
 check 'it has its address again' eventually 2 sh -c 'ip addr show dev strata0 | grep -q 192.0.2.1/24'
 check 'the card answers again' eventually 5 answers
+check 'nor of one that is made again' qdisc_is noqueue
 check 'the log says so' grep -q 'is gone' stratad.log
 
 # While the name is taken by a device of another kind it cannot be had back.
@@ -62,8 +65,10 @@ end
 # ---- a device that was there before ----
 
 ip tuntap add dev strata0 mode tap
+tc qdisc replace dev strata0 root pfifo limit 50
 begin plain.yaml
 check 'a device that is there is used' answers
+check 'and keeps its queueing discipline' qdisc_is pfifo
 end
 check 'and stays' ip link show strata0
 ip link del strata0

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <linux/if_tun.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -281,7 +282,7 @@ static int tap_identify(struct tap *tap, struct strata_error *error)
 /* Makes the descriptor a queue of the device; the lock is held. Returns 0 or -errno with a sentence. */
 static int tap_attach_queue(struct tap *tap, struct strata_error *error)
 {
-	struct ifreq request;
+	struct ifreq request, present;
 	int result;
 
 	memset(&request, 0, sizeof(request));
@@ -291,6 +292,7 @@ static int tap_attach_queue(struct tap *tap, struct strata_error *error)
 	tap->vnet = (tap->queues > 1 || tap_wants_offload(tap)) && tap_has_vnet(tap);
 	request.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | (tap->vnet ? IFF_VNET_HDR : 0) |
 				    (tap->queues > 1 ? IFF_MULTI_QUEUE : 0));
+	tap->made = tap_ask(tap, SIOCGIFINDEX, &present) == -ENODEV;
 	result = ioctl(tap->fd, TUNSETIFF, &request) < 0 ? -errno : 0;
 	if (result == 0) {
 		result = tap_identify(tap, error);
@@ -408,6 +410,27 @@ static int tap_set_link(const struct tap *tap)
 	return tap_request(request, NULL, NULL);
 }
 
+/* Takes the queueing discipline off: the device's own queue drops what it has no room for and stops nobody, so that
+ * nothing ever waits in one before it (tun_net_xmit), and each frame of the host would pay for looking. A host that
+ * refuses keeps it. */
+static void tap_set_noqueue(const struct tap *tap)
+{
+	char buf[TAP_REQUEST_SIZE];
+	struct nlmsghdr *request;
+	struct tcmsg *info;
+
+	memset(buf, 0, sizeof(buf));
+	request = mnl_nlmsg_put_header(buf);
+	request->nlmsg_type = RTM_NEWQDISC;
+	request->nlmsg_flags = NLM_F_CREATE | NLM_F_REPLACE;
+	info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
+	info->tcm_family = AF_UNSPEC;
+	info->tcm_ifindex = (int)tap->ifindex;
+	info->tcm_parent = TC_H_ROOT;
+	mnl_attr_put_strz(request, TCA_KIND, "noqueue");
+	tap_request(request, NULL, NULL);
+}
+
 /* True when the device has the address already: then nothing needs to be asked of the kernel. */
 static bool tap_has_address(const struct tap *tap, const struct tap_host_address *host)
 {
@@ -482,6 +505,8 @@ static int tap_configure(struct tap *tap, struct strata_error *error)
 				 "both ends of a link need their own", tap->iface->name, tap->device);
 		return -EADDRINUSE;
 	}
+	if (tap->made)
+		tap_set_noqueue(tap);
 	if (!up || mtu != (int)tap->iface->mtu || config->queue_length != 0) {
 		result = tap_set_link(tap);
 		if (result < 0)

@@ -50,6 +50,7 @@ struct tap {
 	unsigned int ifindex;		/* the host's */
 	unsigned int queues;		/* of the device: one for each shard */
 	struct tap_queues *common;	/* of all shards; NULL: there is one */
+	bool made;			/* the device was not there when it was opened */
 	bool vnet;			/* frames carry a virtio header */
 	bool uso;			/* the device cuts datagrams */
 	bool told_offload;		/* a missing offload has been logged */
