@@ -407,10 +407,10 @@ static struct fixture *open_two_ways(unsigned int *second)
 	return fx;
 }
 
-static void lead_the_peer_by(struct fixture *fx, const char *name)
+static void lead_by(struct fixture *fx, uint32_t address, uint8_t bits, const char *name)
 {
-	struct strata_route route = { .iface = strata_iface_by_name(fx->stack, name), .to.bits = 32 };
-	const uint32_t ip = htonl(PEER_IP);
+	struct strata_route route = { .iface = strata_iface_by_name(fx->stack, name), .to.bits = bits };
+	const uint32_t ip = htonl(address);
 
 	route.to.addr = strata_addr_make(0x0800, &ip, sizeof(ip));
 	assert_int_equal(strata_route_add(fx->stack, &route), 0);
@@ -427,7 +427,7 @@ static void a_connection_whose_way_moves_leaves_the_stuck_device(void **state)
 	fill(fx, s, 3 * MSS);
 	expect_silence(60 * 1000);
 	assert_int_equal(second, 0);
-	lead_the_peer_by(fx, "w1");
+	lead_by(fx, PEER_IP, 32, "w1");
 	fx_run(fx);
 	assert_int_equal(second, 3);
 	/* And so on, while the first stays stuck. */
@@ -437,6 +437,35 @@ static void a_connection_whose_way_moves_leaves_the_stuck_device(void **state)
 	assert_int_equal(fx_counter(fx, "tcp", "timeouts"), 0);
 	expect_silence(10);
 	fx_close(fx);
+}
+
+/* socket(7): a socket that is bound to a device sends by that one, from then on. */
+static void a_connection_that_is_bound_to_another_device_leaves_by_it(void **state)
+{
+	static const char second_name[] = "w1";
+	unsigned int second, stuck;
+
+	(void)state;
+	for (stuck = 0; stuck < 2; stuck++) {
+		struct fixture *fx = open_two_ways(&second);
+		int s = accept_one(listen_on(80), .mss = MSS, .win = 65535);
+
+		lead_by(fx, 0, 0, second_name);
+		if (stuck) {
+			strata_iface_stop(fx->iface);
+			fill(fx, s, 3 * MSS);
+			expect_silence(60 * 1000);
+		}
+		assert_int_equal(second, 0);
+		assert_int_equal(strata_setsockopt(fx->stack, s, SOL_SOCKET, SO_BINDTODEVICE, second_name,
+						   sizeof(second_name)), 0);
+		fx_run(fx);
+		assert_int_equal(second, stuck ? 3 : 0);
+		fill(fx, s, MSS);
+		assert_int_equal(second, stuck ? 4 : 1);
+		expect_silence(10);
+		fx_close(fx);
+	}
 }
 
 static void a_connection_whose_way_stays_waits_on_in_its_turn(void **state)
@@ -476,7 +505,7 @@ static void datagrams_whose_way_moves_may_be_sent_again(void **state)
 	assert_int_equal(fx_sendto(fx, s, "a", 1, PEER_IP, 7), -EAGAIN);
 	fx_run(fx);
 	expect_events(s, 0);
-	lead_the_peer_by(fx, "w1");
+	lead_by(fx, PEER_IP, 32, "w1");
 	fx_run(fx);
 	expect_events(s, EPOLLOUT);
 	assert_int_equal(fx_sendto(fx, s, "a", 1, PEER_IP, 7), 1);
@@ -502,6 +531,7 @@ int main(void)
 		cmocka_unit_test(the_user_timeout_bounds_how_long_data_waits_for_a_device),
 		cmocka_unit_test(each_wait_for_a_device_has_a_user_timeout_of_its_own),
 		cmocka_unit_test(a_connection_whose_way_moves_leaves_the_stuck_device),
+		cmocka_unit_test(a_connection_that_is_bound_to_another_device_leaves_by_it),
 		cmocka_unit_test(a_connection_whose_way_stays_waits_on_in_its_turn),
 		cmocka_unit_test(datagrams_whose_way_moves_may_be_sent_again),
 	};
