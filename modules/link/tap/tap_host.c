@@ -153,16 +153,24 @@ out_close:
 	return result;
 }
 
-/* Begins a request about the device's link in the TAP_REQUEST_SIZE bytes of `buf`; `flags` are to be set. */
-static struct nlmsghdr *tap_link_request(const struct tap *tap, char *buf, uint16_t type, unsigned int flags)
+/* Begins a request in the TAP_REQUEST_SIZE bytes of `buf`. */
+static struct nlmsghdr *tap_request_begin(char *buf, uint16_t type, uint16_t flags)
 {
 	struct nlmsghdr *request;
-	struct ifinfomsg *info;
 
 	memset(buf, 0, TAP_REQUEST_SIZE);
 	request = mnl_nlmsg_put_header(buf);
 	request->nlmsg_type = type;
-	info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
+	request->nlmsg_flags = flags;
+	return request;
+}
+
+/* Begins one about the device's link; `flags` are to be set. */
+static struct nlmsghdr *tap_link_request(const struct tap *tap, char *buf, uint16_t type, unsigned int flags)
+{
+	struct nlmsghdr *request = tap_request_begin(buf, type, 0);
+	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
+
 	info->ifi_family = AF_UNSPEC;
 	info->ifi_index = (int)tap->ifindex;
 	info->ifi_flags = flags;
@@ -416,14 +424,9 @@ static int tap_set_link(const struct tap *tap)
 static void tap_set_noqueue(const struct tap *tap)
 {
 	char buf[TAP_REQUEST_SIZE];
-	struct nlmsghdr *request;
-	struct tcmsg *info;
+	struct nlmsghdr *request = tap_request_begin(buf, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE);
+	struct tcmsg *info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
 
-	memset(buf, 0, sizeof(buf));
-	request = mnl_nlmsg_put_header(buf);
-	request->nlmsg_type = RTM_NEWQDISC;
-	request->nlmsg_flags = NLM_F_CREATE | NLM_F_REPLACE;
-	info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
 	info->tcm_family = AF_UNSPEC;
 	info->tcm_ifindex = (int)tap->ifindex;
 	info->tcm_parent = TC_H_ROOT;
@@ -457,14 +460,9 @@ static bool tap_has_address(const struct tap *tap, const struct tap_host_address
 static int tap_set_address(const struct tap *tap, const struct tap_host_address *host)
 {
 	char buf[TAP_REQUEST_SIZE];
-	struct nlmsghdr *request;
-	struct ifaddrmsg *info;
+	struct nlmsghdr *request = tap_request_begin(buf, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
+	struct ifaddrmsg *info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
 
-	memset(buf, 0, sizeof(buf));
-	request = mnl_nlmsg_put_header(buf);
-	request->nlmsg_type = RTM_NEWADDR;
-	request->nlmsg_flags = NLM_F_CREATE | NLM_F_REPLACE;
-	info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
 	info->ifa_family = host->family;
 	info->ifa_prefixlen = host->bits;
 	info->ifa_index = tap->ifindex;
