@@ -78,15 +78,31 @@ uint16_t tcp_advertised_mss(const struct strata_dst *dst, uint16_t user)
 	return (uint16_t)mss;
 }
 
+uint32_t tcp_path_mss(const struct tcp_sock *tp)
+{
+	if (strata_likely(tp->dst.network != NULL))
+		return tcp_advertised_mss(&tp->dst, tp->user_mss);
+	return tp->mss != 0 ? tp->mss : TCP_MSS_DEFAULT_V4;
+}
+
+/* What is cut to: CVE-2019-11479 has a floor below which no peer makes us cut; the link may. */
+static uint32_t choose_mss(struct tcp_sock *tp)
+{
+	uint32_t floor = (uint32_t)tcp_module_of(tp)->config->mss_min, path = tcp_path_mss(tp), link, headers;
+
+	/* Without a way only the peer's size is news; the rest is when there is one again. */
+	if (strata_unlikely(tp->dst.network == NULL))
+		return tcp_min32(path, tcp_max32(tp->peer_mss, floor));
+	link = tp->dst.iface->mtu;
+	headers = headers_of(&tp->dst);
+	return tcp_max32(tcp_mtu_probe_limit(tp, tcp_min32(path, tp->peer_mss)),
+			 tcp_min32(floor, link > headers ? link - headers : 1));
+}
+
 void tcp_update_mss(struct tcp_sock *tp)
 {
-	const struct tcp_config *config = tcp_module_of(tp)->config;
-	uint32_t mss = tcp_min32(tcp_advertised_mss(&tp->dst, tp->user_mss), tp->peer_mss);
-	uint32_t link = tp->dst.iface->mtu, headers = headers_of(&tp->dst);
+	uint32_t mss = choose_mss(tp);
 
-	mss = tcp_mtu_probe_limit(tp, mss);
-	/* CVE-2019-11479: a floor below which no peer makes us cut; the link may. */
-	mss = tcp_max32(mss, tcp_min32((uint32_t)config->mss_min, link > headers ? link - headers : 1));
 	tp->mss = (uint16_t)mss;
 	tp->cc.mss = mss - (tp->ts_ok ? TCP_TIMESTAMP_SIZE : 0);
 	if (tp->cc.cwnd != 0)

@@ -333,7 +333,7 @@ bool tcp_fastopen_choose(struct tcp_sock *tp)
 
 uint32_t tcp_fastopen_room(const struct tcp_sock *tp)
 {
-	uint32_t mss = tcp_min32(tcp_fastopen_of(tp)->mss, tcp_advertised_mss(&tp->dst, tp->user_mss));
+	uint32_t mss = tcp_min32(tcp_fastopen_of(tp)->mss, tcp_path_mss(tp));
 
 	return mss > SYN_OPTIONS_MAX ? mss - SYN_OPTIONS_MAX : 0;
 }

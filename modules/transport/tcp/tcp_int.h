@@ -88,6 +88,9 @@ static inline int tcp_route(struct tcp_sock *tp)
 void tcp_update_mss(struct tcp_sock *tp);
 /* Largest segment an interface that `dst` leads over lets us receive. */
 uint16_t tcp_advertised_mss(const struct strata_dst *dst, uint16_t user);
+/* The same of the connection's way. It may have none: routes went, or the application bound it to a device. Then
+ * what it was before; the next segment looks for a way. */
+uint32_t tcp_path_mss(const struct tcp_sock *tp);
 /* Shift count for a buffer's ceiling (RFC 7323 2.3). */
 uint8_t tcp_choose_wscale(const struct tcp_module *m, const struct strata_socket *sock);
 /* Attaches the congestion algorithm: the application's, the route's, the module's. */

@@ -25,7 +25,7 @@ static uint32_t base_mss(const struct tcp_sock *tp)
 /* What the path's MTU, the peer and the application allow at most; the search is below it. */
 static uint32_t ceiling(const struct tcp_sock *tp)
 {
-	return tcp_min32(tcp_advertised_mss(&tp->dst, tp->user_mss), tp->peer_mss);
+	return tcp_min32(tcp_path_mss(tp), tp->peer_mss);
 }
 
 /* A search between what is known to arrive and what may. NULL when memory is short. */

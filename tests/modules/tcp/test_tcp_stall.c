@@ -468,6 +468,122 @@ static void a_connection_that_is_bound_to_another_device_leaves_by_it(void **sta
 	}
 }
 
+static void bind_to_its_device(struct fixture *fx, int s)
+{
+	assert_int_equal(strata_setsockopt(fx->stack, s, SOL_SOCKET, SO_BINDTODEVICE, fx->iface->name,
+					   (socklen_t)strlen(fx->iface->name) + 1), 0);
+}
+
+static void unbind(struct fixture *fx, int s)
+{
+	assert_int_equal(strata_setsockopt(fx->stack, s, SOL_SOCKET, SO_BINDTODEVICE, "", 1), 0);
+}
+
+static void lose_the_way(struct fixture *fx)
+{
+	struct strata_route route = { .iface = fx->iface, .to.bits = 32 };
+	const uint32_t ip = htonl(fx->conn.peer_ip);
+
+	route.to.addr = strata_addr_make(0x0800, &ip, sizeof(ip));
+	assert_int_equal(strata_route_remove(fx->stack, &route), 0);
+}
+
+enum { BEYOND = 0xc6336405 };	/* 198.51.100.5 */
+
+/* The handshake goes on with segments that come while the connection has no way. */
+static void a_handshake_whose_way_is_lost_goes_on(void **state)
+{
+	unsigned int how, passive;
+
+	(void)state;
+	for (passive = 0; passive < 2; passive++) {
+		for (how = 0; how < 3; how++) {
+			unsigned int second;
+			struct fixture *fx = open_two_ways(&second);
+			int s = passive ? listen_on(80) : fx_socket(fx, SOCK_STREAM, 0);
+
+			lead_by(fx, BEYOND, 32, "w0");
+			fx->conn.peer_ip = BEYOND;
+			if (passive) {
+				rx(SYN, .mss = 1000);
+				expect_tx(SYN | ACK, .mss = 1460);
+			} else {
+				fx->conn.stack_port = 0;
+				fx->conn.peer_port = 40000;
+				assert_int_equal(fx_connect(fx, s, BEYOND, 40000), -EINPROGRESS);
+				expect_tx(SYN, .mss = 1460);
+			}
+			if (how < 2)
+				bind_to_its_device(fx, s);
+			if (how == 1)
+				unbind(fx, s);
+			if (how == 2) {
+				lose_the_way(fx);
+				fx_advance(fx, 1500);
+				fx_discard(fx);
+			}
+			if (passive)
+				rx(ACK, .seq = 1, .ack = 1);
+			else
+				rx(SYN | ACK, .ack = 1, .mss = 1000);
+			if (how == 2)
+				lead_by(fx, BEYOND, 32, "w0");
+			fx_discard(fx);
+			if (passive)
+				s = fx_accept(fx, s);
+			assert_true(s >= 0);
+			fill(fx, s, 2500);
+			expect_tx(ACK, .seq = 1, .len = 1000);
+			expect_tx(ACK, .seq = 1001, .len = 1000);
+			expect_tx(ACK | PSH, .seq = 2001, .len = 500);
+			fx_close(fx);
+		}
+	}
+}
+
+static void a_syn_that_waits_for_data_leaves_by_the_device_it_is_bound_to(void **state)
+{
+	struct fixture *fx = fx_open(.options = "tcp.fastopen=5");
+	int s = fx_socket(fx, SOCK_STREAM, 0);
+
+	(void)state;
+	fx->conn.stack_port = 0;
+	fx_setsockopt(fx, s, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1);
+	fx_connect(fx, s, PEER_IP, 40000);
+	bind_to_its_device(fx, s);
+	fx_send(fx, s, "abc", 3);
+	fx_run(fx);
+	assert_true(fx_waiting(fx) >= 1);
+	fx_discard(fx);
+	fx_close(fx);
+}
+
+static void a_probe_of_the_path_is_acknowledged_without_a_way(void **state)
+{
+	struct fixture *fx = fx_open(.options = "tcp.mtu_probing=2");
+	int s = accept_one(listen_on(80), .mss = 1460);
+	static uint8_t data[20000];
+	uint32_t acked = 1, i;
+
+	(void)state;
+	for (i = 0; i < 40 && fx_counter(fx, "tcp", "mtu_probes") == 0; i++) {
+		fx_send(fx, s, data, sizeof(data));
+		fx_run(fx);
+		acked += 1000;
+		rx(ACK, .ack = acked, .win = 65535);
+		fx_discard(fx);
+	}
+	assert_int_equal(fx_counter(fx, "tcp", "mtu_probes"), 1);
+	strata_iface_stop(fx->iface);
+	for (i = 0; i < 60 && fx_counter(fx, "tcp", "mtu_probes_arrived") == 0; i++) {
+		bind_to_its_device(fx, s);
+		acked += 1000;
+		rx(ACK, .ack = acked, .win = 65535);
+	}
+	assert_int_equal(fx_counter(fx, "tcp", "mtu_probes_arrived"), 1);
+	fx_close(fx);
+}
+
 static void a_connection_whose_way_stays_waits_on_in_its_turn(void **state)
 {
 	struct fixture *fx = fx_open();
@@ -532,6 +648,9 @@ int main(void)
 		cmocka_unit_test(each_wait_for_a_device_has_a_user_timeout_of_its_own),
 		cmocka_unit_test(a_connection_whose_way_moves_leaves_the_stuck_device),
 		cmocka_unit_test(a_connection_that_is_bound_to_another_device_leaves_by_it),
+		cmocka_unit_test(a_handshake_whose_way_is_lost_goes_on),
+		cmocka_unit_test(a_syn_that_waits_for_data_leaves_by_the_device_it_is_bound_to),
+		cmocka_unit_test(a_probe_of_the_path_is_acknowledged_without_a_way),
 		cmocka_unit_test(a_connection_whose_way_stays_waits_on_in_its_turn),
 		cmocka_unit_test(datagrams_whose_way_moves_may_be_sent_again),
 	};
