@@ -290,7 +290,8 @@ static int tap_identify(struct tap *tap, struct strata_error *error)
 /* Makes the descriptor a queue of the device; the lock is held. Returns 0 or -errno with a sentence. */
 static int tap_attach_queue(struct tap *tap, struct strata_error *error)
 {
-	struct ifreq request, present;
+	struct ifreq request;
+	unsigned int flags;
 	int result;
 
 	memset(&request, 0, sizeof(request));
@@ -298,10 +299,14 @@ static int tap_attach_queue(struct tap *tap, struct strata_error *error)
 	/* A device has the header or not from its first queue to its last. One of several queues has it, so that a
 	 * reload, for which they are opened again one by one, can turn the offloads on and off. */
 	tap->vnet = (tap->queues > 1 || tap_wants_offload(tap)) && tap_has_vnet(tap);
-	request.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | (tap->vnet ? IFF_VNET_HDR : 0) |
-				    (tap->queues > 1 ? IFF_MULTI_QUEUE : 0));
-	tap->made = tap_ask(tap, SIOCGIFINDEX, &present) == -ENODEV;
+	flags = IFF_TAP | IFF_NO_PI | (tap->vnet ? IFF_VNET_HDR : 0u) | (tap->queues > 1 ? IFF_MULTI_QUEUE : 0u);
+	request.ifr_flags = (short)(flags | IFF_TUN_EXCL);
 	result = ioctl(tap->fd, TUNSETIFF, &request) < 0 ? -errno : 0;
+	tap->made = result == 0;
+	if (result == -EBUSY) {		/* it is there */
+		request.ifr_flags = (short)flags;
+		result = ioctl(tap->fd, TUNSETIFF, &request) < 0 ? -errno : 0;
+	}
 	if (result == 0) {
 		result = tap_identify(tap, error);
 		if (result < 0)
