@@ -4,7 +4,7 @@
 # that the device is set up as the manifest says.
 
 . "$(dirname "$0")/lib.sh"
-needs ping ip
+needs ping ip tc
 
 card=192.0.2.2
 answers() { ping -q -c 1 -W 1 $card; }
