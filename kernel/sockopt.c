@@ -261,6 +261,8 @@ static void bind_iface(struct strata_socket *sock, struct strata_iface *iface)
 {
 	sock->flow.iface = iface;
 	sock->port.iface = iface;
+	/* Who waits for the device of before to take more looks at the new one. */
+	iface_wake_waiting(kernel_of(sock->stack));
 }
 
 static int device_set(struct strata_socket *sock, const void *value, socklen_t length)

@@ -426,16 +426,6 @@ int tcp_getsockopt(struct strata_socket *sock, int name, void *value, socklen_t 
 	return put(value, length, &v, sizeof(v));
 }
 
-/* Its segments leave by another device from now on, also those that wait for one to take more. */
-static void device_changed(struct tcp_sock *tp)
-{
-	strata_dst_release(&tp->dst);
-	if (tp->work.link == NULL)
-		return;
-	strata_work_cancel(tp->sock.stack, &tp->work);
-	tcp_schedule(tp);
-}
-
 void tcp_option_changed(struct strata_socket *sock, int name)
 {
 	struct tcp_sock *tp = tcp_of(sock);
@@ -457,5 +447,5 @@ void tcp_option_changed(struct strata_socket *sock, int name)
 	if (name == SO_SNDBUF || name == SO_SNDBUFFORCE)
 		tcp_wake_writer(tp);
 	if (name == SO_BINDTODEVICE || name == SO_BINDTOIFINDEX)
-		device_changed(tp);
+		strata_dst_release(&tp->dst);
 }

@@ -630,6 +630,29 @@ static void datagrams_whose_way_moves_may_be_sent_again(void **state)
 	fx_close(fx);
 }
 
+static void datagrams_bound_to_another_device_may_be_sent_again(void **state)
+{
+	static const char second_name[] = "w1";
+	unsigned int second;
+	struct fixture *fx = open_two_ways(&second);
+	int s = fx_socket(fx, SOCK_DGRAM, 0);
+
+	(void)state;
+	lead_by(fx, 0, 0, second_name);
+	strata_iface_stop(fx->iface);
+	assert_int_equal(fx_sendto(fx, s, "a", 1, PEER_IP, 7), -EAGAIN);
+	fx_run(fx);
+	expect_events(s, 0);
+	assert_int_equal(strata_setsockopt(fx->stack, s, SOL_SOCKET, SO_BINDTODEVICE, second_name,
+					   sizeof(second_name)), 0);
+	fx_run(fx);
+	expect_events(s, EPOLLOUT);
+	assert_int_equal(fx_sendto(fx, s, "a", 1, PEER_IP, 7), 1);
+	fx_run(fx);
+	assert_int_equal(second, 1);
+	fx_close(fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -653,6 +676,7 @@ int main(void)
 		cmocka_unit_test(a_probe_of_the_path_is_acknowledged_without_a_way),
 		cmocka_unit_test(a_connection_whose_way_stays_waits_on_in_its_turn),
 		cmocka_unit_test(datagrams_whose_way_moves_may_be_sent_again),
+		cmocka_unit_test(datagrams_bound_to_another_device_may_be_sent_again),
 	};
 
 	return fx_main(tests);
